@@ -1,0 +1,2 @@
+//! Pure packet and flow logic.
+#![no_std]
