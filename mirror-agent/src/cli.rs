@@ -1,0 +1,174 @@
+//! What can be typed. Doc comments are the help texts.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::mapping::MapSpec;
+
+/// Mirrors live memcached traffic to a new host, in the kernel.
+///
+/// On the old host, `attach` copies every packet that clients send to memcached. On the new host,
+/// `drop` lets memcached serve the copies and discards its replies. Both load programs into the
+/// kernel and return; the programs run until `detach`.
+#[derive(Debug, Parser)]
+#[command(name = "mirror-agent", version)]
+pub struct Cli {
+    /// BPF file system that programs and maps are pinned in
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MIRROR_AGENT_BPFFS",
+        default_value = "/sys/fs/bpf"
+    )]
+    pub bpffs: PathBuf,
+
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// On the old host: copy what clients send to a port to a new host
+    Attach(Attach),
+    /// On the new host: serve copies, and drop every reply to them
+    Drop(Drop),
+    /// Show counters
+    Stats(Stats),
+    /// Show what is attached where
+    Status(Status),
+    /// Take programs off and leave nothing behind
+    Detach(Detach),
+}
+
+/// `attach`.
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// Interface that clients' packets arrive at
+    pub interface: String,
+
+    /// What to copy where, as [LOCALADDR:]PORT=ADDR:PORT; repeat it for more ports or more targets
+    ///
+    /// IPv6 addresses are written in brackets. Repeating a port sends its copies to several targets.
+    #[arg(long = "map", value_name = "MAP", required = true)]
+    pub maps: Vec<MapSpec>,
+
+    /// Options that `attach` and `drop` share
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `drop`.
+#[derive(Debug, Args)]
+pub struct Drop {
+    /// Interface that copies arrive at
+    pub interface: String,
+
+    /// Port of a memcached that serves copies; repeat it for more
+    #[arg(long = "port", value_name = "PORT", required = true, value_parser = clap::value_parser!(u16).range(1..))]
+    pub ports: Vec<u16>,
+
+    /// Connections that can be mirrored at once; 96 + 40 bytes of kernel memory each when used
+    #[arg(long, value_name = "COUNT", default_value_t = 1 << 18, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub flows: u32,
+
+    /// Options that `attach` and `drop` share
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What `attach` and `drop` share.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Number that tells copies from other packets; the same on both hosts
+    #[arg(long, value_name = "NUMBER", value_parser = number, default_value_t = mirror_common::seal::Magic::DEFAULT.0)]
+    pub magic: u32,
+
+    /// Stay, show counters, and detach on Ctrl-C or SIGTERM
+    #[arg(long)]
+    pub foreground: bool,
+}
+
+/// `stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Only this interface
+    pub interface: Option<String>,
+
+    /// Go on, with rates
+    #[arg(long, short)]
+    pub follow: bool,
+
+    /// Time between two tables of --follow
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub interval: Duration,
+
+    /// One JSON document for each table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `detach`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Detach {
+    /// Interface to take everything off
+    pub interface: Option<String>,
+
+    /// Take everything off every interface
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// A decimal number, or a hexadecimal one with 0x.
+fn number(text: &str) -> Result<u32, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "expected a number below 2^32, like 4711 or 0x1267".to_owned())
+}
+
+/// A time like `500ms`, `1s`, `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("expected a time like 500ms, 1s or 2m, not '{text}'");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (value, unit) = text.split_at(digits);
+    let value: u64 = value.parse().map_err(|_| wrong())?;
+    let duration = match unit {
+        "ms" => Duration::from_millis(value),
+        "s" => Duration::from_secs(value),
+        "m" => Duration::from_secs(value.saturating_mul(60)),
+        _ => return Err(wrong()),
+    };
+    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("5").is_err() && duration("0s").is_err() && duration("s").is_err());
+    }
+}

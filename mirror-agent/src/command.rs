@@ -1,0 +1,29 @@
+//! One verb per file.
+
+mod attach;
+mod detach;
+mod drop;
+mod foreground;
+mod stats;
+mod status;
+
+use anyhow::Result;
+
+use crate::{
+    cli::{Cli, Verb},
+    pins::Store,
+    preflight,
+};
+
+/// Does what was typed.
+pub async fn run(cli: Cli) -> Result<()> {
+    preflight::check()?;
+    let store = Store::open(&cli.bpffs)?;
+    match cli.verb {
+        Verb::Attach(arguments) => attach::run(&store, &arguments).await,
+        Verb::Drop(arguments) => drop::run(&store, &arguments).await,
+        Verb::Stats(arguments) => stats::run(&store, &arguments).await,
+        Verb::Status(arguments) => status::run(&store, &arguments).await,
+        Verb::Detach(arguments) => detach::run(&store, &arguments).await,
+    }
+}

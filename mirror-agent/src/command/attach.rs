@@ -1,0 +1,161 @@
+//! `attach`: makes this host a source.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use aya::programs::TcAttachType;
+use mirror_common::abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping, PortSlot};
+
+use super::foreground;
+use crate::{
+    cli,
+    counters::in_use,
+    hooks::{self, Hook},
+    mapping::{self, MapSpec},
+    network::{Interface, Network, Route},
+    object::{self, Settings},
+    pins::{Attachment, Role, Store},
+};
+
+/// Runs the verb.
+pub async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
+    mapping::check(&arguments.maps)?;
+    let network = Network::connect()?;
+    let interface = network.interface(&arguments.interface).await?;
+    let entries = resolve(&network, &interface, &arguments.maps).await?;
+
+    let lock = store.lock()?;
+    let attachment = store.attachment(&interface.name, Role::Source);
+    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
+    let settings = Settings {
+        magic: arguments.common.magic,
+        ifindex: interface.index,
+        hold_ifindex: 0,
+        flows: 0,
+    };
+    let result = install(&attachment, &interface, &settings, &entries);
+    if result.is_err() && fresh {
+        attachment.remove()?;
+    }
+    let changed = result?;
+    drop(lock);
+
+    println!("{}: {}", interface.name, if fresh { "attached" } else { changed });
+    for (spec, _) in &entries {
+        println!("  {spec}");
+    }
+    if !interface.up {
+        log::warn!("{} is down: nothing arrives until it is up", interface.name);
+    }
+    if arguments.common.foreground {
+        foreground::run(store, &network, &[attachment]).await?;
+    }
+    Ok(())
+}
+
+/// Finds the way to every target.
+async fn resolve(
+    network: &Network,
+    interface: &Interface,
+    maps: &[MapSpec],
+) -> Result<Vec<(MapSpec, Mapping)>> {
+    let own = network.addresses().await?;
+    let mut entries = Vec::new();
+    for map in maps {
+        let target = map.target.ip();
+        if own.contains(&target) {
+            bail!("{map}: {target} is an address of this host; copies have to go to another");
+        }
+        if let Some(local) = map.local_addr
+            && !own.contains(&local)
+        {
+            log::warn!("{map}: {local} is not an address of this host; it will match nothing");
+        }
+        let out = match network.route(target).await? {
+            Route::Via(index) => index,
+            Route::Local => bail!("{map}: {target} is this host; copies have to go to another"),
+            Route::None => {
+                log::warn!(
+                    "{map}: there is no route to {target} now; copies wait for one by {} and are \
+                     counted as unsent",
+                    interface.name
+                );
+                interface.index
+            }
+        };
+        entries.push((*map, map.to_kernel(out)));
+    }
+    Ok(entries)
+}
+
+/// Loads, fills the maps, and attaches; returns what to call it where something was attached.
+fn install(
+    attachment: &Attachment,
+    interface: &Interface,
+    settings: &Settings,
+    entries: &[(MapSpec, Mapping)],
+) -> Result<&'static str> {
+    attachment.create()?;
+    let mut ebpf = object::load(attachment, settings)?;
+    let changed = fill(attachment, entries)?;
+    // Egress first: a copy must never meet an interface without the program that seals it.
+    let egress = Hook {
+        program: "source_egress",
+        interface: &interface.name,
+        side: TcAttachType::Egress,
+        pin: "egress",
+        first: true,
+    };
+    hooks::attach(&mut ebpf, attachment, &egress)?;
+    let ingress =
+        Hook { program: "source_ingress", side: TcAttachType::Ingress, pin: "ingress", ..egress };
+    hooks::attach(&mut ebpf, attachment, &ingress)?;
+    object::write_meta(attachment, settings)?;
+    Ok(if changed { "was attached; its maps are now" } else { "was attached already, with" })
+}
+
+/// Makes the kernel's tables say `entries`. A map that stays keeps its index and its counters.
+fn fill(attachment: &Attachment, entries: &[(MapSpec, Mapping)]) -> Result<bool> {
+    let mut table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let mut ports = object::array::<PortSlot>(attachment, "PORTS")?;
+    let old = in_use(attachment)?;
+
+    let mut indexes: BTreeMap<u32, MapSpec> = BTreeMap::new();
+    let mut free = (0..MAX_MAPPINGS).filter(|index| !old.contains_key(index));
+    for (spec, entry) in entries {
+        let index = match old.iter().find(|(_, known)| *known == spec) {
+            Some((index, _)) => *index,
+            None => free.next().context("the table of maps is full; detach, or map fewer")?,
+        };
+        table.set(index, entry, 0).context("cannot write MAPPINGS")?;
+        indexes.insert(index, *spec);
+    }
+    // Ports name mappings: those that go are first named no more, and then cleared.
+    let named: BTreeSet<u16> =
+        old.values().chain(indexes.values()).map(|spec| spec.local_port).collect();
+    for port in named {
+        let mut slot = PortSlot::default();
+        for (index, _) in indexes.iter().filter(|(_, spec)| spec.local_port == port) {
+            let at = slot.len as usize;
+            if at >= MAX_FAN_OUT {
+                bail!("port {port} has more than {MAX_FAN_OUT} maps");
+            }
+            slot.mapping[at] = u16::try_from(*index).context("index of a map")?;
+            slot.len += 1;
+        }
+        ports.set(u32::from(port), slot, 0).context("cannot write PORTS")?;
+    }
+    for index in old.keys().filter(|index| !indexes.contains_key(index)) {
+        let unused = Mapping {
+            local_addr: [0; 4],
+            target_addr: [0; 4],
+            local_port: 0,
+            target_port: 0,
+            out_ifindex: 0,
+            family: 0,
+            pad: [0; 7],
+        };
+        table.set(*index, unused, 0).context("cannot write MAPPINGS")?;
+    }
+    Ok(old != indexes)
+}

@@ -1,0 +1,115 @@
+//! `drop`: makes this host a target.
+
+use anyhow::{Context as _, Result};
+use aya::programs::TcAttachType;
+
+use super::foreground;
+use crate::{
+    cli, hold_device,
+    hooks::{self, Hook},
+    network::{Interface, Network},
+    object::{self, Settings},
+    pins::{Attachment, Role, Store},
+};
+
+/// Runs the verb.
+pub async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
+    let network = Network::connect()?;
+    let interface = network.interface(&arguments.interface).await?;
+
+    let lock = store.lock()?;
+    let attachment = store.attachment(&interface.name, Role::Target);
+    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
+    let result = install(&network, &attachment, &interface, arguments).await;
+    if result.is_err() && fresh {
+        attachment.remove()?;
+        hold_device::remove(&network, interface.index).await?;
+    }
+    result?;
+    drop(lock);
+
+    let ports: Vec<String> = arguments.ports.iter().map(ToString::to_string).collect();
+    println!(
+        "{}: {} copies for port {}, replies to them are dropped",
+        interface.name,
+        if fresh { "serves" } else { "was attached already; it serves" },
+        ports.join(", ")
+    );
+    if !interface.up {
+        log::warn!("{} is down: nothing arrives until it is up", interface.name);
+    }
+    if arguments.common.foreground {
+        foreground::run(store, &network, &[attachment]).await?;
+    }
+    Ok(())
+}
+
+async fn install(
+    network: &Network,
+    attachment: &Attachment,
+    interface: &Interface,
+    arguments: &cli::Drop,
+) -> Result<()> {
+    attachment.create()?;
+    let settings = Settings {
+        magic: arguments.common.magic,
+        ifindex: interface.index,
+        hold_ifindex: hold_device::ensure(network, interface.index).await?,
+        flows: arguments.flows,
+    };
+    let mut ebpf = object::load(attachment, &settings)?;
+    serve(attachment, &arguments.ports)?;
+
+    let (_, far_end) = hold_device::names(interface.index);
+    // Replies first, then the way back from the hold device: nothing is served that could leak.
+    let egress = Hook {
+        program: "target_egress",
+        interface: &interface.name,
+        side: TcAttachType::Egress,
+        pin: "egress",
+        first: true,
+    };
+    hooks::attach(&mut ebpf, attachment, &egress)?;
+    let hold = Hook {
+        program: "target_hold",
+        interface: &far_end,
+        side: TcAttachType::Ingress,
+        pin: "hold",
+        first: true,
+    };
+    hooks::attach(&mut ebpf, attachment, &hold)?;
+    // Last of all, so that a source on the same interface sees copies sealed, and lets them be.
+    let ingress = Hook {
+        program: "target_ingress",
+        side: TcAttachType::Ingress,
+        pin: "ingress",
+        first: false,
+        ..egress
+    };
+    hooks::attach(&mut ebpf, attachment, &ingress)?;
+    object::write_meta(attachment, &settings)
+}
+
+/// Makes the kernel's table say `ports`.
+fn serve(attachment: &Attachment, ports: &[u16]) -> Result<()> {
+    let mut table = object::array::<u32>(attachment, "PORTS")?;
+    for port in served(attachment)?.iter().filter(|port| !ports.contains(port)) {
+        table.set(u32::from(*port), 0, 0).context("cannot write PORTS")?;
+    }
+    for port in ports {
+        table.set(u32::from(*port), 1, 0).context("cannot write PORTS")?;
+    }
+    Ok(())
+}
+
+/// The ports that a target serves.
+pub fn served(attachment: &Attachment) -> Result<Vec<u16>> {
+    let table = object::array::<u32>(attachment, "PORTS")?;
+    let mut found = Vec::new();
+    for port in 1..=u16::MAX {
+        if object::get(&table, u32::from(port)).context("cannot read PORTS")? != 0 {
+            found.push(port);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,39 @@
+//! `--foreground`: stays, shows counters, and detaches at the end.
+
+use std::{io::Write as _, time::Duration};
+
+use anyhow::{Context as _, Result};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{counters, network::Network, pins::Attachment, pins::Store, render};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shows the counters of `attachments` until Ctrl-C or SIGTERM, then takes them off.
+pub async fn run(store: &Store, network: &Network, attachments: &[Attachment]) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut tick = tokio::time::interval(INTERVAL);
+    let mut before: Option<Vec<counters::Snapshot>> = None;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = tick.tick() => {
+                let now: Vec<_> =
+                    attachments.iter().map(counters::read).collect::<Result<_>>()?;
+                let old = before.as_deref().map(|old| (old, INTERVAL.as_secs_f64()));
+                let text = render::stats_table(&now, old);
+                // A terminal that is gone is no reason to stop mirroring.
+                let _ = writeln!(std::io::stdout(), "{text}");
+                before = Some(now);
+            }
+        }
+    }
+    let _lock = store.lock()?;
+    for attachment in attachments {
+        super::detach::remove(network, attachment).await?;
+        println!("{}: {} detached", attachment.interface, attachment.role);
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `stats`: shows counters.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{cli, counters, pins::Store, render};
+
+/// Runs the verb.
+pub async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
+    let interface = arguments.interface.as_deref();
+    let mut before: Option<(Vec<counters::Snapshot>, Instant)> = None;
+    loop {
+        let (now, at) = (counters::read_all(store, interface)?, Instant::now());
+        if let Some(interface) = interface
+            && now.is_empty()
+        {
+            bail!("nothing is attached to {interface}");
+        }
+        if arguments.json {
+            println!("{}", render::stats_json(&now));
+        } else {
+            let old = before
+                .as_ref()
+                .map(|(old, then)| (old.as_slice(), at.duration_since(*then).as_secs_f64()));
+            print!("{}", render::stats_table(&now, old));
+        }
+        if !arguments.follow {
+            return Ok(());
+        }
+        before = Some((now, at));
+        tokio::time::sleep(arguments.interval).await;
+    }
+}

@@ -1,0 +1,50 @@
+//! `status`: shows what is attached where, since when, by which version.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+
+use crate::{
+    cli,
+    counters::in_use,
+    network::Network,
+    object,
+    pins::{Attachment, Role, Store},
+    render::{self, State},
+};
+
+/// Runs the verb.
+pub async fn run(store: &Store, arguments: &cli::Status) -> Result<()> {
+    let network = Network::connect()?;
+    let mut states = Vec::new();
+    for attachment in store.attachments()? {
+        states.push(state(&network, &attachment).await?);
+    }
+    if arguments.json {
+        println!("{}", render::status_json(&states));
+    } else {
+        print!("{}", render::status_table(&states));
+    }
+    Ok(())
+}
+
+async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
+    let meta = object::meta(attachment)?;
+    let link = network.link(&attachment.interface).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (maps, ports) = match attachment.role {
+        Role::Source => (in_use(attachment)?.into_values().collect(), Vec::new()),
+        Role::Target => (Vec::new(), super::drop::served(attachment)?),
+    };
+    Ok(State {
+        interface: attachment.interface.clone(),
+        role: attachment.role,
+        present: link.is_some_and(|link| link.header.index == meta.ifindex),
+        attached_at: meta.attached_at,
+        age: now.saturating_sub(meta.attached_at),
+        version: object::version(&meta),
+        magic: meta.seal,
+        maps,
+        ports,
+    })
+}

@@ -1,0 +1,136 @@
+//! Reading the per-CPU counters of what is attached.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use aya::maps::{Map, MapData, PerCpuArray};
+use mirror_common::abi::{MAX_MAPPINGS, Mapping, MappingCounter, SourceCounter, TargetCounter};
+
+use crate::{
+    mapping::MapSpec,
+    object,
+    pins::{Attachment, Role, Store},
+};
+
+/// Sums over all CPUs, in the order of the counter's enum, by name.
+pub type Values = Vec<(&'static str, u64)>;
+
+/// The counters of one attachment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The interface.
+    pub interface: String,
+    /// Source or target.
+    pub role: Role,
+    /// Of the interface.
+    pub counters: Values,
+    /// Of each map, for a source.
+    pub maps: Vec<(MapSpec, Values)>,
+}
+
+/// Reads everything that is attached, or only what is at `interface`.
+pub fn read_all(store: &Store, interface: Option<&str>) -> Result<Vec<Snapshot>> {
+    store
+        .attachments()?
+        .iter()
+        .filter(|attachment| interface.is_none_or(|wanted| wanted == attachment.interface))
+        .map(read)
+        .collect()
+}
+
+/// Reads one attachment.
+pub fn read(attachment: &Attachment) -> Result<Snapshot> {
+    object::meta(attachment)?;
+    let (counters, maps) = match attachment.role {
+        Role::Source => (source(attachment)?, mappings(attachment)?),
+        Role::Target => (target(attachment)?, Vec::new()),
+    };
+    Ok(Snapshot {
+        interface: attachment.interface.clone(),
+        role: attachment.role,
+        counters,
+        maps,
+    })
+}
+
+fn source(attachment: &Attachment) -> Result<Values> {
+    let sums = sums::<{ SourceCounter::COUNT }>(&per_cpu(attachment, "COUNTERS")?, 0)?;
+    Ok(SourceCounter::ALL.iter().map(|counter| (counter.name(), sums[*counter as usize])).collect())
+}
+
+fn target(attachment: &Attachment) -> Result<Values> {
+    let sums = sums::<{ TargetCounter::COUNT }>(&per_cpu(attachment, "COUNTERS")?, 0)?;
+    Ok(TargetCounter::ALL.iter().map(|counter| (counter.name(), sums[*counter as usize])).collect())
+}
+
+fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
+    let counters = per_cpu(attachment, "MAPPING_COUNTERS")?;
+    in_use(attachment)?
+        .into_iter()
+        .map(|(index, spec)| {
+            let sums = sums::<{ MappingCounter::COUNT }>(&counters, index)?;
+            let mut values: Values = MappingCounter::ALL
+                .iter()
+                .map(|counter| (counter.name(), sums[*counter as usize]))
+                .collect();
+            values.push(("unsent", unsent(&sums)));
+            Ok((spec, values))
+        })
+        .collect()
+}
+
+/// Copies that were made and neither left nor failed: no route or next hop, or on their way.
+fn unsent(sums: &[u64; MappingCounter::COUNT]) -> u64 {
+    [MappingCounter::Sent, MappingCounter::FailedClone, MappingCounter::FailedRewrite]
+        .iter()
+        .fold(sums[MappingCounter::Cloned as usize], |left, gone| {
+            left.saturating_sub(sums[*gone as usize])
+        })
+}
+
+/// The maps of a source, by their index in the kernel's table.
+pub fn in_use(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
+    let table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let mut found = BTreeMap::new();
+    for index in 0..MAX_MAPPINGS {
+        let mapping = object::get(&table, index).context("cannot read MAPPINGS")?;
+        if let Some(spec) = MapSpec::from_kernel(&mapping) {
+            found.insert(index, spec);
+        }
+    }
+    Ok(found)
+}
+
+fn per_cpu<const N: usize>(
+    attachment: &Attachment,
+    name: &str,
+) -> Result<PerCpuArray<MapData, [u64; N]>> {
+    PerCpuArray::try_from(Map::PerCpuArray(object::pinned(attachment, name)?))
+        .with_context(|| format!("map {name} is not what this version expects"))
+}
+
+fn sums<const N: usize>(map: &PerCpuArray<MapData, [u64; N]>, index: u32) -> Result<[u64; N]> {
+    let mut total = [0u64; N];
+    for of_one_cpu in map.get(&index, 0).context("cannot read counters")?.iter() {
+        for (sum, value) in total.iter_mut().zip(of_one_cpu) {
+            *sum = sum.wrapping_add(*value);
+        }
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsent_is_what_is_left() {
+        let mut sums = [0; MappingCounter::COUNT];
+        sums[MappingCounter::Cloned as usize] = 10;
+        sums[MappingCounter::Sent as usize] = 7;
+        sums[MappingCounter::FailedRewrite as usize] = 1;
+        assert_eq!(unsent(&sums), 2);
+        sums[MappingCounter::Sent as usize] = 11;
+        assert_eq!(unsent(&sums), 0, "counters are read one after the other");
+    }
+}

@@ -1,0 +1,125 @@
+//! The hold device: a veth pair whose near end sends slowly. A copy that cannot be served yet goes
+//! round through it and is judged again.
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::StreamExt as _;
+use rtnetlink::{
+    LinkUnspec, LinkVeth,
+    packet_core::{DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
+    packet_route::{
+        RouteNetlinkMessage,
+        tc::{TcAttribute, TcHandle, TcMessage, TcOption},
+    },
+};
+
+use crate::network::Network;
+
+/// What the queue lets through, in bytes per second: the pace at which a held copy goes round.
+const RATE: u32 = 100_000_000;
+/// What it lets through at once, in bytes: one jumbo frame. More would let small copies spin.
+const BURST: u32 = 10_000;
+/// What it can hold, in bytes. More is dropped, and the flow is adopted anew.
+const LIMIT: u32 = 64 << 20;
+/// Largest MTU there is: whatever the real interface takes, this takes.
+const MTU: u32 = 65_535;
+
+/// Names of the pair that belongs to the interface with index `ifindex`: near end, far end.
+pub fn names(ifindex: u32) -> (String, String) {
+    (format!("mahold{ifindex}"), format!("mahold{ifindex}p"))
+}
+
+/// Makes the pair, or finds it. Returns the near end's index.
+pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
+    let (near, far) = names(ifindex);
+    if network.link(&near).await?.is_none() {
+        network
+            .handle
+            .link()
+            .add(LinkVeth::new(&near, &far).mtu(MTU).build())
+            .execute()
+            .await
+            .with_context(|| format!("cannot make the hold device {near}"))?;
+    }
+    let mut indexes = [0; 2];
+    for (name, index) in [&near, &far].into_iter().zip(&mut indexes) {
+        let Some(link) = network.link(name).await? else {
+            bail!("the hold device {name} is gone; detach and attach again");
+        };
+        *index = link.header.index;
+        // No addresses, no ARP, no router solicitations: it carries held copies and nothing else.
+        silence_ipv6(name);
+        network
+            .handle
+            .link()
+            .set(LinkUnspec::new_with_index(*index).arp(false).mtu(MTU).up().build())
+            .execute()
+            .await
+            .with_context(|| format!("cannot bring the hold device {name} up"))?;
+    }
+    queue(network, indexes[0]).await.with_context(|| format!("cannot give {near} its queue"))?;
+    Ok(indexes[0])
+}
+
+/// Takes the pair away.
+pub async fn remove(network: &Network, ifindex: u32) -> Result<()> {
+    let (near, _) = names(ifindex);
+    if let Some(link) = network.link(&near).await? {
+        network
+            .handle
+            .link()
+            .del(link.header.index)
+            .execute()
+            .await
+            .with_context(|| format!("cannot remove the hold device {near}"))?;
+    }
+    Ok(())
+}
+
+/// Keeps IPv6 off the device. Best effort: where it fails, a few packets more go round.
+fn silence_ipv6(name: &str) {
+    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    if let Err(error) = std::fs::write(&path, "1") {
+        log::debug!("cannot write {path}: {error}");
+    }
+}
+
+/// Sets a token bucket filter as the root queue (`tc … tbf`; kernel: `net/sched/sch_tbf.c`).
+async fn queue(network: &Network, index: u32) -> Result<()> {
+    const TCA_TBF_PARMS: u16 = 1;
+    const TCA_TBF_BURST: u16 = 6;
+
+    let mut message = TcMessage::with_index(i32::try_from(index).context("interface index")?);
+    message.header.parent = TcHandle::ROOT;
+    message.attributes.push(TcAttribute::Kind("tbf".to_owned()));
+    message.attributes.push(TcAttribute::Options(vec![
+        TcOption::Other(DefaultNla::new(TCA_TBF_PARMS, parameters())),
+        TcOption::Other(DefaultNla::new(TCA_TBF_BURST, BURST.to_ne_bytes().to_vec())),
+    ]));
+    let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewQueueDiscipline(message));
+    request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
+    let mut answers = network.handle.clone().request(request).context("netlink")?;
+    while let Some(answer) = answers.next().await {
+        if let NetlinkPayload::Error(error) = answer.payload
+            && let Some(code) = error.code
+        {
+            return Err(std::io::Error::from_raw_os_error(-code.get())).context(
+                "the kernel lacks the tbf queue (CONFIG_NET_SCH_TBF), or refused its parameters",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// `struct tc_tbf_qopt`: two rate specifications (rate, peak rate), limit, buffer, mtu.
+fn parameters() -> Vec<u8> {
+    const LINK_LAYER_ETHERNET: u8 = 1;
+    let mut bytes = Vec::with_capacity(36);
+    // `struct tc_ratespec`: cell_log, linklayer, overhead, cell_align, mpu, rate.
+    bytes.extend([0, LINK_LAYER_ETHERNET, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(RATE.to_ne_bytes());
+    bytes.extend([0; 12]);
+    bytes.extend(LIMIT.to_ne_bytes());
+    // Buffer and MTU in ticks; the kernel takes the burst in bytes instead.
+    bytes.extend([0; 8]);
+    bytes
+}

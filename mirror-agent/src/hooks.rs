@@ -1,0 +1,57 @@
+//! Programs on interfaces: attached through pinned tcx links, which outlive the agent and can be
+//! given a new program without a gap.
+
+use anyhow::{Context as _, Result, anyhow};
+use aya::{
+    Ebpf,
+    programs::{
+        LinkOrder, SchedClassifier, TcAttachType,
+        links::{FdLink, PinnedLink},
+        tc::{SchedClassifierLink, TcAttachOptions},
+    },
+};
+
+use crate::{object, pins::Attachment};
+
+/// One program at one hook.
+#[derive(Clone, Copy, Debug)]
+pub struct Hook<'a> {
+    /// Name of the program in the object.
+    pub program: &'a str,
+    /// The interface.
+    pub interface: &'a str,
+    /// Side of the interface.
+    pub side: TcAttachType,
+    /// Name of the pin.
+    pub pin: &'a str,
+    /// Whether to run before the programs that are there, or after.
+    pub first: bool,
+}
+
+/// Attaches the program, or replaces the one that is attached by this hook's pin. Returns whether it
+/// replaced one.
+pub fn attach(ebpf: &mut Ebpf, attachment: &Attachment, hook: &Hook<'_>) -> Result<bool> {
+    let program: &mut SchedClassifier = ebpf
+        .program_mut(hook.program)
+        .ok_or_else(|| anyhow!("the object lacks the program {}", hook.program))?
+        .try_into()
+        .context("not a tc program")?;
+    let path = attachment.link(hook.pin);
+    let failed = || format!("cannot attach {} to {}", hook.program, hook.interface);
+
+    if !object::is_missing(&path) {
+        let link = PinnedLink::from_pin(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        let link = SchedClassifierLink::try_from(FdLink::from(link)).with_context(failed)?;
+        program.attach_to_link(link).with_context(failed)?;
+        return Ok(true);
+    }
+    let order = if hook.first { LinkOrder::first() } else { LinkOrder::last() };
+    let id = program
+        .attach_with_options(hook.interface, hook.side, TcAttachOptions::TcxOrder(order))
+        .with_context(failed)?;
+    let link: FdLink =
+        program.take_link(id).with_context(failed)?.try_into().with_context(failed)?;
+    link.pin(&path).with_context(|| format!("cannot pin {}", path.display()))?;
+    Ok(false)
+}

@@ -1,0 +1,29 @@
+//! The agent: loads the kernel programs, pins them, reads their counters, and takes them off again.
+//!
+//! The data path needs no agent while it runs. Every command is one short process.
+//!
+//! | module | what it is responsible for |
+//! |---|---|
+//! | [`cli`] | what can be typed |
+//! | [`command`] | one verb per file: arguments to calls to output |
+//! | [`mapping`] | the syntax and meaning of `--map` |
+//! | [`preflight`] | what the kernel and the user must be able to do |
+//! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
+//! | [`object`] | the kernel objects: load, settings, maps |
+//! | [`hooks`] | programs on interfaces: attach, replace in place |
+//! | [`network`] | interfaces, routes, addresses, by netlink |
+//! | [`hold_device`] | the queue in which the target's copies wait |
+//! | [`counters`] | reading the per-CPU counters |
+//! | [`render`] | counters and states as tables or JSON |
+
+pub mod cli;
+pub mod command;
+pub mod counters;
+pub mod hold_device;
+pub mod hooks;
+pub mod mapping;
+pub mod network;
+pub mod object;
+pub mod pins;
+pub mod preflight;
+pub mod render;

@@ -1,0 +1,153 @@
+//! Interfaces, routes and addresses of this host, by netlink.
+
+use std::net::IpAddr;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use futures_util::TryStreamExt as _;
+use rtnetlink::{
+    Handle, RouteMessageBuilder,
+    packet_route::{
+        address::AddressAttribute,
+        link::{LinkAttribute, LinkFlags, LinkMessage},
+        route::{RouteAttribute, RouteType},
+    },
+};
+
+/// An interface that programs can be attached to.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+/// How this host reaches an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Out of the interface with this index.
+    Via(u32),
+    /// It is this host's own.
+    Local,
+    /// Not at all.
+    None,
+}
+
+/// A connection to the kernel's routing tables.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(crate) handle: Handle,
+}
+
+impl Network {
+    /// Connects. Has to be called in a tokio runtime.
+    pub fn connect() -> Result<Self> {
+        let (connection, handle, _) =
+            rtnetlink::new_connection().context("cannot open a netlink socket")?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    /// The interface `name`. Refuses one that copies cannot be made or served at.
+    pub async fn interface(&self, name: &str) -> Result<Interface> {
+        let Some(message) = self.link(name).await? else {
+            let names = self.interface_names().await?.join(", ");
+            bail!("there is no interface {name}; this host has {names}");
+        };
+        let flags = message.header.flags;
+        if flags.contains(LinkFlags::Loopback) {
+            bail!("{name} is a loopback interface: name the one that clients' packets arrive at");
+        }
+        Ok(Interface {
+            index: message.header.index,
+            name: name.to_owned(),
+            up: flags.contains(LinkFlags::Up),
+        })
+    }
+
+    /// The link `name`, `None` when there is none.
+    pub async fn link(&self, name: &str) -> Result<Option<LinkMessage>> {
+        // The kernel refuses longer names with an error that says nothing.
+        if name.is_empty() || name.len() > 15 {
+            return Ok(None);
+        }
+        match self.handle.link().get().match_name(name.to_owned()).execute().try_next().await {
+            Ok(message) => Ok(message),
+            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -libc_enodev() => {
+                Ok(None)
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot look for interface {name}")),
+        }
+    }
+
+    /// Names of all interfaces.
+    pub async fn interface_names(&self) -> Result<Vec<String>> {
+        let links: Vec<LinkMessage> =
+            self.handle.link().get().execute().try_collect().await.context("cannot list links")?;
+        Ok(links
+            .iter()
+            .flat_map(|link| &link.attributes)
+            .filter_map(|attribute| match attribute {
+                LinkAttribute::IfName(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The route to `address`.
+    pub async fn route(&self, address: IpAddr) -> Result<Route> {
+        let message = match address {
+            IpAddr::V4(v4) => {
+                RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(v4, 32).build()
+            }
+            IpAddr::V6(v6) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
+                .destination_prefix(v6, 128)
+                .build(),
+        };
+        let found = match self.handle.route().get(message).execute().try_next().await {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(rtnetlink::Error::NetlinkError(_)) => return Ok(Route::None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot look up the route to {address}"));
+            }
+        };
+        Ok(match found.header.kind {
+            RouteType::Local => Route::Local,
+            RouteType::Unicast => found
+                .attributes
+                .iter()
+                .find_map(|attribute| match attribute {
+                    RouteAttribute::Oif(index) => Some(Route::Via(*index)),
+                    _ => None,
+                })
+                .unwrap_or(Route::None),
+            _ => Route::None,
+        })
+    }
+
+    /// All addresses of this host.
+    pub async fn addresses(&self) -> Result<Vec<IpAddr>> {
+        let messages: Vec<_> = self
+            .handle
+            .address()
+            .get()
+            .execute()
+            .try_collect()
+            .await
+            .map_err(|error| anyhow!("cannot list addresses: {error}"))?;
+        Ok(messages
+            .iter()
+            .flat_map(|message| &message.attributes)
+            .filter_map(|attribute| match attribute {
+                AddressAttribute::Address(ip) | AddressAttribute::Local(ip) => Some(*ip),
+                _ => None,
+            })
+            .collect())
+    }
+}
+
+fn libc_enodev() -> i32 {
+    nix::errno::Errno::ENODEV as i32
+}

@@ -1,0 +1,122 @@
+//! The kernel objects: loading them onto pinned maps, and reaching the maps.
+
+use std::{borrow::Borrow, io, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use aya::{
+    Ebpf, EbpfLoader, Pod,
+    maps::{Array, Map, MapData, MapError},
+    programs::SchedClassifier,
+};
+use mirror_common::abi::Meta;
+
+use crate::pins::{Attachment, Role};
+
+static SOURCE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/source"));
+static TARGET: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/target"));
+
+/// Values that are fixed when a program is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The seal's magic.
+    pub magic: u32,
+    /// The interface the programs are for.
+    pub ifindex: u32,
+    /// Near end of the hold device, for the target.
+    pub hold_ifindex: u32,
+    /// Size of the flow table, for the target.
+    pub flows: u32,
+}
+
+/// Loads `attachment`'s object. Maps that are pinned are used, others are made and pinned.
+pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
+    let mut loader = EbpfLoader::new();
+    let (object, maps): (_, &[&str]) = match attachment.role {
+        Role::Source => (SOURCE, &["PORTS", "MAPPINGS", "COUNTERS", "MAPPING_COUNTERS", "META"]),
+        Role::Target => {
+            loader.map_max_entries("FLOWS", settings.flows);
+            loader
+                .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
+                .override_global("IFINDEX", &settings.ifindex, true);
+            (
+                TARGET,
+                &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "COUNTERS", "META"],
+            )
+        }
+    };
+    loader.override_global("SEAL", &settings.magic, true);
+    for name in maps {
+        loader.map_pin_path(name, attachment.map(name));
+    }
+    let mut ebpf = loader.load(object).context("the kernel refused the maps")?;
+    for (name, program) in ebpf.programs_mut() {
+        let program: &mut SchedClassifier =
+            program.try_into().with_context(|| format!("{name} is not a tc program"))?;
+        program.load().with_context(|| format!("the kernel refused the program {name}"))?;
+    }
+    Ok(ebpf)
+}
+
+/// The pinned map `name`.
+pub fn pinned(attachment: &Attachment, name: &str) -> Result<MapData> {
+    MapData::from_pin(attachment.map(name)).with_context(|| {
+        format!("cannot open map {name} of the {} at {}", attachment.role, attachment.interface)
+    })
+}
+
+/// The pinned array `name`.
+pub fn array<V: Pod>(attachment: &Attachment, name: &str) -> Result<Array<MapData, V>> {
+    Array::try_from(Map::Array(pinned(attachment, name)?))
+        .with_context(|| format!("map {name} is not what this version expects"))
+}
+
+/// What is known of an attachment. Refuses one that another version made.
+pub fn meta(attachment: &Attachment) -> Result<Meta> {
+    let meta: Meta = get(&array(attachment, "META")?, 0)?;
+    if meta.abi != Meta::ABI {
+        bail!(
+            "the {} at {} was attached by another version ({}); detach it with that version, or \
+             remove its pins, and attach again",
+            attachment.role,
+            attachment.interface,
+            version(&meta)
+        );
+    }
+    Ok(meta)
+}
+
+/// Writes down who attached, when and where.
+pub fn write_meta(attachment: &Attachment, settings: &Settings) -> Result<()> {
+    let mut version = [0; 24];
+    for (to, from) in version.iter_mut().zip(env!("CARGO_PKG_VERSION").bytes()) {
+        *to = from;
+    }
+    let attached_at = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let meta = Meta {
+        abi: Meta::ABI,
+        ifindex: settings.ifindex,
+        attached_at,
+        version,
+        seal: settings.magic,
+        pad: 0,
+    };
+    array(attachment, "META")?.set(0, meta, 0).context("cannot write META")
+}
+
+/// The version of the agent that attached.
+pub fn version(meta: &Meta) -> String {
+    let text: Vec<u8> = meta.version.iter().copied().take_while(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Entry `index` of `array`.
+pub fn get<T: Borrow<MapData>, V: Pod>(array: &Array<T, V>, index: u32) -> Result<V, MapError> {
+    array.get(&index, 0)
+}
+
+/// Whether `error` says that a file is not there.
+pub fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false)) || matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}

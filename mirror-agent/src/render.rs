@@ -1,0 +1,32 @@
+//! Counters and states as text. No I/O here: values in, string out.
+
+mod json;
+mod table;
+
+pub use json::{stats as stats_json, status as status_json};
+pub use table::{stats as stats_table, status as status_table};
+
+use crate::{mapping::MapSpec, pins::Role};
+
+/// What `status` knows of one attachment.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The interface.
+    pub interface: String,
+    /// Source or target.
+    pub role: Role,
+    /// Whether the interface is still there.
+    pub present: bool,
+    /// Seconds since the epoch.
+    pub attached_at: u64,
+    /// Seconds that it has been attached for.
+    pub age: u64,
+    /// Version of the agent that attached.
+    pub version: String,
+    /// Magic of the seal.
+    pub magic: u32,
+    /// Maps of a source.
+    pub maps: Vec<MapSpec>,
+    /// Ports of a target.
+    pub ports: Vec<u16>,
+}

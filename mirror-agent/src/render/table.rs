@@ -1,0 +1,161 @@
+//! Tables for people.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+
+use super::State;
+use crate::counters::{Snapshot, Values};
+
+/// `stats`: counters that are not zero, and with an earlier reading `seconds` ago their rates.
+pub fn stats(now: &[Snapshot], before: Option<(&[Snapshot], f64)>) -> String {
+    if now.is_empty() {
+        return "nothing is attached\n".to_owned();
+    }
+    let mut text = String::new();
+    for snapshot in now {
+        let earlier = before.and_then(|(all, seconds)| {
+            let same = all.iter().find(|other| {
+                other.interface == snapshot.interface && other.role == snapshot.role
+            })?;
+            Some((same, seconds))
+        });
+        let _ = writeln!(text, "{} ({})", snapshot.interface, snapshot.role);
+        text += &values(&snapshot.counters, earlier.map(|(old, s)| (&old.counters, s)));
+        for (map, counters) in &snapshot.maps {
+            let old = earlier.and_then(|(old, seconds)| {
+                let (_, counters) = old.maps.iter().find(|(other, _)| other == map)?;
+                Some((counters, seconds))
+            });
+            let _ = writeln!(text, "  {map}");
+            text += &values(counters, old);
+        }
+    }
+    text
+}
+
+fn values(now: &Values, before: Option<(&Values, f64)>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    for (position, (name, value)) in now.iter().enumerate() {
+        // The first two are the sum and what became of it: worth a row even when zero.
+        if *value == 0 && position > 1 {
+            continue;
+        }
+        let mut row = vec![format!("    {name}"), value.to_string()];
+        if let Some((old, seconds)) = before {
+            let was = old.get(position).map_or(0, |(_, was)| *was);
+            row.push(format!("{:.0}/s", value.saturating_sub(was) as f64 / seconds));
+        }
+        table.add_row(row);
+    }
+    for column in 1..=2 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    trimmed(&table)
+}
+
+/// `status`.
+pub fn status(states: &[State]) -> String {
+    if states.is_empty() {
+        return "nothing is attached\n".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["INTERFACE", "ROLE", "FOR", "VERSION", "MAGIC", "MIRRORS"]);
+    for state in states {
+        let mut what: Vec<String> = state.maps.iter().map(ToString::to_string).collect();
+        what.extend(state.ports.iter().map(|port| format!("port {port}")));
+        if !state.present {
+            what.insert(0, "the interface is gone: detach, or attach again when it is back".into());
+        }
+        table.add_row([
+            state.interface.clone(),
+            state.role.to_string(),
+            age(state.age),
+            state.version.clone(),
+            format!("{:#x}", state.magic),
+            what.join("\n"),
+        ]);
+    }
+    trimmed(&table)
+}
+
+fn trimmed(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.lines() {
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Two units are enough to tell how long.
+fn age(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
+        (0, _, _) => format!("{hours}h {minutes}m"),
+        _ => format!("{days}d {hours}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pins::Role;
+
+    fn snapshot(cloned: u64) -> Snapshot {
+        Snapshot {
+            interface: "eth0".into(),
+            role: Role::Source,
+            counters: vec![("seen", 2 * cloned), ("cloned", cloned), ("skipped_port", 0)],
+            maps: vec![(
+                "11211=10.0.0.5:11211".parse().unwrap(),
+                vec![("cloned", cloned), ("sent", cloned), ("unsent", 0)],
+            )],
+        }
+    }
+
+    #[test]
+    fn counters_and_rates() {
+        insta::assert_snapshot!(stats(&[snapshot(30)], Some((&[snapshot(10)], 2.0))), @"");
+        insta::assert_snapshot!(stats(&[], None), @"");
+    }
+
+    #[test]
+    fn what_is_attached() {
+        let source = State {
+            interface: "eth0".into(),
+            role: Role::Source,
+            present: true,
+            attached_at: 1_700_000_000,
+            age: 3 * 86_400 + 5 * 3600,
+            version: "0.1.0".into(),
+            magic: 0x1234,
+            maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
+            ports: vec![],
+        };
+        let target = State {
+            interface: "eth1".into(),
+            role: Role::Target,
+            present: false,
+            age: 61,
+            maps: vec![],
+            ports: vec![11211, 11212],
+            ..source.clone()
+        };
+        insta::assert_snapshot!(status(&[source, target]), @"");
+    }
+
+    #[test]
+    fn ages() {
+        assert_eq!(age(59), "59s");
+        assert_eq!(age(61), "1m 1s");
+        assert_eq!(age(3700), "1h 1m");
+        assert_eq!(age(90_000), "1d 1h");
+    }
+}

@@ -1,0 +1,176 @@
+//! Every way a packet can end, by name.
+//!
+//! One list is the index of the per-CPU values in the kernel, the row in `stats` and the key in JSON.
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $help:literal])+ $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u32)]
+        pub enum $name { $($(#[doc = $help])+ $variant,)+ }
+
+        impl $name {
+            /// All counters, in the order of their indexes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// Name in JSON and in tables.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// What it counts, in a sentence.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($help),+),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Packets at the source's interface: `seen = cloned + skipped_* + failed_*`.
+    SourceCounter {
+        /// Packets that arrived at the interface.
+        Seen = "seen",
+        /// Packets that were copied, to one target or to several.
+        Cloned = "cloned",
+        /// Neither IPv4 nor IPv6.
+        SkippedNotIp = "skipped_not_ip",
+        /// Neither TCP nor UDP.
+        SkippedProtocol = "skipped_protocol",
+        /// To a port that is not mapped.
+        SkippedPort = "skipped_port",
+        /// To a mapped port, but no mapping is for this local address and family.
+        SkippedAddress = "skipped_address",
+        /// IP fragments.
+        SkippedFragment = "skipped_fragment",
+        /// Copies that another mirror made.
+        SkippedCopy = "skipped_copy",
+        /// Packets of the mirror's own on their way through this host.
+        SkippedOwn = "skipped_own",
+        /// Segments with urgent data, which a sealed copy cannot carry.
+        SkippedUrgent = "skipped_urgent",
+        /// Requests of several UDP datagrams.
+        SkippedUdpMulti = "skipped_udp_multi",
+        /// Headers that lie about their length, or are cut short.
+        FailedMalformed = "failed_malformed",
+        /// The kernel could not clone the packet, or the interface's egress refused the clone.
+        FailedClone = "failed_clone",
+        /// Packets of others that left by the interface, untouched.
+        EgressOther = "egress_other",
+        /// Copies that no mapping claimed any more at egress.
+        EgressUnmapped = "egress_unmapped",
+    }
+}
+
+counters! {
+    /// Copies by mapping: `cloned = sent + failed_* + unsent`.
+    MappingCounter {
+        /// Copies made for this mapping.
+        Cloned = "cloned",
+        /// Copies that left the host.
+        Sent = "sent",
+        /// The same in TCP segments and UDP datagrams as they are on the wire.
+        SentSegments = "sent_segments",
+        /// The same in bytes, from the IP header.
+        SentBytes = "sent_bytes",
+        /// The kernel could not clone the copy for a further target.
+        FailedClone = "failed_clone",
+        /// The copy could not be rewritten.
+        FailedRewrite = "failed_rewrite",
+    }
+}
+
+counters! {
+    /// Segments at the target: `arrived = applied + discarded_*`, and what is held right now.
+    TargetCounter {
+        /// Sealed copies that arrived, in segments.
+        Arrived = "arrived",
+        /// Copies given to memcached's host stack, in segments.
+        Applied = "applied",
+        /// Times that a segment was sent round the hold device.
+        Held = "held",
+        /// No request boundary is proven yet for a connection older than the mirror.
+        DiscardedUnproven = "discarded_unproven",
+        /// A pure acknowledgement: the puppet makes its own.
+        DiscardedPureAck = "discarded_pure_ack",
+        /// Bytes that were delivered before.
+        DiscardedDuplicate = "discarded_duplicate",
+        /// Of a flow that ended.
+        DiscardedFinished = "discarded_finished",
+        /// Of a 4-tuple on which a real client talks to this host.
+        DiscardedRealClient = "discarded_real_client",
+        /// A reset or FIN of a connection that the target never opened.
+        DiscardedNoFlow = "discarded_no_flow",
+        /// Waited for too long: the target's window, SYN-ACK or a missing segment did not come.
+        DiscardedHoldExpired = "discarded_hold_expired",
+        /// Came back from the hold device after its flow had been given up.
+        DiscardedStale = "discarded_stale",
+        /// The flow table is full.
+        DiscardedTableFull = "discarded_table_full",
+        /// The packet could not be queued for its second pass.
+        DiscardedClone = "discarded_clone",
+        /// The packet could not be changed as it had to be.
+        DiscardedRewrite = "discarded_rewrite",
+        /// Sealed, but with headers that make no sense.
+        DiscardedMalformed = "discarded_malformed",
+        /// A sealed copy for a port that is not served here.
+        DiscardedPort = "discarded_port",
+        /// Connections opened by a copied SYN.
+        Opened = "opened",
+        /// Connections that are older than the mirror and were adopted.
+        Adopted = "adopted",
+        /// Flows that were broken by a lost segment or by waiting.
+        Broken = "broken",
+        /// Sockets of the puppet that were reset.
+        Reset = "reset",
+        /// Flows that ended.
+        Closed = "closed",
+        /// 4-tuples that a real client took over.
+        RealTakeover = "real_takeover",
+        /// Packets of real clients to a served port, untouched.
+        RealIn = "real_in",
+        /// Replies to real clients, untouched.
+        RealOut = "real_out",
+        /// Replies turned round into acknowledgements.
+        Reflected = "reflected",
+        /// Replies dropped: data or FIN whose acknowledgement the next copy carries.
+        ReplyData = "reply_dropped_data",
+        /// Replies dropped: pure acknowledgements.
+        ReplyAck = "reply_dropped_ack",
+        /// Replies dropped: resets.
+        ReplyReset = "reply_dropped_reset",
+        /// Replies dropped: UDP.
+        ReplyUdp = "reply_dropped_udp",
+        /// Replies dropped: of flows that ended.
+        ReplyFinished = "reply_dropped_finished",
+        /// Replies dropped: headers that could not be read or turned round.
+        ReplyMalformed = "reply_dropped_malformed",
+        /// Packets at ingress that are neither copies nor for a served port, untouched.
+        IngressOther = "ingress_other",
+        /// Packets at egress that are not from a served port, untouched.
+        EgressOther = "egress_other",
+        /// Reflected acknowledgements given to the stack.
+        ReflectedIn = "reflected_in",
+        /// Segments made for an adoption or a reset and given to the stack.
+        Synthesized = "synthesized",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_are_positions_and_names_are_unique() {
+        for (position, counter) in TargetCounter::ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, position);
+            let same = TargetCounter::ALL.iter().filter(|other| other.name() == counter.name());
+            assert_eq!(same.count(), 1, "{}", counter.name());
+        }
+        for (position, counter) in SourceCounter::ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, position);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The target's flow table: one entry for each mirrored 4-tuple.
+//!
+//! Copies and replies of one flow are handled on different CPUs at once, so the value is split by
+//! writer. [`CopySide`] is written at ingress only. Two CPUs can be there for one flow when copies
+//! come back from the hold device on another CPU; what is held is the token between them: while it is
+//! not zero, a copy from the wire is only queued, and changes nothing but `held_in`, which a copy
+//! that comes back never writes. [`ReplySide`] is written at egress only, under the lock of
+//! memcached's socket; ingress resets it when it opens a connection, at which time no socket for the
+//! 4-tuple exists. `acked` is written on both sides; it is a hint, and a stale value costs one
+//! needless reflection.
+
+use super::Address;
+
+/// A mirrored connection, as seen from the target. 40 bytes, all in network byte order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct FlowKey {
+    /// The real client.
+    pub client_addr: Address,
+    /// The address of this host that copies are sent to.
+    pub local_addr: Address,
+    /// The client's port.
+    pub client_port: u16,
+    /// memcached's port.
+    pub local_port: u16,
+    /// IP protocol number: 6 or 17.
+    pub protocol: u8,
+    /// Padding, zero.
+    pub pad: u8,
+    /// UDP: memcached's request id where the key names one request, otherwise zero.
+    pub request: u16,
+}
+
+/// What copies taught us. Written at ingress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct CopySide {
+    /// One of the `STATE_` values.
+    pub state: u32,
+    /// `BIT_` values.
+    pub bits: u32,
+    /// Sequence number of the SYN that opened the connection.
+    pub isn: u32,
+    /// Next sequence number to be given to the socket: the end of what was delivered.
+    pub next_seq: u32,
+    /// While watching: end of the last segment seen.
+    pub watch_end: u32,
+    /// While watching: what that segment acknowledged.
+    pub watch_ack: u32,
+    /// Number of the current use of the hold device; a copy that returns with another is stale.
+    pub epoch: u32,
+    /// Padding, zero.
+    pub pad: u32,
+    /// Since when copies wait in vain, in ns of the monotonic clock.
+    pub stalled_at: u64,
+    /// Since when a segment is missing though the window is open, in ns; 0 for not at all.
+    pub gap_at: u64,
+    /// When a copy last came back from the hold device, in ns.
+    pub returned_at: u64,
+    /// When the last copy arrived, in ns.
+    pub seen_at: u64,
+}
+
+impl CopySide {
+    /// No boundary is proven: copies are looked at and discarded.
+    pub const STATE_WATCH: u32 = 0;
+    /// The puppet's SYN was given to the kernel; the connection is open once [`ReplySide`] says so.
+    pub const STATE_OPEN: u32 = 1;
+    /// A real client owns the 4-tuple: copies are discarded, replies pass.
+    pub const STATE_REAL: u32 = 2;
+
+    /// `watch_end` and `watch_ack` are set.
+    pub const BIT_WATCHED: u32 = 1;
+    /// The last segment watched ended in CR LF.
+    pub const BIT_CRLF: u32 = 2;
+    /// A socket of the puppet's is left over and has to be reset before the next connection.
+    pub const BIT_SOCKET: u32 = 4;
+    /// The client's FIN was delivered.
+    pub const BIT_FIN: u32 = 8;
+
+    /// Whether all of `bit` is set.
+    #[inline(always)]
+    pub fn has(&self, bit: u32) -> bool {
+        self.bits & bit == bit
+    }
+
+    /// Sets or clears `bit`.
+    #[inline(always)]
+    pub fn put(&mut self, bit: u32, on: bool) {
+        if on {
+            self.bits |= bit;
+        } else {
+            self.bits &= !bit;
+        }
+    }
+}
+
+/// What memcached's side said. Written at egress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct ReplySide {
+    /// `BIT_` values.
+    pub bits: u32,
+    /// End of what the server sent: what the puppet acknowledges.
+    pub snd_nxt: u32,
+    /// What the server acknowledged: where a reset has to hit.
+    pub rcv_nxt: u32,
+    /// First sequence number beyond the server's receive window.
+    pub edge: u32,
+    /// Window scale of the SYN-ACK (RFC 7323), 0 to 14.
+    pub scale: u32,
+}
+
+impl ReplySide {
+    /// A SYN-ACK was seen: the other fields are valid.
+    pub const BIT_SYN_ACK: u32 = 1;
+    /// The server's FIN was seen.
+    pub const BIT_FIN: u32 = 2;
+
+    /// Whether all of `bit` is set.
+    #[inline(always)]
+    pub fn has(&self, bit: u32) -> bool {
+        self.bits & bit == bit
+    }
+}
+
+/// State of one flow. 96 bytes, host byte order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct Flow {
+    /// Written at ingress.
+    pub copy: CopySide,
+    /// Written at egress.
+    pub reply: ReplySide,
+    /// Last acknowledgement that the puppet gave: by a copy or by a reflected reply.
+    pub acked: u32,
+    /// Segments that went into the hold device. Written for copies from the wire.
+    pub held_in: u32,
+    /// Segments that left it for good. Written for copies that come back.
+    pub held_out: u32,
+}
+
+impl Flow {
+    /// Segments that are in the hold device now.
+    #[inline(always)]
+    pub fn held(&self) -> u32 {
+        self.held_in.wrapping_sub(self.held_out)
+    }
+}
+
+/// What is kept of a flow that ended, so that stragglers are told from news. 8 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Finished {
+    /// Sequence number at which the client's stream ended.
+    pub end: u32,
+    /// Padding, zero.
+    pub pad: u32,
+}
+
+const _: () = assert!(size_of::<FlowKey>() == 40);
+const _: () = assert!(size_of::<Flow>() == 96);

@@ -1,0 +1,48 @@
+//! What the source mirrors: one [`Mapping`] for each `--map`, found through a [`PortSlot`].
+
+use super::Address;
+
+/// Mappings one interface can hold; the index has to fit a mark.
+pub const MAX_MAPPINGS: u32 = 1024;
+/// Mappings that one local port can have (fan-out, or several local addresses).
+pub const MAX_FAN_OUT: usize = 8;
+
+/// One `--map`: copies for `local` go to `target`. 48 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Mapping {
+    /// Local address the copies are limited to; all zero for any.
+    pub local_addr: Address,
+    /// Where copies go. Decides the family: an IPv4 target receives copies of IPv4 packets only.
+    pub target_addr: Address,
+    /// Local port, network byte order.
+    pub local_port: u16,
+    /// Target port, network byte order.
+    pub target_port: u16,
+    /// Interface that the route to the target leaves by.
+    pub out_ifindex: u32,
+    /// 4 or 6; 0 marks an unused entry.
+    pub family: u8,
+    /// Padding, zero.
+    pub pad: [u8; 7],
+}
+
+impl Mapping {
+    /// Whether packets of `family` to `local` belong to this mapping (the port is known to match).
+    #[inline(always)]
+    pub fn matches(&self, family: u8, local: &Address) -> bool {
+        self.family == family && (self.local_addr == [0; 4] || self.local_addr == *local)
+    }
+}
+
+/// The mappings of one local port, as indexes. 20 bytes; index of the array is the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct PortSlot {
+    /// How many of `mapping` are in use.
+    pub len: u32,
+    /// Indexes into the mapping table.
+    pub mapping: [u16; MAX_FAN_OUT],
+}
+
+const _: () = assert!(size_of::<Mapping>() == 48 && size_of::<PortSlot>() == 20);

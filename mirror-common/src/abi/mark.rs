@@ -1,0 +1,69 @@
+//! The private values that packets of the mirror carry in `skb->mark` while they are on a host.
+//!
+//! Layout, host order: 16 bits of [`PREFIX`], 4 bits of [`Stage`], 12 bits of argument. A mark never
+//! leaves the host (the field is not on the wire) and is zero again once a packet is let go.
+
+/// Upper half of every mark of ours.
+pub const PREFIX: u32 = 0x6d72;
+
+/// Where a packet of the mirror is on its way through this host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Stage {
+    /// Source: a fresh copy that still has to be fanned out; the argument is the first mapping.
+    Fan = 1,
+    /// Source: a copy for one mapping (the argument), not yet rewritten.
+    Single = 2,
+    /// Source: a rewritten copy on its way out; the argument is the mapping, for the counters.
+    Sent = 3,
+    /// Target: a sealed copy on its second pass, behind a segment that was made for it.
+    Again = 4,
+    /// Target: a sealed copy in, or back from, the hold device; the argument is the flow's epoch.
+    Held = 5,
+    /// Target: a reply turned round into an ACK.
+    Reflected = 6,
+}
+
+/// Largest argument that fits a mark.
+pub const MAX_ARGUMENT: u32 = 0xfff;
+
+/// The mark for `stage` with `argument` (cut to 12 bits).
+#[inline(always)]
+pub const fn pack(stage: Stage, argument: u32) -> u32 {
+    PREFIX << 16 | (stage as u32) << 12 | argument & MAX_ARGUMENT
+}
+
+/// The stage and argument in `mark`, or `None` when the mark is not ours.
+#[inline(always)]
+pub const fn unpack(mark: u32) -> Option<(Stage, u32)> {
+    if mark >> 16 != PREFIX {
+        return None;
+    }
+    let stage = match mark >> 12 & 0xf {
+        1 => Stage::Fan,
+        2 => Stage::Single,
+        3 => Stage::Sent,
+        4 => Stage::Again,
+        5 => Stage::Held,
+        6 => Stage::Reflected,
+        _ => return None,
+    };
+    Some((stage, mark & MAX_ARGUMENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip_and_foreign_marks() {
+        for stage in
+            [Stage::Fan, Stage::Single, Stage::Sent, Stage::Again, Stage::Held, Stage::Reflected]
+        {
+            assert_eq!(unpack(pack(stage, 1023)), Some((stage, 1023)));
+        }
+        assert_eq!(unpack(0), None);
+        assert_eq!(unpack(0x6d72_f001), None);
+        assert_eq!(unpack(0x0000_1001), None);
+    }
+}

@@ -1,0 +1,12 @@
+//! The agent's side of the border: these types are plain bytes to the `bpf` system call.
+
+use super::{Finished, Flow, FlowKey, Mapping, Meta, PortSlot};
+
+macro_rules! plain_bytes {
+    ($($type:ty),+) => {$(
+        // SAFETY: `repr(C)`, integers and byte arrays only, no padding (sizes are asserted).
+        unsafe impl aya::Pod for $type {}
+    )+};
+}
+
+plain_bytes!(Finished, Flow, FlowKey, Mapping, Meta, PortSlot);

@@ -1,0 +1,356 @@
+//! The puppet client's ear: what to do with a copy of what a real client sent.
+//!
+//! A flow is `WATCH`ed until a request boundary is proven, then `OPEN`: what the client sends is given
+//! to a socket of memcached's, with acknowledgements that fit what memcached really replied. A copy
+//! that the socket could not take yet is held; a flow whose stream has a hole, or that waited for too
+//! long, is watched again.
+//!
+//! **A proven boundary.** A segment begins a request if it looks like one, directly follows a segment
+//! that was seen, and acknowledges more than that segment did: the server spoke after all that
+//! went before, and memcached speaks at the end of a request, not in the middle of one. Text requests
+//! must also have been preceded by CR LF. So the first segment seen of an old connection is never
+//! given to memcached; it is what the second is judged by.
+
+use crate::abi::{CopySide, Flow, ReplySide};
+use crate::memcache::Start;
+use crate::tcp::{ACK, FIN, RST, SYN, after};
+
+/// How long a segment waits for one that is missing before it, in ns: reordering, not loss.
+pub const GAP_LIMIT: u64 = 100_000_000;
+/// How long a segment waits for a SYN-ACK or for the receive window, in ns.
+pub const WAIT_LIMIT: u64 = 1_000_000_000;
+/// Held copies that did not come back for so long are lost, in ns.
+const LOST_LIMIT: u64 = 2 * WAIT_LIMIT;
+
+/// An unsealed copy of a TCP segment, numbers in host order.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Sequence number of the first byte (of the SYN, when there is one).
+    pub seq: u32,
+    /// What the client acknowledged to production.
+    pub ack: u32,
+    /// SYN, ACK, FIN, RST, PSH.
+    pub flags: u8,
+    /// Bytes of payload.
+    pub length: u32,
+    /// What the payload begins like. Need not be known unless [`wants_evidence`].
+    pub start: Start,
+    /// Whether the payload ends in CR LF. The same.
+    pub crlf: bool,
+}
+
+impl Segment {
+    #[inline(always)]
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Sequence number after the payload and FIN.
+    #[inline(always)]
+    fn end(&self) -> u32 {
+        self.seq.wrapping_add(self.length).wrapping_add(u32::from(self.has(FIN)))
+    }
+}
+
+/// How a copy came here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pass {
+    /// From the wire.
+    First,
+    /// From this interface, behind a segment that was made for it.
+    Again,
+    /// From the hold device.
+    Held,
+}
+
+/// Why a copy is not given to memcached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Discard {
+    /// No boundary is proven yet.
+    Unproven,
+    /// Nothing in it for memcached.
+    PureAck,
+    /// Delivered before.
+    Duplicate,
+    /// A real client owns the 4-tuple.
+    RealClient,
+    /// The end of a connection that was never opened here.
+    NoFlow,
+    /// Waited for too long.
+    HoldExpired,
+}
+
+/// What to do with a copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Give it to the stack as a SYN, without the options that the puppet cannot honour.
+    PassSyn,
+    /// Give it to the stack, acknowledging [`Verdict::number`].
+    Deliver,
+    /// The same, and forget the flow: both sides are done.
+    DeliverLast,
+    /// Give it to the stack as a reset at [`Verdict::number`], and forget the flow.
+    Abort,
+    /// Queue it for another pass, and before that open the connection with a SYN one before it.
+    Adopt,
+    /// Queue it for another pass, and before that reset the puppet's socket at [`Verdict::number`].
+    ResetFirst,
+    /// Let it wait in the hold device.
+    Hold,
+    /// Drop it for [`Verdict::reason`].
+    Discard,
+    /// Drop it for [`Verdict::reason`] and forget the flow.
+    Forget,
+}
+
+/// What to do with a copy, and with which number. Every field is always set: the verifier does not
+/// let a program move memory that nobody wrote, as the payload of an enum may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// What to do.
+    pub action: Action,
+    /// The acknowledgement number of a delivery; the sequence number of a reset.
+    pub number: u32,
+    /// Why it is dropped; of no meaning where it is not.
+    pub reason: Discard,
+}
+
+impl Verdict {
+    #[inline(always)]
+    const fn of(action: Action, number: u32) -> Self {
+        Self { action, number, reason: Discard::Unproven }
+    }
+
+    #[inline(always)]
+    const fn discard(reason: Discard) -> Self {
+        Self { action: Action::Discard, number: 0, reason }
+    }
+}
+
+/// Whether [`judge`] looks at [`Segment::start`] and [`Segment::crlf`] in this state.
+#[inline(always)]
+pub fn wants_evidence(copy: &CopySide) -> bool {
+    copy.state == CopySide::STATE_WATCH
+}
+
+/// Decides about `segment` of `flow`, which it brings up to date; `now` in ns.
+///
+/// The caller counts what goes into the hold device and what leaves it.
+#[inline(always)]
+pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+    flow.copy.seen_at = now;
+    match pass {
+        Pass::Held => flow.copy.returned_at = now,
+        Pass::First if flow.held() > 0 && lost_in_hold(&flow.copy, now) => give_up_held(flow),
+        Pass::First | Pass::Again => {}
+    }
+    match flow.copy.state {
+        CopySide::STATE_WATCH => watch(flow, segment, pass, now),
+        CopySide::STATE_OPEN => open(flow, segment, pass, now),
+        _ => Verdict::discard(Discard::RealClient),
+    }
+}
+
+/// No connection that could be fed: look for a SYN or a boundary.
+#[inline(always)]
+fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+    if pass == Pass::First && flow.held() > 0 {
+        return hold(flow, now);
+    }
+    let leftover = flow.copy.has(CopySide::BIT_SOCKET);
+    if segment.has(SYN) {
+        return if segment.has(ACK) {
+            Verdict::discard(Discard::NoFlow)
+        } else if leftover {
+            reset_first(flow)
+        } else {
+            begin(flow, segment.seq);
+            Verdict::of(Action::PassSyn, 0)
+        };
+    }
+    if segment.has(RST) || segment.has(FIN) && segment.length == 0 {
+        return if leftover {
+            Verdict::of(Action::Abort, reset_at(flow))
+        } else {
+            Verdict { action: Action::Forget, number: 0, reason: Discard::NoFlow }
+        };
+    }
+    if segment.length == 0 {
+        return Verdict::discard(Discard::PureAck);
+    }
+    if boundary(&flow.copy, segment) {
+        if leftover {
+            return reset_first(flow);
+        }
+        begin(flow, segment.seq.wrapping_sub(1));
+        return Verdict::of(Action::Adopt, 0);
+    }
+    let copy = &mut flow.copy;
+    if !copy.has(CopySide::BIT_WATCHED) || after(segment.end(), copy.watch_end) {
+        copy.watch_end = segment.end();
+        copy.watch_ack = segment.ack;
+        copy.put(CopySide::BIT_WATCHED, true);
+        copy.put(CopySide::BIT_CRLF, segment.crlf);
+    }
+    Verdict::discard(Discard::Unproven)
+}
+
+/// Whether `segment` begins a request; see the head of this file.
+#[inline(always)]
+fn boundary(copy: &CopySide, segment: &Segment) -> bool {
+    copy.has(CopySide::BIT_WATCHED)
+        && segment.seq == copy.watch_end
+        && after(segment.ack, copy.watch_ack)
+        && match segment.start {
+            Start::Text => copy.has(CopySide::BIT_CRLF),
+            Start::Binary => true,
+            Start::None => false,
+        }
+}
+
+/// The SYN was given to the kernel: feed the connection.
+#[inline(always)]
+fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+    let answered = flow.reply.has(ReplySide::BIT_SYN_ACK);
+    if segment.has(SYN) {
+        if segment.seq != flow.copy.isn {
+            // The client uses the 4-tuple again.
+            return reset_first(flow);
+        }
+        return if answered { Verdict::discard(Discard::Duplicate) } else { Verdict::of(Action::PassSyn, 0) };
+    }
+    if segment.has(RST) {
+        return Verdict::of(Action::Abort, reset_at(flow));
+    }
+    let empty = segment.length == 0 && !segment.has(FIN);
+    if !answered {
+        // The puppet completes the handshake itself, when the SYN-ACK comes.
+        return if empty {
+            Verdict::discard(Discard::PureAck)
+        } else {
+            hold_or_break(flow, segment, pass, now)
+        };
+    }
+    if empty {
+        // Welcome only where it carries an acknowledgement that the puppet owes.
+        let owed = flow.acked != flow.reply.snd_nxt && segment.seq == flow.copy.next_seq;
+        return if owed && flow.held() == 0 {
+            deliver(flow, false)
+        } else {
+            Verdict::discard(Discard::PureAck)
+        };
+    }
+    let end = segment.end();
+    if !after(end, flow.copy.next_seq) {
+        // A retransmission; the socket may have had no room for the first.
+        return if after(end, flow.reply.rcv_nxt) && flow.held() == 0 {
+            deliver(flow, false)
+        } else {
+            Verdict::discard(Discard::Duplicate)
+        };
+    }
+    if pass == Pass::First && flow.held() > 0 {
+        return hold(flow, now);
+    }
+    if after(end, flow.reply.edge) {
+        flow.copy.gap_at = 0;
+        return hold_or_break(flow, segment, pass, now);
+    }
+    if after(segment.seq, flow.copy.next_seq) {
+        if flow.copy.gap_at == 0 {
+            flow.copy.gap_at = now;
+        }
+        return hold_or_break(flow, segment, pass, now);
+    }
+    flow.copy.next_seq = end;
+    flow.copy.stalled_at = now;
+    flow.copy.gap_at = 0;
+    if segment.has(FIN) {
+        flow.copy.put(CopySide::BIT_FIN, true);
+    }
+    let last = segment.has(FIN) && flow.reply.has(ReplySide::BIT_FIN);
+    deliver(flow, last)
+}
+
+#[inline(always)]
+fn deliver(flow: &mut Flow, last: bool) -> Verdict {
+    flow.acked = flow.reply.snd_nxt;
+    Verdict::of(if last { Action::DeliverLast } else { Action::Deliver }, flow.acked)
+}
+
+/// A connection begins: `isn` is the sequence number of its SYN.
+#[inline(always)]
+fn begin(flow: &mut Flow, isn: u32) {
+    // Field by field: a whole struct would become a loop over bytes.
+    flow.reply.bits = 0;
+    flow.reply.snd_nxt = 0;
+    flow.reply.rcv_nxt = 0;
+    flow.reply.edge = 0;
+    flow.reply.scale = 0;
+    flow.acked = 0;
+    flow.copy.state = CopySide::STATE_OPEN;
+    flow.copy.bits = 0;
+    flow.copy.isn = isn;
+    flow.copy.next_seq = isn.wrapping_add(1);
+    flow.copy.gap_at = 0;
+}
+
+/// The puppet's socket has to go before what `segment` brings can begin.
+#[inline(always)]
+fn reset_first(flow: &mut Flow) -> Verdict {
+    let seq = reset_at(flow);
+    flow.copy.state = CopySide::STATE_WATCH;
+    flow.copy.put(CopySide::BIT_SOCKET, false);
+    give_up_held(flow);
+    Verdict::of(Action::ResetFirst, seq)
+}
+
+/// Where the server accepts a reset: exactly at what it expects next (RFC 5961, 3.2).
+#[inline(always)]
+fn reset_at(flow: &Flow) -> u32 {
+    if flow.reply.has(ReplySide::BIT_SYN_ACK) {
+        flow.reply.rcv_nxt
+    } else {
+        flow.copy.isn.wrapping_add(1)
+    }
+}
+
+#[inline(always)]
+fn hold(flow: &mut Flow, now: u64) -> Verdict {
+    if flow.held() == 0 {
+        flow.copy.stalled_at = now;
+        flow.copy.returned_at = now;
+    }
+    Verdict::of(Action::Hold, 0)
+}
+
+/// Holds `segment`, or gives the connection up when it stands still for too long.
+#[inline(always)]
+fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+    let gap = flow.copy.gap_at;
+    let patient = now.saturating_sub(flow.copy.stalled_at) <= WAIT_LIMIT
+        && (gap == 0 || now.saturating_sub(gap) <= GAP_LIMIT);
+    if flow.held() == 0 || pass == Pass::Again || patient {
+        return hold(flow, now);
+    }
+    let copy = &mut flow.copy;
+    copy.state = CopySide::STATE_WATCH;
+    copy.bits = CopySide::BIT_SOCKET;
+    if segment.has(FIN) {
+        return Verdict::of(Action::Abort, reset_at(flow));
+    }
+    Verdict::discard(Discard::HoldExpired)
+}
+
+/// Whether what is held did not move for so long that it must have been dropped on the way.
+#[inline(always)]
+fn lost_in_hold(copy: &CopySide, now: u64) -> bool {
+    now.saturating_sub(copy.returned_at) > LOST_LIMIT
+}
+
+/// Forgets what is held: it is stale when it comes back.
+#[inline(always)]
+fn give_up_held(flow: &mut Flow) {
+    flow.copy.epoch = flow.copy.epoch.wrapping_add(1);
+    flow.held_out = flow.held_in;
+}

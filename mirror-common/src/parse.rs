@@ -1,0 +1,181 @@
+//! Finds the transport header behind Ethernet, VLAN tags and IP.
+
+use crate::abi::{Address, v4_mapped};
+use crate::packet::Packet;
+
+/// TCP's protocol number.
+pub const TCP: u8 = 6;
+/// UDP's protocol number.
+pub const UDP: u8 = 17;
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+const ETHERTYPE_VLAN: u16 = 0x8100;
+const ETHERTYPE_QINQ: u16 = 0x88a8;
+const ETHERNET_HEADER: u32 = 14;
+/// Tags that are followed inside the packet (the kernel has moved the outermost to the skb).
+const MAX_VLAN_TAGS: u32 = 2;
+/// IPv6 extension headers that are followed.
+const MAX_EXTENSIONS: u32 = 6;
+
+/// Why a packet has no ports for us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unparsed {
+    /// Neither IPv4 nor IPv6.
+    NotIp,
+    /// Neither TCP nor UDP.
+    Protocol,
+    /// A fragment: its ports, or its end, are elsewhere.
+    Fragment,
+    /// Cut short, or a length that lies.
+    Malformed,
+}
+
+/// Where the headers of a TCP or UDP packet are and what they say about its path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Headers {
+    /// Offset of the IP header.
+    pub l3: u32,
+    /// Offset of the TCP or UDP header.
+    pub l4: u32,
+    /// Offset of the first byte behind the IP packet (Ethernet padding may follow).
+    pub end: u32,
+    /// 4 or 6.
+    pub family: u8,
+    /// [`TCP`] or [`UDP`].
+    pub protocol: u8,
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// Source port, network byte order.
+    pub src_port: u16,
+    /// Destination port, network byte order.
+    pub dst_port: u16,
+}
+
+impl Headers {
+    /// Destination port in host order.
+    #[inline(always)]
+    pub fn dst_port_number(&self) -> u16 {
+        u16::from_be(self.dst_port)
+    }
+
+    /// Source port in host order.
+    #[inline(always)]
+    pub fn src_port_number(&self) -> u16 {
+        u16::from_be(self.src_port)
+    }
+}
+
+/// Reads the headers of `packet`, which starts with an Ethernet header. No packet can make it read
+/// out of bounds or loop: it follows at most two VLAN tags and six extension headers.
+#[inline(always)]
+pub fn headers<P: Packet + ?Sized>(packet: &P) -> Result<Headers, Unparsed> {
+    let mut ethertype = u16::from_be_bytes(packet.bytes(12).ok_or(Unparsed::Malformed)?);
+    let mut l3 = ETHERNET_HEADER;
+    for _ in 0..MAX_VLAN_TAGS {
+        if ethertype != ETHERTYPE_VLAN && ethertype != ETHERTYPE_QINQ {
+            break;
+        }
+        ethertype = u16::from_be_bytes(packet.bytes(l3 + 2).ok_or(Unparsed::Malformed)?);
+        l3 += 4;
+    }
+    match ethertype {
+        ETHERTYPE_IPV4 => ipv4(packet, l3),
+        ETHERTYPE_IPV6 => ipv6(packet, l3),
+        _ => Err(Unparsed::NotIp),
+    }
+}
+
+/// RFC 791, 3.1.
+#[inline(always)]
+fn ipv4<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
+    let ip: [u32; 5] = packet.words(l3).ok_or(Unparsed::Malformed)?;
+    let first = u32::from_be(ip[0]);
+    let header = (first >> 24 & 0x0f) * 4;
+    if first >> 28 != 4 || header < 20 {
+        return Err(Unparsed::Malformed);
+    }
+    let protocol = (u32::from_be(ip[2]) >> 16) as u8;
+    if protocol != TCP && protocol != UDP {
+        return Err(Unparsed::Protocol);
+    }
+    // More fragments, or an offset: part of a datagram.
+    if u32::from_be(ip[1]) & 0x3fff != 0 {
+        return Err(Unparsed::Fragment);
+    }
+    finish(packet, l3, Headers {
+        l3,
+        l4: l3 + header,
+        end: l3 + (first & 0xffff),
+        family: 4,
+        protocol,
+        src: v4_mapped(ip[3]),
+        dst: v4_mapped(ip[4]),
+        src_port: 0,
+        dst_port: 0,
+    })
+}
+
+/// RFC 8200, 3 and 4.
+#[inline(always)]
+fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
+    const HOP_BY_HOP: u8 = 0;
+    const ROUTING: u8 = 43;
+    const FRAGMENT: u8 = 44;
+    const DESTINATION: u8 = 60;
+
+    let ip: [u32; 2] = packet.words(l3).ok_or(Unparsed::Malformed)?;
+    if u32::from_be(ip[0]) >> 28 != 6 {
+        return Err(Unparsed::Malformed);
+    }
+    let second = u32::from_be(ip[1]);
+    let mut protocol = (second >> 8) as u8;
+    let mut l4 = l3 + 40;
+    for _ in 0..MAX_EXTENSIONS {
+        match protocol {
+            HOP_BY_HOP | ROUTING | DESTINATION => {
+                let extension: [u8; 2] = packet.bytes(l4).ok_or(Unparsed::Malformed)?;
+                protocol = extension[0];
+                l4 += (u32::from(extension[1]) + 1) * 8;
+            }
+            FRAGMENT => return Err(Unparsed::Fragment),
+            _ => break,
+        }
+    }
+    if protocol != TCP && protocol != UDP {
+        return Err(Unparsed::Protocol);
+    }
+    let payload = second >> 16;
+    finish(packet, l3, Headers {
+        l3,
+        l4,
+        // A length of zero is a jumbogram's (RFC 2675): the skb knows better.
+        end: if payload == 0 { l3 } else { l3 + 40 + payload },
+        family: 6,
+        protocol,
+        src: packet.words(l3 + 8).ok_or(Unparsed::Malformed)?,
+        dst: packet.words(l3 + 24).ok_or(Unparsed::Malformed)?,
+        src_port: 0,
+        dst_port: 0,
+    })
+}
+
+/// Adds the ports and checks the lengths.
+#[inline(always)]
+fn finish<P: Packet + ?Sized>(packet: &P, l3: u32, partial: Headers) -> Result<Headers, Unparsed> {
+    let [ports] = packet.words(partial.l4).ok_or(Unparsed::Malformed)?;
+    let ports = u32::from_be(ports);
+    // Linux leaves the length at zero in super-packets over 64 KiB.
+    let end = if partial.end == l3 { packet.length() } else { partial.end };
+    if end > packet.length() || end < partial.l4 + 8 {
+        return Err(Unparsed::Malformed);
+    }
+    Ok(Headers {
+        end,
+        src_port: ((ports >> 16) as u16).to_be(),
+        dst_port: (ports as u16).to_be(),
+        ..partial
+    })
+}

@@ -1,0 +1,16 @@
+//! What the source's and the target's programs share: the packet, counters, settings.
+//!
+//! `source/` is the old host's object, `target/` the new host's. Both only fetch bytes, ask
+//! `mirror-common` and carry out its verdict.
+#![no_std]
+
+pub mod clock;
+pub mod counters;
+pub mod settings;
+pub mod skb;
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}

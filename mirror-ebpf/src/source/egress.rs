@@ -1,0 +1,86 @@
+//! Fans copies out, has them rewritten, and counts them as they leave.
+
+use mirror_common::{
+    abi::{
+        MAX_FAN_OUT, MappingCounter, SourceCounter,
+        mark::{self, Stage},
+    },
+    parse,
+};
+use mirror_ebpf::skb::{DROP, NEXT, Skb, to_next_hop};
+
+use crate::{ingress::TOKEN, maps, rewrite};
+
+#[inline(always)]
+pub fn run(skb: Skb) -> i32 {
+    match mark::unpack(skb.mark()) {
+        Some((Stage::Sent, index)) => leave(skb, index),
+        Some((Stage::Fan, index)) if skb.token() == TOKEN => {
+            fan_out(skb, index);
+            send(skb, index)
+        }
+        Some((Stage::Single, index)) if skb.token() == TOKEN => send(skb, index),
+        _ => {
+            maps::count(SourceCounter::EgressOther);
+            NEXT
+        }
+    }
+}
+
+/// Makes a clone for every mapping of the packet's port but the first, which is `skb`'s own.
+#[inline(always)]
+fn fan_out(skb: Skb, first: u32) {
+    let Ok(headers) = parse::headers(&skb) else { return };
+    let Some(slot) = maps::port(headers.dst_port_number()) else { return };
+    if slot.len < 2 {
+        return;
+    }
+    for position in 0..MAX_FAN_OUT {
+        if position >= slot.len as usize {
+            break;
+        }
+        let index = u32::from(slot.mapping[position]);
+        let wanted = maps::mapping(index)
+            .is_some_and(|mapping| mapping.matches(headers.family, &headers.dst));
+        if index == first || !wanted {
+            continue;
+        }
+        skb.set_mark(mark::pack(Stage::Single, index));
+        let cloned = skb.clone_to_egress(skb.ifindex());
+        maps::count_mapping(index, MappingCounter::Cloned, 1);
+        if cloned.is_err() {
+            maps::count_mapping(index, MappingCounter::FailedClone, 1);
+        }
+    }
+}
+
+/// Rewrites the copy and hands it to the kernel's neighbour table.
+#[inline(always)]
+fn send(skb: Skb, index: u32) -> i32 {
+    let Some(mapping) = maps::mapping(index).filter(|mapping| mapping.family != 0) else {
+        maps::count(SourceCounter::EgressUnmapped);
+        return DROP;
+    };
+    if rewrite::for_target(skb, mapping).is_err() {
+        maps::count_mapping(index, MappingCounter::FailedRewrite, 1);
+        return DROP;
+    }
+    skb.set_mark(mark::pack(Stage::Sent, index));
+    skb.set_token(0);
+    to_next_hop(mapping.out_ifindex)
+}
+
+/// The copy has a next hop and leaves.
+#[inline(always)]
+fn leave(skb: Skb, index: u32) -> i32 {
+    skb.set_mark(0);
+    maps::count_mapping(index, MappingCounter::Sent, 1);
+    if let Ok(headers) = parse::headers(&skb) {
+        let header = if headers.protocol == parse::TCP { 20 } else { 8 };
+        let payload = headers.end.saturating_sub(headers.l4 + header);
+        maps::count_mapping(index, MappingCounter::SentSegments, skb.segments(payload));
+        let bytes = u64::from(headers.end - headers.l3);
+        maps::count_mapping(index, MappingCounter::SentBytes, bytes);
+    }
+    NEXT
+}

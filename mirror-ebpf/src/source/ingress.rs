@@ -1,0 +1,94 @@
+//! Decides which packets are copied, and makes one clone of each.
+//!
+//! The production packet's bytes are never written; its mark is set while the clone is made and put
+//! back. A clone goes to this interface's egress, where `egress.rs` does the work, so that
+//! production's packet pays for one clone however many targets there are.
+
+use mirror_common::{
+    abi::{
+        MappingCounter, SourceCounter,
+        mark::{self, Stage},
+    },
+    packet::Packet,
+    parse::{self, Headers, TCP, Unparsed},
+    seal, tcp,
+};
+use mirror_ebpf::{
+    settings,
+    skb::{NEXT, Skb},
+};
+
+use crate::maps;
+
+/// Tells our clones at egress from packets of others that happen to have our mark.
+pub const TOKEN: u32 = 0x6d69_7272;
+
+#[inline(always)]
+pub fn run(skb: Skb) -> i32 {
+    maps::count(SourceCounter::Seen);
+    maps::count(match mirror(skb) {
+        Ok(()) => SourceCounter::Cloned,
+        Err(reason) => reason,
+    });
+    NEXT
+}
+
+#[inline(always)]
+fn mirror(skb: Skb) -> Result<(), SourceCounter> {
+    let mark = skb.mark();
+    if mark::unpack(mark).is_some() {
+        return Err(SourceCounter::SkippedOwn);
+    }
+    let headers = parse::headers(&skb).map_err(|reason| match reason {
+        Unparsed::NotIp => SourceCounter::SkippedNotIp,
+        Unparsed::Protocol => SourceCounter::SkippedProtocol,
+        Unparsed::Fragment => SourceCounter::SkippedFragment,
+        Unparsed::Malformed => SourceCounter::FailedMalformed,
+    })?;
+    let slot = maps::port(headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
+    let (_, index) =
+        maps::find(slot, 0, headers.family, &headers.dst).ok_or(SourceCounter::SkippedAddress)?;
+    admit(skb, &headers)?;
+
+    skb.set_mark(mark::pack(Stage::Fan, index));
+    skb.set_token(TOKEN);
+    let cloned = skb.clone_to_egress(skb.ifindex());
+    skb.set_mark(mark);
+    skb.set_token(0);
+    cloned.map_err(|_| SourceCounter::FailedClone)?;
+    maps::count_mapping(index, MappingCounter::Cloned, 1);
+    Ok(())
+}
+
+/// Whether the packet can be copied at all.
+#[inline(always)]
+fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
+    if headers.protocol == TCP {
+        let header = tcp::Header(skb.words(headers.l4).ok_or(SourceCounter::FailedMalformed)?);
+        if header.length() < tcp::HEADER || headers.l4 + header.length() > headers.end {
+            return Err(SourceCounter::FailedMalformed);
+        }
+        if seal::is_sealed_tcp(&header, settings::seal()) {
+            return Err(SourceCounter::SkippedCopy);
+        }
+        if header.flags() & tcp::URG != 0 {
+            return Err(SourceCounter::SkippedUrgent);
+        }
+        return Ok(());
+    }
+    // UDP header and memcached's frame header (protocol.txt, "UDP protocol").
+    let datagram: [u32; 4] = skb.words(headers.l4).ok_or(SourceCounter::FailedMalformed)?;
+    let length = (headers.end - headers.l4) as u16;
+    let field = (u32::from_be(datagram[1]) >> 16) as u16;
+    let last = u32::from_be(datagram[3]);
+    if seal::is_sealed_udp(field, length, last as u16, settings::seal()) {
+        return Err(SourceCounter::SkippedCopy);
+    }
+    if field != length {
+        return Err(SourceCounter::FailedMalformed);
+    }
+    if last >> 16 != 1 {
+        return Err(SourceCounter::SkippedUdpMulti);
+    }
+    Ok(())
+}

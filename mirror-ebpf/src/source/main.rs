@@ -1,0 +1,30 @@
+//! The old host's programs: copy what arrives for a mapped port, and send the copies.
+//!
+//! A packet meets `source_ingress` first. Its copy meets `source_egress` twice: to be rewritten and
+//! sealed, and on its way out, to be counted.
+#![no_std]
+#![no_main]
+
+mod egress;
+mod ingress;
+mod maps;
+mod rewrite;
+
+use aya_ebpf::{macros::classifier, programs::TcContext};
+use mirror_ebpf::skb::Skb;
+
+/// tc ingress. Every packet goes on, whatever happened to its copy.
+#[classifier]
+pub fn source_ingress(ctx: TcContext) -> i32 {
+    ingress::run(Skb::new(&ctx))
+}
+
+/// tc egress. Packets that are not copies go on untouched.
+#[classifier]
+pub fn source_egress(ctx: TcContext) -> i32 {
+    egress::run(Skb::new(&ctx))
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,74 @@
+//! The source's maps, and the only functions that touch them.
+
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, PerCpuArray},
+};
+use mirror_common::abi::{
+    Address, MAX_FAN_OUT, MAX_MAPPINGS, Mapping, MappingCounter, Meta, PortSlot, SourceCounter,
+};
+use mirror_ebpf::counters::Counters;
+
+#[map]
+static PORTS: Array<PortSlot> = Array::with_max_entries(1 << 16, 0);
+
+#[map]
+static MAPPINGS: Array<Mapping> = Array::with_max_entries(MAX_MAPPINGS, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<[u64; SourceCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+static MAPPING_COUNTERS: PerCpuArray<[u64; MappingCounter::COUNT]> =
+    PerCpuArray::with_max_entries(MAX_MAPPINGS, 0);
+
+/// Written and read by the agent only; here so that it is pinned with the rest.
+#[map]
+static META: Array<Meta> = Array::with_max_entries(1, 0);
+
+/// This CPU's counters of the interface.
+#[inline(always)]
+pub fn count(counter: SourceCounter) {
+    if let Some(counters) = Counters::of(&COUNTERS, 0) {
+        counters.add(counter as usize, 1);
+    }
+}
+
+/// Adds to this CPU's counter of mapping `index`.
+#[inline(always)]
+pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
+    if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
+        counters.add(counter as usize, amount);
+    }
+}
+
+/// The mappings of a local port, `None` where it has none.
+#[inline(always)]
+pub fn port(number: u16) -> Option<&'static PortSlot> {
+    PORTS.get(u32::from(number)).filter(|slot| slot.len > 0)
+}
+
+/// Mapping `index`.
+#[inline(always)]
+pub fn mapping(index: u32) -> Option<&'static Mapping> {
+    MAPPINGS.get(index)
+}
+
+/// The first position in `slot`, from `start`, whose mapping takes packets of `family` to `local`,
+/// and the mapping's index.
+#[inline(always)]
+pub fn find(slot: &PortSlot, start: usize, family: u8, local: &Address) -> Option<(usize, u32)> {
+    for position in 0..MAX_FAN_OUT {
+        if position < start {
+            continue;
+        }
+        if position >= slot.len as usize {
+            break;
+        }
+        let index = u32::from(slot.mapping[position]);
+        if mapping(index).is_some_and(|mapping| mapping.matches(family, local)) {
+            return Some((position, index));
+        }
+    }
+    None
+}

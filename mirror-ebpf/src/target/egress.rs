@@ -1,0 +1,104 @@
+//! What memcached's host sends: replies of mirrored flows are dropped or turned round, by flow and
+//! never by port; everything else passes untouched.
+
+use mirror_common::{
+    abi::{CopySide, Flow, FlowKey, TargetCounter},
+    packet::Packet,
+    parse::{self, Headers, TCP},
+    reply::{self, Action, Reply},
+    tcp,
+};
+use mirror_ebpf::skb::{DROP, NEXT, Skb, to_ingress};
+
+use crate::{maps, segment};
+
+#[inline(always)]
+pub fn run(skb: Skb) -> i32 {
+    let headers = match parse::headers(&skb) {
+        Ok(headers) if maps::is_served(headers.src_port_number()) => headers,
+        _ => {
+            maps::count(TargetCounter::EgressOther);
+            return NEXT;
+        }
+    };
+    let key = maps::key_of_reply(&headers);
+    let Some(flow) = maps::flow(&key) else {
+        if headers.protocol == TCP && maps::finished(&key).is_some() {
+            maps::count(TargetCounter::ReplyFinished);
+            return DROP;
+        }
+        maps::count(TargetCounter::RealOut);
+        return NEXT;
+    };
+    if headers.protocol == TCP {
+        reply_tcp(skb, &headers, &key, flow)
+    } else {
+        reply_udp(skb, &headers, key)
+    }
+}
+
+/// A datagram to a mirrored client: passes only if the client itself asked this host.
+#[inline(always)]
+fn reply_udp(skb: Skb, headers: &Headers, mut key: FlowKey) -> i32 {
+    if let Some(request) = skb.bytes(headers.l4 + 8) {
+        key.request = u16::from_ne_bytes(request);
+        if maps::is_real_request(&key) {
+            maps::count(TargetCounter::RealOut);
+            return NEXT;
+        }
+    }
+    maps::count(TargetCounter::ReplyUdp);
+    DROP
+}
+
+#[inline(always)]
+fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32 {
+    if flow.copy.state == CopySide::STATE_REAL {
+        maps::count(TargetCounter::RealOut);
+        return NEXT;
+    }
+    let Some(header) = skb.words(headers.l4).map(tcp::Header) else {
+        maps::count(TargetCounter::ReplyMalformed);
+        return DROP;
+    };
+    let payload_at = headers.l4 + header.length();
+    if header.length() < tcp::HEADER || payload_at > headers.end {
+        maps::count(TargetCounter::ReplyMalformed);
+        return DROP;
+    }
+    let scale = if header.flags() & tcp::SYN != 0 {
+        segment::window_scale(skb, headers, &header)
+    } else {
+        0
+    };
+    let seen = Reply {
+        seq: header.seq(),
+        ack: header.ack(),
+        flags: header.flags(),
+        window: header.window(),
+        length: headers.end - payload_at,
+        scale,
+    };
+    let verdict = reply::judge(flow, &seen);
+    if verdict.action == Action::Pass {
+        maps::count(TargetCounter::RealOut);
+        return NEXT;
+    }
+    if matches!(verdict.action, Action::DropReset | Action::ReflectLast) {
+        maps::finish(key, flow.copy.next_seq);
+    }
+    let counter = match verdict.action {
+        Action::DropData => TargetCounter::ReplyData,
+        Action::DropAck => TargetCounter::ReplyAck,
+        Action::DropReset => TargetCounter::ReplyReset,
+        Action::Pass | Action::Reflect | Action::ReflectLast => {
+            if segment::reflect(skb, headers, verdict.seq, verdict.ack).is_ok() {
+                maps::count(TargetCounter::Reflected);
+                return to_ingress(skb.ifindex());
+            }
+            TargetCounter::ReplyMalformed
+        }
+    };
+    maps::count(counter);
+    DROP
+}

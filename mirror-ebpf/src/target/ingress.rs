@@ -1,0 +1,94 @@
+//! Sorts what arrives: copies, the mirror's own packets, real clients, everything else.
+
+use mirror_common::{
+    abi::{
+        CopySide, TargetCounter,
+        mark::{self, Stage},
+    },
+    copy::Pass,
+    packet::Packet,
+    parse::{self, Headers, TCP},
+    seal, tcp,
+};
+use mirror_ebpf::{
+    settings,
+    skb::{DROP, NEXT, Skb},
+};
+
+use crate::{maps, tcp_copy, udp_copy};
+
+#[inline(always)]
+pub fn run(skb: Skb) -> i32 {
+    let (pass, epoch) = match mark::unpack(skb.mark()) {
+        Some((Stage::Reflected, _)) => {
+            skb.set_mark(0);
+            maps::count(TargetCounter::ReflectedIn);
+            return NEXT;
+        }
+        Some((Stage::Again, _)) => (Pass::Again, 0),
+        Some((Stage::Held, epoch)) => (Pass::Held, epoch),
+        _ => (Pass::First, 0),
+    };
+    let Some(work) = maps::work() else {
+        maps::count(TargetCounter::IngressOther);
+        return NEXT;
+    };
+    match parse::headers(&skb) {
+        Ok(headers) => work.headers = headers,
+        Err(_) => {
+            maps::count(TargetCounter::IngressOther);
+            return NEXT;
+        }
+    }
+    let headers = &work.headers;
+    let served = maps::is_served(headers.dst_port_number());
+    if headers.protocol == TCP {
+        let Some(header) = skb.words(headers.l4).map(tcp::Header) else {
+            maps::count(TargetCounter::IngressOther);
+            return NEXT;
+        };
+        if seal::is_sealed_tcp(&header, settings::seal()) {
+            if !served {
+                return refuse_port(pass);
+            }
+            return tcp_copy::run(skb, work, &header, pass, epoch);
+        }
+        if served {
+            real_tcp(headers, &header);
+            return NEXT;
+        }
+    } else if served {
+        return udp_copy::run(skb, headers);
+    }
+    maps::count(TargetCounter::IngressOther);
+    NEXT
+}
+
+/// A sealed copy for a port that was taken off. The stack would drop it without a word; so do we.
+#[inline(always)]
+fn refuse_port(pass: Pass) -> i32 {
+    if pass == Pass::First {
+        maps::count(TargetCounter::Arrived);
+    }
+    maps::count(TargetCounter::DiscardedPort);
+    DROP
+}
+
+/// A real client's segment. If it opens a connection on a mirrored 4-tuple, the mirror stands back.
+#[inline(always)]
+fn real_tcp(headers: &Headers, header: &tcp::Header) {
+    maps::count(TargetCounter::RealIn);
+    let flags = header.flags();
+    if flags & tcp::SYN == 0 || flags & tcp::ACK != 0 {
+        return;
+    }
+    let key = maps::key_of_copy(headers);
+    if let Some(flow) = maps::flow(&key) {
+        if flow.copy.state != CopySide::STATE_REAL {
+            flow.copy.state = CopySide::STATE_REAL;
+            maps::count(TargetCounter::RealTakeover);
+        }
+    } else {
+        maps::clear_finished(&key);
+    }
+}

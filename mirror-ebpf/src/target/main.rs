@@ -1,0 +1,40 @@
+//! The new host's programs: be the client that memcached talks to, and let nothing out.
+//!
+//! A copy arrives at `target_ingress`, sealed. It is given to the stack, held, or dropped; to hold
+//! it, it is sent into the hold device, at whose other end `target_hold` sends it back to
+//! `target_ingress`. What memcached answers meets `target_egress`.
+#![no_std]
+#![no_main]
+
+mod egress;
+mod hold;
+mod ingress;
+mod maps;
+mod segment;
+mod tcp_copy;
+mod udp_copy;
+
+use aya_ebpf::{macros::classifier, programs::TcContext};
+use mirror_ebpf::skb::Skb;
+
+/// tc ingress of the interface that copies arrive at.
+#[classifier]
+pub fn target_ingress(ctx: TcContext) -> i32 {
+    ingress::run(Skb::new(&ctx))
+}
+
+/// tc egress of the interface that replies would leave by.
+#[classifier]
+pub fn target_egress(ctx: TcContext) -> i32 {
+    egress::run(Skb::new(&ctx))
+}
+
+/// tc ingress of the far end of the hold device.
+#[classifier]
+pub fn target_hold(_ctx: TcContext) -> i32 {
+    hold::back()
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,185 @@
+//! The target's maps, and the only functions that touch them.
+
+use aya_ebpf::{
+    bindings::{BPF_ANY, BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    macros::map,
+    maps::{Array, HashMap, LruHashMap, PerCpuArray},
+};
+use mirror_common::{
+    abi::{Finished, Flow, FlowKey, Meta, TargetCounter},
+    copy::Segment,
+    parse::Headers,
+    tcp::Header,
+};
+use mirror_ebpf::counters::Counters;
+
+/// Index is the port; not zero where copies are served. Four bytes, as arrays round up to eight.
+#[map]
+static PORTS: Array<u32> = Array::with_max_entries(1 << 16, 0);
+
+/// The agent sets the size. Not an LRU: a flow that is evicted would let replies out.
+#[map]
+static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 20, BPF_F_NO_PREALLOC);
+
+/// Flows that ended, so that stragglers on either side are known. Forgetting the oldest is harmless.
+#[map]
+static FINISHED: LruHashMap<FlowKey, Finished> = LruHashMap::with_max_entries(1 << 16, 0);
+
+/// UDP requests of real clients that were not answered yet.
+#[map]
+static REAL_REQUESTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 14, 0);
+
+#[map]
+static COUNTERS: PerCpuArray<[u64; TargetCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
+
+/// Written and read by the agent only; here so that it is pinned with the rest.
+#[map]
+static META: Array<Meta> = Array::with_max_entries(1, 0);
+
+/// What ingress knows of the packet at hand. Not on the stack, which is small.
+#[map]
+static WORK: PerCpuArray<Work> = PerCpuArray::with_max_entries(1, 0);
+
+/// One packet's headers, flow key and segment.
+#[repr(C)]
+pub struct Work {
+    pub headers: Headers,
+    pub key: FlowKey,
+    pub plain: Header,
+    pub segment: Segment,
+}
+
+/// This CPU's [`Work`]. Programs at one hook of one CPU run one after the other, never nested.
+#[inline(always)]
+pub fn work() -> Option<&'static mut Work> {
+    // SAFETY: zeroed by the kernel, which is a valid value of every field; used by ingress only.
+    WORK.get_ptr_mut(0).map(|work| unsafe { &mut *work })
+}
+
+/// What a new flow looks like. Static, as the stack is small.
+static NEW_FLOW: Flow = Flow {
+    copy: mirror_common::abi::CopySide {
+        state: 0,
+        bits: 0,
+        isn: 0,
+        next_seq: 0,
+        watch_end: 0,
+        watch_ack: 0,
+        epoch: 0,
+        pad: 0,
+        stalled_at: 0,
+        gap_at: 0,
+        returned_at: 0,
+        seen_at: 0,
+    },
+    reply: mirror_common::abi::ReplySide { bits: 0, snd_nxt: 0, rcv_nxt: 0, edge: 0, scale: 0 },
+    acked: 0,
+    held_in: 0,
+    held_out: 0,
+};
+
+/// Adds one to this CPU's counter.
+#[inline(always)]
+pub fn count(counter: TargetCounter) {
+    count_many(counter, 1);
+}
+
+/// Adds to this CPU's counter.
+#[inline(always)]
+pub fn count_many(counter: TargetCounter, amount: u64) {
+    if let Some(counters) = Counters::of(&COUNTERS, 0) {
+        counters.add(counter as usize, amount);
+    }
+}
+
+/// Whether copies for this port are served here.
+#[inline(always)]
+pub fn is_served(port: u16) -> bool {
+    PORTS.get(u32::from(port)).is_some_and(|served| *served != 0)
+}
+
+/// The key of the flow that an arriving packet belongs to.
+#[inline(always)]
+pub fn key_of_copy(headers: &Headers) -> FlowKey {
+    FlowKey {
+        client_addr: headers.src,
+        local_addr: headers.dst,
+        client_port: headers.src_port,
+        local_port: headers.dst_port,
+        protocol: headers.protocol,
+        pad: 0,
+        request: 0,
+    }
+}
+
+/// The key of the flow that a leaving packet belongs to.
+#[inline(always)]
+pub fn key_of_reply(headers: &Headers) -> FlowKey {
+    FlowKey {
+        client_addr: headers.dst,
+        local_addr: headers.src,
+        client_port: headers.dst_port,
+        local_port: headers.src_port,
+        protocol: headers.protocol,
+        pad: 0,
+        request: 0,
+    }
+}
+
+/// The flow of `key`.
+#[inline(always)]
+pub fn flow(key: &FlowKey) -> Option<&'static mut Flow> {
+    // SAFETY: an element stays readable while the program runs (RCU). Who writes which field, on
+    // which CPU, is said in `mirror_common::abi::Flow`.
+    FLOWS.get_ptr_mut(key).map(|flow| unsafe { &mut *flow })
+}
+
+/// Adds a flow; `None` when the table is full.
+#[inline(always)]
+pub fn add_flow(key: &FlowKey) -> Option<&'static mut Flow> {
+    // Another CPU may have been first: then its entry is the flow.
+    let _ = FLOWS.insert(key, &NEW_FLOW, u64::from(BPF_NOEXIST));
+    flow(key)
+}
+
+/// Ends a flow: its stragglers are those before `end`.
+#[inline(always)]
+pub fn finish(key: &FlowKey, end: u32) {
+    let _ = FINISHED.insert(key, Finished { end, pad: 0 }, u64::from(BPF_ANY));
+    if FLOWS.remove(key).is_ok() {
+        count(TargetCounter::Closed);
+    }
+}
+
+/// Takes a flow out that never had anything to end.
+#[inline(always)]
+pub fn forget(key: &FlowKey) {
+    if FLOWS.remove(key).is_ok() {
+        count(TargetCounter::Closed);
+    }
+}
+
+/// What is known of a flow that ended.
+#[inline(always)]
+pub fn finished(key: &FlowKey) -> Option<Finished> {
+    // SAFETY: copied out at once.
+    unsafe { FINISHED.get(key) }.copied()
+}
+
+/// A real client has begun to use the 4-tuple of a flow that ended.
+#[inline(always)]
+pub fn clear_finished(key: &FlowKey) {
+    let _ = FINISHED.remove(key);
+}
+
+/// A real client's UDP request arrived.
+#[inline(always)]
+pub fn note_real_request(key: &FlowKey) {
+    let _ = REAL_REQUESTS.insert(key, 1, u64::from(BPF_ANY));
+}
+
+/// Whether a real client asked for this UDP reply.
+#[inline(always)]
+pub fn is_real_request(key: &FlowKey) -> bool {
+    REAL_REQUESTS.get_ptr(key).is_some()
+}

@@ -1,0 +1,168 @@
+//! Makes the puppet's segments, in place: of copies, and of memcached's replies.
+
+use mirror_common::{
+    abi::mark::{self, Stage},
+    checksum::{self, difference},
+    packet::Packet,
+    parse::Headers,
+    tcp::{self, Header, option},
+};
+use mirror_ebpf::skb::{Refused, Skb};
+
+/// The puppet's window is as large as the field allows: it takes everything at once.
+const WINDOW: u16 = u16::MAX;
+/// Options of the puppet's SYN: MSS 1460, and a window scale of 14.
+const SYN_OPTIONS: [u32; 2] = [
+    u32::from_ne_bytes([option::MSS, 4, 0x05, 0xb4]),
+    u32::from_ne_bytes([option::NOP, option::WINDOW_SCALE, 3, 14]),
+];
+/// Words of options that a header can have.
+const MAX_OPTION_WORDS: u32 = (tcp::MAX_HEADER - tcp::HEADER) / 4;
+const NOPS: u32 = u32::from_ne_bytes([option::NOP; 4]);
+
+/// Opens a copied SYN. The client's options make way for the puppet's own; ECN is not asked for.
+#[inline(never)]
+pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), Refused> {
+    let mut new = *plain;
+    new.set_control(plain.length(), tcp::SYN, WINDOW);
+    new.set_ack(0);
+    replace_header(skb, headers, &new)?;
+    replace_options(skb, headers, plain, SYN_OPTIONS)
+}
+
+/// Opens a copy of anything but a SYN: acknowledges what memcached really sent. Without options: the
+/// puppet has neither timestamps nor SACK.
+#[inline(never)]
+pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<(), Refused> {
+    let mut new = *plain;
+    let flags = tcp::ACK | plain.flags() & (tcp::PSH | tcp::FIN);
+    new.set_control(plain.length(), flags, WINDOW);
+    new.set_ack(ack);
+    replace_header(skb, headers, &new)?;
+    replace_options(skb, headers, plain, [NOPS, NOPS])
+}
+
+/// Makes a SYN with sequence number `seq` of a copy.
+#[inline(never)]
+pub fn into_syn(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result<(), Refused> {
+    const LENGTH: u32 = tcp::HEADER + 8;
+    let mut new = *plain;
+    new.set_control(LENGTH, tcp::SYN, WINDOW);
+    new.set_seq(seq);
+    new.set_ack(0);
+    cut(skb, headers, LENGTH)?;
+    write_header(skb, headers, &mut new, checksum::add(0, &SYN_OPTIONS))?;
+    skb.store_summed(headers.l4 + tcp::HEADER, &SYN_OPTIONS)
+}
+
+/// Makes a reset with sequence number `seq` of a copy.
+#[inline(never)]
+pub fn into_rst(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result<(), Refused> {
+    let mut new = *plain;
+    new.set_control(tcp::HEADER, tcp::RST, 0);
+    new.set_seq(seq);
+    new.set_ack(0);
+    cut(skb, headers, tcp::HEADER)?;
+    write_header(skb, headers, &mut new, 0)
+}
+
+/// Makes the puppet's acknowledgement of a reply that is about to leave.
+#[inline(never)]
+pub fn reflect(skb: Skb, headers: &Headers, seq: u32, ack: u32) -> Result<(), Refused> {
+    let mut new = Header([0; 5]);
+    new.set_ports(headers.dst_port, headers.src_port);
+    new.set_seq(seq);
+    new.set_ack(ack);
+    new.set_control(tcp::HEADER, tcp::ACK, WINDOW);
+    cut(skb, headers, tcp::HEADER)?;
+    // Swapped addresses sum to the same, so that no other checksum changes.
+    if headers.family == 4 {
+        skb.store_summed(headers.l3 + 12, &[headers.dst[3], headers.src[3]])?;
+    } else {
+        skb.store_summed(headers.l3 + 8, &headers.dst)?;
+        skb.store_summed(headers.l3 + 24, &headers.src)?;
+    }
+    write_header(skb, headers, &mut new, 0)?;
+    skb.set_mark(mark::pack(Stage::Reflected, 0));
+    Ok(())
+}
+
+/// The window scale that a SYN-ACK agrees to, 0 for none. Linux answers a SYN with [`SYN_OPTIONS`]
+/// in that order (kernel: `tcp_options_write`).
+#[inline(always)]
+pub fn window_scale(skb: Skb, headers: &Headers, header: &Header) -> u32 {
+    if header.length() < tcp::HEADER + 8 {
+        return 0;
+    }
+    let [word] = skb.words(headers.l4 + tcp::HEADER + 4).unwrap_or([NOPS]);
+    let word = u32::from_be(word);
+    if word >> 8 == u32::from_be(SYN_OPTIONS[1]) >> 8 { word & 0xff } else { 0 }
+}
+
+/// Overwrites the fixed header and keeps its checksum true for whatever the payload is.
+#[inline(always)]
+fn replace_header(skb: Skb, headers: &Headers, new: &Header) -> Result<(), Refused> {
+    let old: [u32; 5] = skb.words(headers.l4).ok_or(Refused)?;
+    skb.store(headers.l4, &new.0)?;
+    skb.adjust_l4(headers, difference(&old, &new.0))
+}
+
+/// Overwrites the options: with `first` where there is room, and NOPs.
+#[inline(always)]
+fn replace_options(
+    skb: Skb,
+    headers: &Headers,
+    header: &Header,
+    first: [u32; 2],
+) -> Result<(), Refused> {
+    let words = (header.length() - tcp::HEADER) / 4;
+    let mut change = 0;
+    for word in 0..MAX_OPTION_WORDS {
+        if word >= words {
+            break;
+        }
+        let at = headers.l4 + tcp::HEADER + word * 4;
+        let old: [u32; 1] = skb.words(at).ok_or(Refused)?;
+        let new = match word {
+            0 => [first[0]],
+            1 => [first[1]],
+            _ => [NOPS],
+        };
+        skb.store(at, &new)?;
+        change += difference(&old, &new);
+    }
+    if change == 0 { Ok(()) } else { skb.adjust_l4(headers, change) }
+}
+
+/// Cuts the packet behind a TCP header of `header` bytes, and makes the IP length fit.
+#[inline(always)]
+fn cut(skb: Skb, headers: &Headers, header: u32) -> Result<(), Refused> {
+    let end = headers.l4 + header;
+    skb.resize(end)?;
+    if headers.family == 4 {
+        let old: [u32; 1] = skb.words(headers.l3).ok_or(Refused)?;
+        let new = [(u32::from_be(old[0]) & 0xffff_0000 | (end - headers.l3) & 0xffff).to_be()];
+        skb.store(headers.l3, &new)?;
+        skb.adjust_l3(headers, difference(&old, &new))
+    } else {
+        let old: [u32; 1] = skb.words(headers.l3 + 4).ok_or(Refused)?;
+        let length = (end - headers.l3 - 40) << 16;
+        skb.store_summed(headers.l3 + 4, &[(u32::from_be(old[0]) & 0xffff | length).to_be()])
+    }
+}
+
+/// Writes a header whose packet has no payload, with the whole checksum; `options` is their sum.
+#[inline(always)]
+fn write_header(
+    skb: Skb,
+    headers: &Headers,
+    new: &mut Header,
+    options: u64,
+) -> Result<(), Refused> {
+    new.set_checksum(0);
+    let length = new.length() as u16;
+    let sum = options
+        + checksum::pseudo_header(&headers.src, &headers.dst, headers.protocol, length);
+    new.set_checksum(checksum::finish(checksum::add(sum, &new.0)));
+    skb.store_summed(headers.l4, &new.0)
+}

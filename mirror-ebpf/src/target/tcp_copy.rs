@@ -1,0 +1,223 @@
+//! A sealed TCP copy: asks `mirror_common::copy` and carries the verdict out.
+
+use mirror_common::{
+    abi::{
+        CopySide, Flow, TargetCounter,
+        mark::{self, Stage},
+    },
+    copy::{self, Action, Discard, Pass, Segment},
+    memcache::{self, LOOK, Start},
+    packet::Packet,
+    seal,
+    tcp::{self, after},
+};
+use mirror_ebpf::{
+    clock,
+    skb::{DROP, NEXT, Refused, Skb},
+};
+
+use crate::{
+    hold,
+    maps::{self, Work},
+    segment,
+};
+
+#[inline(always)]
+pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u32) -> i32 {
+    work.plain = seal::unseal_tcp(sealed);
+    let payload_at = work.headers.l4 + work.plain.length();
+    if work.plain.length() < tcp::HEADER || payload_at > work.headers.end {
+        if pass == Pass::First {
+            maps::count(TargetCounter::Arrived);
+        }
+        maps::count(TargetCounter::DiscardedMalformed);
+        return DROP;
+    }
+    work.key = maps::key_of_copy(&work.headers);
+    work.segment = Segment {
+        seq: work.plain.seq(),
+        ack: work.plain.ack(),
+        flags: work.plain.flags(),
+        length: work.headers.end - payload_at,
+        start: Start::None,
+        crlf: false,
+    };
+    let segments = skb.segments(work.segment.length);
+    if pass == Pass::First {
+        maps::count_many(TargetCounter::Arrived, segments);
+    }
+    let flow = match find(skb, work) {
+        Ok(flow) => flow,
+        Err(reason) => return discard(reason, segments),
+    };
+    if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
+        return discard(TargetCounter::DiscardedStale, segments);
+    }
+    if copy::wants_evidence(&flow.copy) && work.segment.length > 0 {
+        look(skb, work, payload_at);
+    }
+    act(skb, work, flow, pass, segments)
+}
+
+/// The copy's flow: the one in the table, or a new one if the copy can begin one.
+#[inline(always)]
+fn find(skb: Skb, work: &Work) -> Result<&'static mut Flow, TargetCounter> {
+    let Work { headers, key, segment: seg, .. } = work;
+    let opens = seg.flags & tcp::SYN != 0;
+    if let Some(flow) = maps::flow(key) {
+        // A real client's connection may be over by now.
+        if opens && flow.copy.state == CopySide::STATE_REAL && !skb.has_connection(headers) {
+            flow.copy.state = CopySide::STATE_WATCH;
+            flow.copy.bits = 0;
+        }
+        return Ok(flow);
+    }
+    if !opens {
+        if seg.length == 0 {
+            return Err(if seg.flags & (tcp::RST | tcp::FIN) != 0 {
+                TargetCounter::DiscardedNoFlow
+            } else {
+                TargetCounter::DiscardedPureAck
+            });
+        }
+        let end = seg.seq.wrapping_add(seg.length);
+        if maps::finished(key).is_some_and(|finished| !after(end, finished.end)) {
+            return Err(TargetCounter::DiscardedFinished);
+        }
+    }
+    let flow = maps::add_flow(key).ok_or(TargetCounter::DiscardedTableFull)?;
+    // A socket that is there already is a real client's: hands off.
+    if skb.has_connection(headers) {
+        flow.copy.state = CopySide::STATE_REAL;
+    }
+    Ok(flow)
+}
+
+/// Reads what the boundary proof needs from the payload.
+#[inline(never)]
+fn look(skb: Skb, work: &mut Work, payload_at: u32) {
+    let mut head = [0; LOOK];
+    if let Some(bytes) = skb.bytes::<LOOK>(payload_at) {
+        head = bytes;
+    } else if let Some(bytes) = skb.bytes::<8>(payload_at) {
+        head[..8].copy_from_slice(&bytes);
+    } else if let Some(bytes) = skb.bytes::<4>(payload_at) {
+        head[..4].copy_from_slice(&bytes);
+    }
+    work.segment.start = memcache::start(&head);
+    work.segment.crlf =
+        work.segment.length >= 2 && skb.bytes(work.headers.end - 2) == Some(*b"\r\n");
+}
+
+#[inline(always)]
+fn act(
+    skb: Skb,
+    work: &Work,
+    flow: &mut Flow,
+    pass: Pass,
+    segments: u64,
+) -> i32 {
+    let Work { headers, key, plain, segment: seg } = work;
+    let was_open = flow.copy.state == CopySide::STATE_OPEN;
+    let verdict = copy::judge(flow, seg, pass, clock::now());
+    if was_open && flow.copy.state == CopySide::STATE_WATCH {
+        maps::count(TargetCounter::Broken);
+    }
+    let holds = verdict.action == Action::Hold;
+    if holds && pass != Pass::Held {
+        flow.held_in = flow.held_in.wrapping_add(segments as u32);
+    } else if !holds && pass == Pass::Held && flow.held() > 0 {
+        flow.held_out = flow.held_out.wrapping_add(segments as u32);
+    }
+    let number = verdict.number;
+    match verdict.action {
+        Action::PassSyn => {
+            maps::count(TargetCounter::Opened);
+            apply(skb, segment::pass_syn(skb, headers, plain), segments)
+        }
+        Action::Deliver => apply(skb, segment::deliver(skb, headers, plain, number), segments),
+        Action::DeliverLast => {
+            maps::finish(key, seg.seq.wrapping_add(seg.length).wrapping_add(1));
+            apply(skb, segment::deliver(skb, headers, plain, number), segments)
+        }
+        Action::Abort => {
+            maps::finish(key, seg.seq.wrapping_add(seg.length));
+            maps::count(TargetCounter::Reset);
+            apply(skb, segment::into_rst(skb, headers, plain, number), segments)
+        }
+        Action::Adopt => {
+            if again(skb).is_err() {
+                return discard(TargetCounter::DiscardedClone, segments);
+            }
+            maps::count(TargetCounter::Adopted);
+            prelude(skb, segment::into_syn(skb, headers, plain, seg.seq.wrapping_sub(1)))
+        }
+        Action::ResetFirst => {
+            if again(skb).is_err() {
+                return discard(TargetCounter::DiscardedClone, segments);
+            }
+            maps::count(TargetCounter::Reset);
+            prelude(skb, segment::into_rst(skb, headers, plain, number))
+        }
+        Action::Hold => {
+            if !hold::is_there() {
+                return discard(TargetCounter::DiscardedHoldExpired, segments);
+            }
+            maps::count_many(TargetCounter::Held, segments);
+            hold::send(skb, flow.copy.epoch)
+        }
+        Action::Discard => discard(counter_of(verdict.reason), segments),
+        Action::Forget => {
+            maps::forget(key);
+            discard(counter_of(verdict.reason), segments)
+        }
+    }
+}
+
+/// The copy goes to the stack.
+#[inline(always)]
+fn apply(skb: Skb, opened: Result<(), Refused>, segments: u64) -> i32 {
+    if opened.is_err() {
+        return discard(TargetCounter::DiscardedRewrite, segments);
+    }
+    skb.set_mark(0);
+    maps::count_many(TargetCounter::Applied, segments);
+    NEXT
+}
+
+/// What was made of the copy goes to the stack; the copy itself is queued, and counted when it is
+/// back.
+#[inline(always)]
+fn prelude(skb: Skb, made: Result<(), Refused>) -> i32 {
+    if made.is_err() {
+        return DROP;
+    }
+    skb.set_mark(0);
+    maps::count(TargetCounter::Synthesized);
+    NEXT
+}
+
+#[inline(always)]
+fn discard(reason: TargetCounter, segments: u64) -> i32 {
+    maps::count_many(reason, segments);
+    DROP
+}
+
+/// Queues the copy, still sealed, to be judged again after what is made of this skb.
+#[inline(always)]
+fn again(skb: Skb) -> Result<(), Refused> {
+    skb.set_mark(mark::pack(Stage::Again, 0));
+    skb.clone_to_ingress(skb.ifindex())
+}
+
+#[inline(always)]
+fn counter_of(reason: Discard) -> TargetCounter {
+    match reason {
+        Discard::Unproven => TargetCounter::DiscardedUnproven,
+        Discard::PureAck => TargetCounter::DiscardedPureAck,
+        Discard::Duplicate => TargetCounter::DiscardedDuplicate,
+        Discard::RealClient => TargetCounter::DiscardedRealClient,
+        Discard::NoFlow => TargetCounter::DiscardedNoFlow,
+        Discard::HoldExpired => TargetCounter::DiscardedHoldExpired,
+    }
+}
