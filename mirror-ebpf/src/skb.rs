@@ -264,6 +264,16 @@ pub fn to_ingress(ifindex: u32) -> i32 {
     unsafe { bpf_redirect(ifindex, u64::from(BPF_F_INGRESS)) as i32 }
 }
 
+/// Verdict at egress: the packet ends here, and the sender takes it for sent.
+///
+/// A plain drop is reported to the sender, and TCP then holds its data for never sent (kernel:
+/// `tcp_write_xmit`); a redirect is always a success (`sch_handle_egress`), and no interface has
+/// index 0.
+#[inline(always)]
+pub fn swallow() -> i32 {
+    to_egress(0)
+}
+
 #[inline(always)]
 fn check(result: i64) -> Result<(), Refused> {
     if result == 0 { Ok(()) } else { Err(Refused) }

@@ -8,7 +8,7 @@ use mirror_common::{
     reply::{self, Action, Reply},
     tcp,
 };
-use mirror_ebpf::skb::{DROP, NEXT, Skb, to_ingress};
+use mirror_ebpf::skb::{NEXT, Skb, swallow, to_ingress};
 
 use crate::{maps, segment};
 
@@ -25,7 +25,7 @@ pub fn run(skb: Skb) -> i32 {
     let Some(flow) = maps::flow(&key) else {
         if headers.protocol == TCP && maps::finished(&key).is_some() {
             maps::count(TargetCounter::ReplyFinished);
-            return DROP;
+            return swallow();
         }
         maps::count(TargetCounter::RealOut);
         return NEXT;
@@ -48,7 +48,7 @@ fn reply_udp(skb: Skb, headers: &Headers, mut key: FlowKey) -> i32 {
         }
     }
     maps::count(TargetCounter::ReplyUdp);
-    DROP
+    swallow()
 }
 
 #[inline(always)]
@@ -59,12 +59,12 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
     }
     let Some(header) = skb.words(headers.l4).map(tcp::Header) else {
         maps::count(TargetCounter::ReplyMalformed);
-        return DROP;
+        return swallow();
     };
     let payload_at = headers.l4 + header.length();
     if header.length() < tcp::HEADER || payload_at > headers.end {
         maps::count(TargetCounter::ReplyMalformed);
-        return DROP;
+        return swallow();
     }
     let scale = if header.flags() & tcp::SYN != 0 {
         segment::window_scale(skb, headers, &header)
@@ -100,5 +100,5 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         }
     };
     maps::count(counter);
-    DROP
+    swallow()
 }
