@@ -5,7 +5,9 @@ use mirror_common::{
         MAX_FAN_OUT, MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
+    packet::Packet,
     parse,
+    tcp::Header,
 };
 use mirror_ebpf::skb::{DROP, NEXT, Skb, to_next_hop};
 
@@ -76,7 +78,10 @@ fn leave(skb: Skb, index: u32) -> i32 {
     skb.set_mark(0);
     maps::count_mapping(index, MappingCounter::Sent, 1);
     if let Ok(headers) = parse::headers(&skb) {
-        let header = if headers.protocol == parse::TCP { 20 } else { 8 };
+        let header = match skb.words(headers.l4).map(Header) {
+            Some(header) if headers.protocol == parse::TCP => header.length(),
+            _ => 8,
+        };
         let payload = headers.end.saturating_sub(headers.l4 + header);
         maps::count_mapping(index, MappingCounter::SentSegments, skb.segments(payload));
         let bytes = u64::from(headers.end - headers.l3);
