@@ -45,12 +45,7 @@ pub fn read(attachment: &Attachment) -> Result<Snapshot> {
         Role::Source => (source(attachment)?, mappings(attachment)?),
         Role::Target => (target(attachment)?, Vec::new()),
     };
-    Ok(Snapshot {
-        interface: attachment.interface.clone(),
-        role: attachment.role,
-        counters,
-        maps,
-    })
+    Ok(Snapshot { interface: attachment.interface.clone(), role: attachment.role, counters, maps })
 }
 
 fn source(attachment: &Attachment) -> Result<Values> {

@@ -84,10 +84,7 @@ impl MapSpec {
         Some(Self {
             local_addr: (!any).then(|| ip(&mapping.local_addr)),
             local_port: u16::from_be(mapping.local_port),
-            target: SocketAddr::new(
-                ip(&mapping.target_addr),
-                u16::from_be(mapping.target_port),
-            ),
+            target: SocketAddr::new(ip(&mapping.target_addr), u16::from_be(mapping.target_port)),
         })
     }
 }

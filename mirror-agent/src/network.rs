@@ -102,15 +102,16 @@ impl Network {
             IpAddr::V4(v4) => {
                 RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(v4, 32).build()
             }
-            IpAddr::V6(v6) => RouteMessageBuilder::<std::net::Ipv6Addr>::new()
-                .destination_prefix(v6, 128)
-                .build(),
+            IpAddr::V6(v6) => {
+                RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(v6, 128).build()
+            }
         };
         let found = match self.handle.route().get(message).execute().try_next().await {
             Ok(Some(found)) => found,
             Ok(None) | Err(rtnetlink::Error::NetlinkError(_)) => return Ok(Route::None),
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot look up the route to {address}"));
+                return Err(error)
+                    .with_context(|| format!("cannot look up the route to {address}"));
             }
         };
         Ok(match found.header.kind {

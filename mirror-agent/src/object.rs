@@ -35,13 +35,12 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
         Role::Source => (SOURCE, &["PORTS", "MAPPINGS", "COUNTERS", "MAPPING_COUNTERS", "META"]),
         Role::Target => {
             loader.map_max_entries("FLOWS", settings.flows);
-            loader
-                .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
-                .override_global("IFINDEX", &settings.ifindex, true);
-            (
-                TARGET,
-                &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "COUNTERS", "META"],
-            )
+            loader.override_global("HOLD_IFINDEX", &settings.hold_ifindex, true).override_global(
+                "IFINDEX",
+                &settings.ifindex,
+                true,
+            );
+            (TARGET, &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "COUNTERS", "META"])
         }
     };
     loader.override_global("SEAL", &settings.magic, true);
@@ -118,5 +117,6 @@ pub fn get<T: Borrow<MapData>, V: Pod>(array: &Array<T, V>, index: u32) -> Resul
 
 /// Whether `error` says that a file is not there.
 pub fn is_missing(path: &Path) -> bool {
-    matches!(path.try_exists(), Ok(false)) || matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    matches!(path.try_exists(), Ok(false))
+        || matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }

@@ -14,7 +14,8 @@ pub fn check() -> Result<()> {
 }
 
 fn capabilities() -> Result<()> {
-    let have = caps::read(None, CapSet::Effective).context("cannot read this process's capabilities")?;
+    let have =
+        caps::read(None, CapSet::Effective).context("cannot read this process's capabilities")?;
     if have.contains(&Capability::CAP_SYS_ADMIN) && have.contains(&Capability::CAP_NET_ADMIN) {
         return Ok(());
     }

@@ -217,7 +217,11 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
             // The client uses the 4-tuple again.
             return reset_first(flow);
         }
-        return if answered { Verdict::discard(Discard::Duplicate) } else { Verdict::of(Action::PassSyn, 0) };
+        return if answered {
+            Verdict::discard(Discard::Duplicate)
+        } else {
+            Verdict::of(Action::PassSyn, 0)
+        };
     }
     if segment.has(RST) {
         return Verdict::of(Action::Abort, reset_at(flow));

@@ -105,17 +105,21 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
     if u32::from_be(ip[1]) & 0x3fff != 0 {
         return Err(Unparsed::Fragment);
     }
-    finish(packet, l3, Headers {
+    finish(
+        packet,
         l3,
-        l4: l3 + header,
-        end: l3 + (first & 0xffff),
-        family: 4,
-        protocol,
-        src: v4_mapped(ip[3]),
-        dst: v4_mapped(ip[4]),
-        src_port: 0,
-        dst_port: 0,
-    })
+        Headers {
+            l3,
+            l4: l3 + header,
+            end: l3 + (first & 0xffff),
+            family: 4,
+            protocol,
+            src: v4_mapped(ip[3]),
+            dst: v4_mapped(ip[4]),
+            src_port: 0,
+            dst_port: 0,
+        },
+    )
 }
 
 /// RFC 8200, 3 and 4.
@@ -148,18 +152,22 @@ fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
         return Err(Unparsed::Protocol);
     }
     let payload = second >> 16;
-    finish(packet, l3, Headers {
+    finish(
+        packet,
         l3,
-        l4,
-        // A length of zero is a jumbogram's (RFC 2675): the skb knows better.
-        end: if payload == 0 { l3 } else { l3 + 40 + payload },
-        family: 6,
-        protocol,
-        src: packet.words(l3 + 8).ok_or(Unparsed::Malformed)?,
-        dst: packet.words(l3 + 24).ok_or(Unparsed::Malformed)?,
-        src_port: 0,
-        dst_port: 0,
-    })
+        Headers {
+            l3,
+            l4,
+            // A length of zero is a jumbogram's (RFC 2675): the skb knows better.
+            end: if payload == 0 { l3 } else { l3 + 40 + payload },
+            family: 6,
+            protocol,
+            src: packet.words(l3 + 8).ok_or(Unparsed::Malformed)?,
+            dst: packet.words(l3 + 24).ok_or(Unparsed::Malformed)?,
+            src_port: 0,
+            dst_port: 0,
+        },
+    )
 }
 
 /// Adds the ports and checks the lengths.

@@ -145,9 +145,13 @@ mod tests {
         for (chunk, word) in bytes.chunks_mut(4).zip(header.0) {
             chunk.copy_from_slice(&word.to_ne_bytes());
         }
-        assert_eq!(bytes, [
-            0x2b, 0xcb, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8, 0x60, 0x12, 0x12, 0x34, 0xab, 0xcd, 0x56, 0x78
-        ]);
+        assert_eq!(
+            bytes,
+            [
+                0x2b, 0xcb, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8, 0x60, 0x12, 0x12, 0x34, 0xab, 0xcd,
+                0x56, 0x78
+            ]
+        );
         assert_eq!((header.seq(), header.ack(), header.length()), (0x0102_0304, 0x0506_0708, 24));
         assert_eq!((header.flags(), header.window(), header.urgent()), (0x12, 0x1234, 0x5678));
         header.set_dst_port(81u16.to_be());

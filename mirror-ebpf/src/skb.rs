@@ -231,8 +231,7 @@ impl Skb {
         };
         // SAFETY: the tuple is initialised for `size` bytes; a socket that is found is released.
         unsafe {
-            let socket =
-                bpf_skc_lookup_tcp(self.0.cast(), &raw mut tuple, size, IN_THIS_NETNS, 0);
+            let socket = bpf_skc_lookup_tcp(self.0.cast(), &raw mut tuple, size, IN_THIS_NETNS, 0);
             if socket.is_null() {
                 return false;
             }

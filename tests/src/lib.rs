@@ -1,1 +1,26 @@
-//! End-to-end test lab.
+//! A lab of network namespaces, in which real memcached, real clients and the real command line meet.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`lab`] | hosts on a switch, and their end |
+//! | [`host`] | one host: commands, sockets, its BPF file system |
+//! | [`agent`] | the command line, and its counters |
+//! | [`memcached`] | a server on a host, and what it holds |
+//! | [`mirror`] | the usual lab: client, old host, new host |
+//! | [`client`] | requests over plain sockets |
+//! | [`capture`] | what was on a wire |
+//! | [`wait`] | waiting for what has to come, with a deadline |
+//!
+//! The lab panics where it cannot go on: a test without its lab has no other way to fail.
+
+pub mod agent;
+pub mod capture;
+pub mod client;
+pub mod host;
+pub mod lab;
+pub mod memcached;
+pub mod mirror;
+pub mod wait;
+
+pub use host::Host;
+pub use lab::Lab;

@@ -1,2 +1,49 @@
-//! Developer tasks.
-fn main() {}
+//! Developer tasks: `cargo xtask TASK`. One file per task; each is a variant of `Task` here.
+
+mod bpf_toolchain;
+mod build;
+mod ci;
+mod install;
+mod lint;
+mod process;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds and tests mirror-agent.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Tasks {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing and build target/release/mirror-agent
+    Build(build::Options),
+    /// Install what is missing, build, and run every test: unit, property, end to end
+    Test(test::Options),
+    /// Check formatting, clippy and documentation; warnings are errors
+    Lint(lint::Options),
+    /// Lint, then test
+    Ci(ci::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Tasks::parse().task {
+        Task::Build(options) => build::run(&options),
+        Task::Test(options) => test::run(&options),
+        Task::Lint(options) => lint::run(&options),
+        Task::Ci(options) => ci::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -161,8 +161,8 @@ fn write_header(
 ) -> Result<(), Refused> {
     new.set_checksum(0);
     let length = new.length() as u16;
-    let sum = options
-        + checksum::pseudo_header(&headers.src, &headers.dst, headers.protocol, length);
+    let sum =
+        options + checksum::pseudo_header(&headers.src, &headers.dst, headers.protocol, length);
     new.set_checksum(checksum::finish(checksum::add(sum, &new.0)));
     skb.store_summed(headers.l4, &new.0)
 }

@@ -110,13 +110,7 @@ fn look(skb: Skb, work: &mut Work, payload_at: u32) {
 }
 
 #[inline(always)]
-fn act(
-    skb: Skb,
-    work: &Work,
-    flow: &mut Flow,
-    pass: Pass,
-    segments: u64,
-) -> i32 {
+fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32 {
     let Work { headers, key, plain, segment: seg } = work;
     let was_open = flow.copy.state == CopySide::STATE_OPEN;
     let verdict = copy::judge(flow, seg, pass, clock::now());

@@ -1,0 +1,143 @@
+//! The command line, and its counters.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    host::{Host, Running},
+    wait,
+};
+
+/// Counters by name.
+pub type Counters = BTreeMap<String, u64>;
+
+/// Where the agent is: what the task runner says, or where it builds it.
+pub fn binary() -> PathBuf {
+    let path = std::env::var_os("MIRROR_AGENT").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/release/mirror-agent"),
+        PathBuf::from,
+    );
+    assert!(path.exists(), "{} is not built: run cargo xtask build", path.display());
+    path
+}
+
+impl Host {
+    /// Runs the agent on this host.
+    pub fn agent(&self, arguments: &str) -> Output {
+        self.command(binary())
+            .arg("--bpffs")
+            .arg(self.bpffs())
+            .args(arguments.split_whitespace())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the agent can be run")
+    }
+
+    /// Runs the agent, which has to succeed; returns what it printed.
+    pub fn agent_ok(&self, arguments: &str) -> String {
+        let output = self.agent(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "mirror-agent {arguments}: {error}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Runs the agent, which has to refuse; returns what it said.
+    pub fn agent_refuses(&self, arguments: &str) -> String {
+        let output = self.agent(arguments);
+        assert!(!output.status.success(), "mirror-agent {arguments} succeeded");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Starts the agent with `--foreground`.
+    pub fn agent_foreground(&self, arguments: &str) -> Running {
+        let child = self
+            .command(binary())
+            .arg("--bpffs")
+            .arg(self.bpffs())
+            .args(arguments.split_whitespace())
+            .arg("--foreground")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the agent can be started");
+        Running(child)
+    }
+
+    /// This host's counters as `role` at `eth0`, when traffic has stopped; checks that they add up.
+    pub fn settled(&self, role: &str) -> Counters {
+        let mut before = None;
+        wait::until("counters that stand still", || {
+            let now = self.counters(role);
+            std::thread::sleep(Duration::from_millis(250));
+            let still = before.as_ref() == Some(&now);
+            before = Some(now);
+            still.then(|| before.clone()).flatten()
+        })
+        .inspect_sums(role)
+    }
+
+    /// This host's counters as `role` at `eth0`, as they are.
+    pub fn counters(&self, role: &str) -> Counters {
+        let found = self
+            .interfaces()
+            .into_iter()
+            .find(|entry| entry["role"] == role)
+            .unwrap_or_else(|| panic!("this host is no {role}"));
+        numbers(&found["counters"])
+    }
+
+    /// The counters of one map of this host.
+    pub fn map_counters(&self, map: &str) -> Counters {
+        self.interfaces()
+            .iter()
+            .filter_map(|entry| entry["maps"].as_array())
+            .flatten()
+            .find(|entry| entry["map"] == map)
+            .map(|entry| numbers(&entry["counters"]))
+            .unwrap_or_else(|| panic!("this host has no map {map}"))
+    }
+
+    fn interfaces(&self) -> Vec<Value> {
+        let text = self.agent_ok("stats --json");
+        let document: Value = serde_json::from_str(&text).expect("stats --json prints JSON");
+        document["interfaces"].as_array().expect("a list of interfaces").clone()
+    }
+}
+
+trait Sums {
+    fn inspect_sums(self, role: &str) -> Self;
+}
+
+impl Sums for Counters {
+    /// Every packet has a name, and the names add up.
+    fn inspect_sums(self, role: &str) -> Self {
+        let by = |prefix: &str| -> u64 {
+            self.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, n)| n).sum()
+        };
+        if role == "source" {
+            assert_eq!(
+                self["seen"],
+                self["cloned"] + by("skipped_") + by("failed_"),
+                "source: {self:?}"
+            );
+        } else {
+            assert_eq!(self["arrived"], self["applied"] + by("discarded_"), "target: {self:?}");
+        }
+        self
+    }
+}
+
+fn numbers(object: &Value) -> Counters {
+    object
+        .as_object()
+        .expect("counters are an object")
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_u64().expect("counters are numbers")))
+        .collect()
+}

@@ -1,0 +1,68 @@
+//! What was on a wire.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::host::{Host, Running};
+
+/// A running capture.
+#[derive(Debug)]
+pub struct Capture {
+    tcpdump: Running,
+    file: PathBuf,
+}
+
+impl Capture {
+    /// Captures what `filter` matches at an interface; when this returns, nothing is missed any more.
+    pub fn start(host: &Host, interface: &str, filter: &str) -> Self {
+        let file = std::env::temp_dir().join(format!("{}-{interface}.pcap", host.namespace));
+        let mut child = host
+            .command("tcpdump")
+            .args(["-i", interface, "-n", "-p", "-U", "--immediate-mode", "-s", "128", "-w"])
+            .arg(&file)
+            .arg(filter)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("tcpdump is installed");
+        let stderr = child.stderr.take().expect("a piped stream");
+        let tcpdump = Running(child);
+        let mut lines = BufReader::new(stderr);
+        let mut line = String::new();
+        while !line.contains("listening on") {
+            line.clear();
+            let n = lines.read_line(&mut line).expect("tcpdump says that it listens");
+            assert_ne!(n, 0, "tcpdump ended before it listened");
+        }
+        // Keeps the pipe open and empty for as long as tcpdump writes to it.
+        std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
+        Self { tcpdump, file }
+    }
+
+    /// Ends the capture; returns a line for each packet.
+    pub fn stop(mut self) -> Vec<String> {
+        let pid = i32::try_from(self.tcpdump.0.id()).expect("process ids are small");
+        kill(Pid::from_raw(pid), Signal::SIGINT).expect("tcpdump runs");
+        self.tcpdump.0.wait().expect("tcpdump ends");
+        let output = Command::new("tcpdump")
+            .args(["-n", "-r"])
+            .arg(&self.file)
+            .output()
+            .expect("tcpdump reads what it wrote");
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+}

@@ -1,0 +1,115 @@
+//! Requests over plain sockets, byte by byte.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{IpAddr, SocketAddr, TcpStream, UdpSocket},
+    time::Duration,
+};
+
+use crate::Host;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection of a client's.
+#[derive(Debug)]
+pub struct Connection {
+    /// The socket.
+    pub stream: TcpStream,
+}
+
+impl Connection {
+    /// Connects from `host`.
+    pub fn open(host: &Host, server: IpAddr, port: u16) -> Self {
+        let stream = host
+            .run(|| TcpStream::connect_timeout(&SocketAddr::new(server, port), TIMEOUT))
+            .expect("the server accepts connections");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
+        stream.set_write_timeout(Some(TIMEOUT)).expect("a time-out can be set");
+        stream.set_nodelay(true).expect("Nagle's algorithm can be turned off");
+        Self { stream }
+    }
+
+    /// Sends bytes.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server takes requests");
+    }
+
+    /// Reads until what was read ends in `end`.
+    pub fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
+        let mut reply = Vec::new();
+        let mut buffer = [0; 65536];
+        while !reply.ends_with(end) {
+            let n = self.stream.read(&mut buffer).expect("the server replies in time");
+            assert_ne!(n, 0, "the server closed the connection");
+            reply.extend_from_slice(&buffer[..n]);
+        }
+        reply
+    }
+
+    /// Reads exactly `length` bytes.
+    pub fn read_exact(&mut self, length: usize) -> Vec<u8> {
+        let mut reply = vec![0; length];
+        self.stream.read_exact(&mut reply).expect("the server replies in time");
+        reply
+    }
+
+    /// Sends a request and reads a reply that ends in `end`.
+    pub fn ask(&mut self, request: impl AsRef<[u8]>, end: &str) -> Vec<u8> {
+        self.send(request.as_ref());
+        self.read_until(end.as_bytes())
+    }
+
+    /// Stores a value.
+    pub fn set(&mut self, key: &str, value: &[u8]) {
+        let reply = self.ask(set_request(key, value), "\r\n");
+        assert_eq!(reply, b"STORED\r\n", "{key}");
+    }
+
+    /// Fetches a value, `None` for a miss.
+    pub fn get(&mut self, key: &str) -> Option<Vec<u8>> {
+        let reply = self.ask(format!("get {key}\r\n"), "END\r\n");
+        let line = reply.windows(2).position(|pair| pair == b"\r\n")? + 2;
+        (reply != b"END\r\n").then(|| reply[line..reply.len() - b"\r\nEND\r\n".len()].to_vec())
+    }
+}
+
+/// A classic text `set`.
+pub fn set_request(key: &str, value: &[u8]) -> Vec<u8> {
+    let mut request = format!("set {key} 0 0 {}\r\n", value.len()).into_bytes();
+    request.extend_from_slice(value);
+    request.extend_from_slice(b"\r\n");
+    request
+}
+
+/// A request of the binary protocol (header of 24 bytes, extras, key, value).
+pub fn binary(opcode: u8, extras: &[u8], key: &str, value: &[u8]) -> Vec<u8> {
+    let body = u32::try_from(extras.len() + key.len() + value.len()).expect("small requests");
+    let mut request = vec![0x80, opcode];
+    request.extend(u16::try_from(key.len()).expect("small keys").to_be_bytes());
+    request.extend([u8::try_from(extras.len()).expect("few extras"), 0, 0, 0]);
+    request.extend(body.to_be_bytes());
+    request.extend([0; 12]);
+    request.extend_from_slice(extras);
+    request.extend_from_slice(key.as_bytes());
+    request.extend_from_slice(value);
+    request
+}
+
+/// A UDP socket of a client's, connected to a server.
+pub fn udp(host: &Host, server: IpAddr, port: u16) -> UdpSocket {
+    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = host.run(|| UdpSocket::bind(any)).expect("a UDP socket can be bound");
+    socket.connect(SocketAddr::new(server, port)).expect("a UDP socket can be connected");
+    socket.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
+    socket
+}
+
+/// memcached's frame header, and a request (protocol.txt, "UDP protocol").
+pub fn frame(request_id: u16, datagrams: u16, request: &[u8]) -> Vec<u8> {
+    let mut datagram = request_id.to_be_bytes().to_vec();
+    datagram.extend([0, 0]);
+    datagram.extend(datagrams.to_be_bytes());
+    datagram.extend([0, 0]);
+    datagram.extend_from_slice(request);
+    datagram
+}

@@ -1,0 +1,117 @@
+//! One host: a network namespace with `eth0`, and a BPF file system of its own.
+
+use std::{
+    fs::{self, File},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, setns},
+};
+
+/// A host of a lab. Gone, with all that it held, when dropped.
+#[derive(Debug)]
+pub struct Host {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// Where it stands on the switch: the last number of its addresses.
+    pub number: u8,
+    bpffs: PathBuf,
+}
+
+impl Host {
+    /// A namespace with loopback up and a BPF file system mounted beside it.
+    pub(crate) fn new(namespace: String, number: u8) -> Self {
+        ip(&["netns", "add", &namespace]);
+        let bpffs = std::env::temp_dir().join(&namespace);
+        fs::create_dir_all(&bpffs).expect("the lab needs a folder to mount a BPF file system at");
+        mount(Some("bpf"), &bpffs, Some("bpf"), MsFlags::empty(), None::<&str>)
+            .expect("the lab needs to mount a BPF file system: is this root?");
+        let host = Self { namespace, number, bpffs };
+        host.ip(&["link", "set", "lo", "up"]);
+        host
+    }
+
+    /// The host's IPv4 address.
+    pub fn v4(&self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(10, 77, 0, self.number))
+    }
+
+    /// The host's IPv6 address.
+    pub fn v6(&self) -> IpAddr {
+        IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, u16::from(self.number)))
+    }
+
+    /// Where the host's BPF file system is.
+    pub fn bpffs(&self) -> &Path {
+        &self.bpffs
+    }
+
+    /// A command that will run on this host.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.namespace)).arg(program);
+        command
+    }
+
+    /// Runs a program that has to succeed, and returns what it printed.
+    pub fn output(&self, program: &str, arguments: &[&str]) -> String {
+        succeed(self.command(program).args(arguments))
+    }
+
+    /// Runs `ip` for this host's namespace.
+    pub fn ip(&self, arguments: &[&str]) {
+        ip(&[&["-n", &self.namespace], arguments].concat());
+    }
+
+    /// Runs `work` on a thread whose sockets are on this host.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let namespace = File::open(format!("/run/netns/{}", self.namespace))
+            .expect("the host's namespace exists as long as the host");
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    setns(namespace, CloneFlags::CLONE_NEWNET).expect("entering the namespace");
+                    work()
+                })
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = umount2(&self.bpffs, MntFlags::MNT_DETACH);
+        let _ = fs::remove_dir(&self.bpffs);
+        let _ = Command::new("ip").args(["netns", "del", &self.namespace]).output();
+    }
+}
+
+/// A child that is killed, and waited for, when dropped.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs `ip` with arguments that have to succeed.
+pub(crate) fn ip(arguments: &[&str]) {
+    succeed(Command::new("ip").args(arguments));
+}
+
+fn succeed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    assert!(status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8_lossy(&stdout).into_owned()
+}

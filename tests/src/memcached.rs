@@ -1,0 +1,99 @@
+//! A server on a host, and what it holds.
+
+use std::{collections::BTreeMap, net::IpAddr, process::Stdio};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{
+    client::Connection,
+    host::{Host, Running},
+    wait,
+};
+
+/// A real memcached, which listens to TCP and UDP on all addresses of its host.
+#[derive(Debug)]
+pub struct Memcached {
+    child: Running,
+    port: u16,
+}
+
+impl Memcached {
+    /// Starts one and waits until it accepts connections.
+    pub fn start(host: &Host, port: u16) -> Self {
+        let child = host
+            .command("memcached")
+            .args(["-u", "root", "-m", "512", "-c", "4096", "-t", "2"])
+            .args(["-p", &port.to_string(), "-U", &port.to_string()])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("memcached is installed");
+        let server = Self { child: Running(child), port };
+        wait::until("memcached to accept connections", || {
+            host.run(|| std::net::TcpStream::connect(("127.0.0.1", port))).ok()
+        });
+        server
+    }
+
+    /// A connection from the server's own host, over loopback.
+    pub fn inside(&self, host: &Host) -> Connection {
+        Connection::open(host, IpAddr::from([127, 0, 0, 1]), self.port)
+    }
+
+    /// The server's `stats`.
+    pub fn stats(&self, host: &Host) -> BTreeMap<String, String> {
+        let reply = self.inside(host).ask("stats\r\n", "END\r\n");
+        String::from_utf8_lossy(&reply)
+            .lines()
+            .filter_map(|line| line.strip_prefix("STAT ")?.split_once(' '))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// One number of the server's `stats`.
+    pub fn stat(&self, host: &Host, name: &str) -> u64 {
+        let stats = self.stats(host);
+        stats
+            .get(name)
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("memcached has no number {name}"))
+    }
+
+    /// Sends a signal, like SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.0.id()).expect("process ids are small");
+        kill(Pid::from_raw(pid), signal).expect("memcached runs");
+    }
+}
+
+/// Panics unless both servers hold the same for every key, a miss included.
+pub fn assert_same(
+    (old, old_host): (&Memcached, &Host),
+    (new, new_host): (&Memcached, &Host),
+    keys: impl IntoIterator<Item = impl AsRef<str>>,
+) {
+    let (mut of_old, mut of_new) = (old.inside(old_host), new.inside(new_host));
+    for key in keys {
+        let key = key.as_ref();
+        let (want, have) = (of_old.get(key), of_new.get(key));
+        assert!(
+            want == have,
+            "{key}: the old server has {}, the new one {}",
+            describe(want.as_deref()),
+            describe(have.as_deref())
+        );
+    }
+}
+
+fn describe(value: Option<&[u8]>) -> String {
+    value.map_or_else(
+        || "nothing".to_owned(),
+        |value| {
+            let head = String::from_utf8_lossy(&value[..value.len().min(20)]);
+            format!("{} bytes ({head:?}…)", value.len())
+        },
+    )
+}

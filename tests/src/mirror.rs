@@ -1,0 +1,86 @@
+//! The usual lab: a client, an old and a new host with a memcached each, and watchers on the wires.
+
+use crate::{
+    Host, Lab,
+    agent::Counters,
+    capture::Capture,
+    client::Connection,
+    memcached::{self, Memcached},
+};
+
+/// memcached's usual port.
+pub const PORT: u16 = 11211;
+
+/// A client, an old host and a new host.
+#[derive(Debug)]
+pub struct Mirror {
+    /// Old host's server.
+    pub old_server: Memcached,
+    /// New host's server.
+    pub new_server: Memcached,
+    /// Where clients are.
+    pub client: Host,
+    /// The source.
+    pub old: Host,
+    /// The target.
+    pub new: Host,
+    /// The switch between them.
+    pub lab: Lab,
+}
+
+impl Mirror {
+    /// Both servers run; nothing is attached.
+    pub fn idle() -> Self {
+        let mut lab = Lab::new();
+        let (client, old, new) = (lab.host("client"), lab.host("old"), lab.host("new"));
+        let old_server = Memcached::start(&old, PORT);
+        let new_server = Memcached::start(&new, PORT);
+        Self { old_server, new_server, client, old, new, lab }
+    }
+
+    /// Both servers run, and what clients send to one is mirrored to the other.
+    pub fn running() -> Self {
+        let mirror = Self::idle();
+        mirror.start();
+        mirror
+    }
+
+    /// Attaches on both hosts, for IPv4 and IPv6.
+    pub fn start(&self) {
+        self.new.agent_ok(&format!("drop eth0 --port {PORT}"));
+        let (v4, v6) = (self.new.v4(), self.new.v6());
+        self.old
+            .agent_ok(&format!("attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT}"));
+    }
+
+    /// A client's connection to the old server.
+    pub fn connect(&self) -> Connection {
+        Connection::open(&self.client, self.old.v4(), PORT)
+    }
+
+    /// Watches what the new host sends, at its wire. Only memcached's port: it answers ARP as well.
+    pub fn watch_new(&self) -> Capture {
+        let (v4, v6) = (self.new.v4(), self.new.v6());
+        let filter = format!("(src host {v4} or src host {v6}) and port {PORT}");
+        Capture::start(self.lab.switch(), "new", &filter)
+    }
+
+    /// Waits for traffic to settle, checks that all counters add up; returns source's and target's.
+    pub fn settled(&self) -> (Counters, Counters) {
+        (self.old.settled("source"), self.new.settled("target"))
+    }
+
+    /// Panics unless both servers hold the same for every key.
+    pub fn assert_same(&self, keys: impl IntoIterator<Item = impl AsRef<str>>) {
+        memcached::assert_same((&self.old_server, &self.old), (&self.new_server, &self.new), keys);
+    }
+
+    /// Panics unless both servers counted the same number of these.
+    pub fn assert_same_stats(&self, names: &[&str]) {
+        for name in names {
+            let (old, new) =
+                (self.old_server.stat(&self.old, name), self.new_server.stat(&self.new, name));
+            assert_eq!(old, new, "{name} of the old server and of the new one");
+        }
+    }
+}
