@@ -50,7 +50,7 @@ pub struct Attach {
     /// Interface that clients' packets arrive at
     pub interface: String,
 
-    /// What to copy where, as [LOCALADDR:]PORT=ADDR:PORT; repeat it for more ports or more targets
+    /// What to copy where, as `[LOCALADDR:]PORT=ADDR:PORT`; repeat it for more ports or more targets
     ///
     /// IPv6 addresses are written in brackets. Repeating a port sends its copies to several targets.
     #[arg(long = "map", value_name = "MAP", required = true)]

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Runs the verb.
-pub async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
+pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     mapping::check(&arguments.maps)?;
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Runs the verb.
-pub async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
+pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
     let network = Network::connect()?;
     let _lock = store.lock()?;
     let mut attachments = store.attachments()?;
@@ -30,7 +30,7 @@ pub async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
 }
 
 /// Takes one attachment off.
-pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
+pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     // Known from the pins, since the interface may be gone or have another index by now.
     let ifindex = object::meta(attachment).map(|meta| meta.ifindex);
     attachment.remove()?;
@@ -44,7 +44,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
 
 /// Clears what was attached to an interface of the same name that is gone. Returns whether nothing
 /// is attached now. Refuses pins of another version.
-pub async fn clear_if_stale(
+pub(super) async fn clear_if_stale(
     network: &Network,
     attachment: &Attachment,
     interface: &Interface,

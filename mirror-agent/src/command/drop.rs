@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Runs the verb.
-pub async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
+pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
 
@@ -103,7 +103,7 @@ fn serve(attachment: &Attachment, ports: &[u16]) -> Result<()> {
 }
 
 /// The ports that a target serves.
-pub fn served(attachment: &Attachment) -> Result<Vec<u16>> {
+pub(super) fn served(attachment: &Attachment) -> Result<Vec<u16>> {
     let table = object::array::<u32>(attachment, "PORTS")?;
     let mut found = Vec::new();
     for port in 1..=u16::MAX {

@@ -10,7 +10,11 @@ use crate::{counters, network::Network, pins::Attachment, pins::Store, render};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shows the counters of `attachments` until Ctrl-C or SIGTERM, then takes them off.
-pub async fn run(store: &Store, network: &Network, attachments: &[Attachment]) -> Result<()> {
+pub(super) async fn run(
+    store: &Store,
+    network: &Network,
+    attachments: &[Attachment],
+) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut tick = tokio::time::interval(INTERVAL);

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::{cli, counters, pins::Store, render};
 
 /// Runs the verb.
-pub async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
+pub(super) async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
     let interface = arguments.interface.as_deref();
     let mut before: Option<(Vec<counters::Snapshot>, Instant)> = None;
     loop {

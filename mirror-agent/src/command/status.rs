@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Runs the verb.
-pub async fn run(store: &Store, arguments: &cli::Status) -> Result<()> {
+pub(super) async fn run(store: &Store, arguments: &cli::Status) -> Result<()> {
     let network = Network::connect()?;
     let mut states = Vec::new();
     for attachment in store.attachments()? {

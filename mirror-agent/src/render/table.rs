@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn counters_and_rates() {
-        insta::assert_snapshot!(stats(&[snapshot(30)], Some((&[snapshot(10)], 2.0))), @"");
-        insta::assert_snapshot!(stats(&[], None), @"");
+        insta::assert_snapshot!(stats(&[snapshot(30)], Some((&[snapshot(10)], 2.0))));
+        insta::assert_snapshot!(stats(&[], None));
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
             ports: vec![11211, 11212],
             ..source.clone()
         };
-        insta::assert_snapshot!(status(&[source, target]), @"");
+        insta::assert_snapshot!(status(&[source, target]));
     }
 
     #[test]

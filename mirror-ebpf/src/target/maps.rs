@@ -138,6 +138,7 @@ pub fn flow(key: &FlowKey) -> Option<&'static mut Flow> {
 #[inline(always)]
 pub fn add_flow(key: &FlowKey) -> Option<&'static mut Flow> {
     // Another CPU may have been first: then its entry is the flow.
+    #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it is on the stack")]
     let _ = FLOWS.insert(key, &NEW_FLOW, u64::from(BPF_NOEXIST));
     flow(key)
 }
