@@ -13,6 +13,8 @@
 //! | [`hooks`] | programs on interfaces: attach, replace in place |
 //! | [`network`] | interfaces, routes, addresses, by netlink |
 //! | [`hold_device`] | the queue in which the target's copies wait |
+//! | [`retire`] | takes ports off a target without a leak |
+//! | [`sockets`] | ends memcached's sockets of mirrored connections |
 //! | [`counters`] | reading the per-CPU counters |
 //! | [`render`] | counters and states as tables or JSON |
 
@@ -27,3 +29,5 @@ pub mod object;
 pub mod pins;
 pub mod preflight;
 pub mod render;
+pub mod retire;
+pub mod sockets;

@@ -102,7 +102,8 @@ pub fn address(ip: IpAddr) -> Address {
     })
 }
 
-fn ip(address: &Address) -> IpAddr {
+/// An address in the form of map keys, as the standard library has it.
+pub fn ip(address: &Address) -> IpAddr {
     let mut bytes = [0; 16];
     for (chunk, word) in bytes.chunks_exact_mut(4).zip(address) {
         chunk.copy_from_slice(&word.to_ne_bytes());

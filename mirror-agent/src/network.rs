@@ -82,18 +82,21 @@ impl Network {
         }
     }
 
+    /// The name of the interface with this index.
+    pub async fn interface_name(&self, index: u32) -> Result<String> {
+        let found = self.handle.link().get().match_index(index).execute().try_next().await;
+        found
+            .ok()
+            .flatten()
+            .and_then(|link| name_of(&link))
+            .with_context(|| format!("interface {index} went away"))
+    }
+
     /// Names of all interfaces.
     pub async fn interface_names(&self) -> Result<Vec<String>> {
         let links: Vec<LinkMessage> =
             self.handle.link().get().execute().try_collect().await.context("cannot list links")?;
-        Ok(links
-            .iter()
-            .flat_map(|link| &link.attributes)
-            .filter_map(|attribute| match attribute {
-                LinkAttribute::IfName(name) => Some(name.clone()),
-                _ => None,
-            })
-            .collect())
+        Ok(links.iter().filter_map(name_of).collect())
     }
 
     /// The route to `address`.
@@ -147,6 +150,13 @@ impl Network {
             })
             .collect())
     }
+}
+
+fn name_of(link: &LinkMessage) -> Option<String> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    })
 }
 
 fn libc_enodev() -> i32 {

@@ -158,6 +158,18 @@ impl Attachment {
         self.directory.join(format!("link_{hook}"))
     }
 
+    /// Removes the pins of those links whose hook is `unwanted`.
+    pub fn remove_links(&self, unwanted: impl Fn(&str) -> bool) -> Result<()> {
+        for name in names(&self.directory)? {
+            if name.strip_prefix("link_").is_some_and(&unwanted) {
+                let path = self.directory.join(&name);
+                fs::remove_file(&path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes all pins, links first: the programs stop, then what they used goes.
     pub fn remove(&self) -> Result<()> {
         let names = names(&self.directory)?;

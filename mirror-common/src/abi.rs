@@ -5,6 +5,7 @@ mod flow;
 mod mapping;
 pub mod mark;
 mod meta;
+pub mod served;
 #[cfg(feature = "user")]
 mod user;
 

@@ -17,6 +17,22 @@ use crate::{
 /// Counters by name.
 pub type Counters = BTreeMap<String, u64>;
 
+/// Segments whose bytes memcached should have seen and did not, of a target's counters.
+pub fn lost(target: &Counters) -> u64 {
+    const HARMLESS: [&str; 5] = [
+        "discarded_pure_ack",
+        "discarded_duplicate",
+        "discarded_finished",
+        "discarded_no_flow",
+        "discarded_real_client",
+    ];
+    target
+        .iter()
+        .filter(|(name, _)| name.starts_with("discarded_") && !HARMLESS.contains(&name.as_str()))
+        .map(|(_, count)| count)
+        .sum()
+}
+
 /// Where the agent is: what the task runner says, or where it builds it.
 pub fn binary() -> PathBuf {
     let path = std::env::var_os("MIRROR_AGENT").map_or_else(

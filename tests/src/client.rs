@@ -3,7 +3,16 @@
 use std::{
     io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpStream, UdpSocket},
+    os::fd::AsRawFd as _,
     time::Duration,
+};
+
+use nix::{
+    libc,
+    sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket,
+        sockopt,
+    },
 };
 
 use crate::Host;
@@ -23,10 +32,43 @@ impl Connection {
         let stream = host
             .run(|| TcpStream::connect_timeout(&SocketAddr::new(server, port), TIMEOUT))
             .expect("the server accepts connections");
+        Self::new(stream)
+    }
+
+    /// Connects from `host` and a port of the caller's choice.
+    pub fn open_from(host: &Host, port: u16, server: IpAddr, server_port: u16) -> Self {
+        let own = if server.is_ipv4() { host.v4() } else { host.v6() };
+        let family = if server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let socket = host
+            .run(|| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None))
+            .expect("a socket can be made");
+        setsockopt(&socket, sockopt::ReuseAddr, &true).expect("ports can be used again");
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(own, port)))
+            .expect("the port is free");
+        connect(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(server, server_port)))
+            .expect("the server accepts connections");
+        Self::new(TcpStream::from(socket))
+    }
+
+    fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out can be set");
         stream.set_write_timeout(Some(TIMEOUT)).expect("a time-out can be set");
         stream.set_nodelay(true).expect("Nagle's algorithm can be turned off");
         Self { stream }
+    }
+
+    /// Ends the connection with a reset.
+    pub fn reset(self) {
+        let now = libc::linger { l_onoff: 1, l_linger: 0 };
+        setsockopt(&self.stream, sockopt::Linger, &now).expect("lingering can be set");
+    }
+
+    /// Asks the server for a sign of life this often.
+    pub fn keepalive(&self, interval: Duration) {
+        let seconds = u32::try_from(interval.as_secs()).expect("a short interval");
+        setsockopt(&self.stream, sockopt::KeepAlive, &true).expect("keepalive can be set");
+        setsockopt(&self.stream, sockopt::TcpKeepIdle, &seconds).expect("its idle time, too");
+        setsockopt(&self.stream, sockopt::TcpKeepInterval, &seconds).expect("and its interval");
     }
 
     /// Sends bytes.

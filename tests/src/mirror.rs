@@ -58,6 +58,11 @@ impl Mirror {
         Connection::open(&self.client, self.old.v4(), PORT)
     }
 
+    /// The port that is mirrored.
+    pub fn port(&self) -> u16 {
+        PORT
+    }
+
     /// Watches what the new host sends, at its wire. Only memcached's port: it answers ARP as well.
     pub fn watch_new(&self) -> Capture {
         let (v4, v6) = (self.new.v4(), self.new.v6());

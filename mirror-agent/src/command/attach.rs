@@ -23,6 +23,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
     let entries = resolve(&network, &interface, &arguments.maps).await?;
+    let ways_out = ways_out(&network, &interface, &entries).await?;
 
     let lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Source);
@@ -33,7 +34,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         hold_ifindex: 0,
         flows: 0,
     };
-    let result = install(&attachment, &interface, &settings, &entries);
+    let result = install(&attachment, &interface, &settings, &entries, &ways_out);
     if result.is_err() && fresh {
         attachment.remove()?;
     }
@@ -88,12 +89,38 @@ async fn resolve(
     Ok(entries)
 }
 
+/// An interface other than the source's own by which copies leave.
+struct WayOut {
+    interface: String,
+    pin: String,
+}
+
+impl WayOut {
+    /// How the names of their pins begin; the interface's index follows.
+    const PIN: &str = "egress_";
+}
+
+async fn ways_out(
+    network: &Network,
+    interface: &Interface,
+    entries: &[(MapSpec, Mapping)],
+) -> Result<Vec<WayOut>> {
+    let indexes: BTreeSet<u32> = entries.iter().map(|(_, entry)| entry.out_ifindex).collect();
+    let mut found = Vec::new();
+    for index in indexes.into_iter().filter(|index| *index != interface.index) {
+        let name = network.interface_name(index).await?;
+        found.push(WayOut { interface: name, pin: format!("{}{index}", WayOut::PIN) });
+    }
+    Ok(found)
+}
+
 /// Loads, fills the maps, and attaches; returns what to call it where something was attached.
 fn install(
     attachment: &Attachment,
     interface: &Interface,
     settings: &Settings,
     entries: &[(MapSpec, Mapping)],
+    ways_out: &[WayOut],
 ) -> Result<&'static str> {
     attachment.create()?;
     let mut ebpf = object::load(attachment, settings)?;
@@ -107,6 +134,13 @@ fn install(
         first: true,
     };
     hooks::attach(&mut ebpf, attachment, &egress)?;
+    // Where copies leave by another interface, it is there that they are counted.
+    for WayOut { interface, pin } in ways_out {
+        hooks::attach(&mut ebpf, attachment, &Hook { interface, pin, ..egress })?;
+    }
+    attachment.remove_links(|pin| {
+        pin.starts_with(WayOut::PIN) && ways_out.iter().all(|way| way.pin != pin)
+    })?;
     let ingress =
         Hook { program: "source_ingress", side: TcAttachType::Ingress, pin: "ingress", ..egress };
     hooks::attach(&mut ebpf, attachment, &ingress)?;

@@ -7,6 +7,7 @@ use crate::{
     network::{Interface, Network},
     object,
     pins::{Attachment, Role, Store},
+    retire,
 };
 
 /// Runs the verb.
@@ -31,6 +32,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
 
 /// Takes one attachment off.
 pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
+    if attachment.role == Role::Target {
+        end_connections(attachment).await;
+    }
     // Known from the pins, since the interface may be gone or have another index by now.
     let ifindex = object::meta(attachment).map(|meta| meta.ifindex);
     attachment.remove()?;
@@ -40,6 +44,23 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
         hold_device::remove(network, ifindex).await?;
     }
     Ok(())
+}
+
+/// A mirror that cannot be stopped is worse than a warning: what fails here does not stay attached.
+async fn end_connections(attachment: &Attachment) {
+    let ended = async {
+        let ports = retire::served(attachment)?;
+        retire::ports(attachment, &ports).await
+    };
+    match ended.await {
+        Ok(0) => {}
+        Ok(count) => log::info!("ended {count} mirrored connections to memcached"),
+        Err(error) => log::warn!(
+            "{}: could not end memcached's sockets of mirrored connections ({error:#}); restart \
+             this memcached, or they may send resets to real clients",
+            attachment.interface
+        ),
+    }
 }
 
 /// Clears what was attached to an interface of the same name that is gone. Returns whether nothing

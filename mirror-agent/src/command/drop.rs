@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use aya::programs::TcAttachType;
+use mirror_common::abi::served;
 
 use super::foreground;
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     network::{Interface, Network},
     object::{self, Settings},
     pins::{Attachment, Role, Store},
+    retire,
 };
 
 /// Runs the verb.
@@ -58,7 +60,11 @@ async fn install(
         flows: arguments.flows,
     };
     let mut ebpf = object::load(attachment, &settings)?;
-    serve(attachment, &arguments.ports)?;
+    let retired: Vec<u16> = retire::served(attachment)?
+        .into_iter()
+        .filter(|port| !arguments.ports.contains(port))
+        .collect();
+    retire::ports(attachment, &retired).await?;
 
     let (_, far_end) = hold_device::names(interface.index);
     // Replies first, then the way back from the hold device: nothing is served that could leak.
@@ -87,29 +93,9 @@ async fn install(
         ..egress
     };
     hooks::attach(&mut ebpf, attachment, &ingress)?;
-    object::write_meta(attachment, &settings)
-}
-
-/// Makes the kernel's table say `ports`.
-fn serve(attachment: &Attachment, ports: &[u16]) -> Result<()> {
     let mut table = object::array::<u32>(attachment, "PORTS")?;
-    for port in served(attachment)?.iter().filter(|port| !ports.contains(port)) {
-        table.set(u32::from(*port), 0, 0).context("cannot write PORTS")?;
+    for port in &arguments.ports {
+        table.set(u32::from(*port), served::YES, 0).context("cannot write PORTS")?;
     }
-    for port in ports {
-        table.set(u32::from(*port), 1, 0).context("cannot write PORTS")?;
-    }
-    Ok(())
-}
-
-/// The ports that a target serves.
-pub(super) fn served(attachment: &Attachment) -> Result<Vec<u16>> {
-    let table = object::array::<u32>(attachment, "PORTS")?;
-    let mut found = Vec::new();
-    for port in 1..=u16::MAX {
-        if object::get(&table, u32::from(port)).context("cannot read PORTS")? != 0 {
-            found.push(port);
-        }
-    }
-    Ok(found)
+    object::write_meta(attachment, &settings)
 }

@@ -11,6 +11,7 @@ use crate::{
     object,
     pins::{Attachment, Role, Store},
     render::{self, State},
+    retire,
 };
 
 /// Runs the verb.
@@ -34,7 +35,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (maps, ports) = match attachment.role {
         Role::Source => (in_use(attachment)?.into_values().collect(), Vec::new()),
-        Role::Target => (Vec::new(), super::drop::served(attachment)?),
+        Role::Target => (Vec::new(), retire::served(attachment)?),
     };
     Ok(State {
         interface: attachment.interface.clone(),

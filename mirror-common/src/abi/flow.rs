@@ -27,7 +27,7 @@ pub struct FlowKey {
     pub protocol: u8,
     /// Padding, zero.
     pub pad: u8,
-    /// UDP: memcached's request id where the key names one request, otherwise zero.
+    /// UDP, where the key names one request: memcached's request id. TCP: zero.
     pub request: u16,
 }
 

@@ -1,8 +1,8 @@
 //! What memcached's host sends: replies of mirrored flows are dropped or turned round, by flow and
-//! never by port; everything else passes untouched.
+//! never by port (UDP, which has no flows: by request); everything else passes untouched.
 
 use mirror_common::{
-    abi::{CopySide, Flow, FlowKey, TargetCounter},
+    abi::{CopySide, Flow, FlowKey, TargetCounter, served},
     packet::Packet,
     parse::{self, Headers, TCP},
     reply::{self, Action, Reply},
@@ -15,26 +15,25 @@ use crate::{maps, segment};
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
     let headers = match parse::headers(&skb) {
-        Ok(headers) if maps::is_served(headers.src_port_number()) => headers,
+        Ok(headers) if maps::service(headers.src_port_number()) != served::NO => headers,
         _ => {
             maps::count(TargetCounter::EgressOther);
             return NEXT;
         }
     };
     let key = maps::key_of_reply(&headers);
+    if headers.protocol != TCP {
+        return reply_udp(skb, &headers, key);
+    }
     let Some(flow) = maps::flow(&key) else {
-        if headers.protocol == TCP && maps::finished(&key).is_some() {
+        if maps::finished(&key).is_some() {
             maps::count(TargetCounter::ReplyFinished);
             return swallow();
         }
         maps::count(TargetCounter::RealOut);
         return NEXT;
     };
-    if headers.protocol == TCP {
-        reply_tcp(skb, &headers, &key, flow)
-    } else {
-        reply_udp(skb, &headers, key)
-    }
+    reply_tcp(skb, &headers, &key, flow)
 }
 
 /// A datagram to a mirrored client: passes only if the client itself asked this host.

@@ -4,6 +4,7 @@ use mirror_common::{
     abi::{
         CopySide, TargetCounter,
         mark::{self, Stage},
+        served,
     },
     copy::Pass,
     packet::Packet,
@@ -41,24 +42,25 @@ pub fn run(skb: Skb) -> i32 {
         }
     }
     let headers = &work.headers;
-    let served = maps::is_served(headers.dst_port_number());
+    let service = maps::service(headers.dst_port_number());
     if headers.protocol == TCP {
         let Some(header) = skb.words(headers.l4).map(tcp::Header) else {
             maps::count(TargetCounter::IngressOther);
             return NEXT;
         };
         if seal::is_sealed_tcp(&header, settings::seal()) {
-            if !served {
-                return refuse_port(pass);
+            if service != served::YES {
+                let payload = headers.end.saturating_sub(headers.l4 + tcp::HEADER);
+                return refuse_port(pass, skb.segments(payload));
             }
             return tcp_copy::run(skb, work, &header, pass, epoch);
         }
-        if served {
+        if service != served::NO {
             real_tcp(headers, &header);
             return NEXT;
         }
-    } else if served {
-        return udp_copy::run(skb, headers);
+    } else if service != served::NO {
+        return udp_copy::run(skb, headers, service);
     }
     maps::count(TargetCounter::IngressOther);
     NEXT
@@ -66,11 +68,11 @@ pub fn run(skb: Skb) -> i32 {
 
 /// A sealed copy for a port that was taken off. The stack would drop it without a word; so do we.
 #[inline(always)]
-fn refuse_port(pass: Pass) -> i32 {
+fn refuse_port(pass: Pass, segments: u64) -> i32 {
     if pass == Pass::First {
-        maps::count(TargetCounter::Arrived);
+        maps::count_many(TargetCounter::Arrived, segments);
     }
-    maps::count(TargetCounter::DiscardedPort);
+    maps::count_many(TargetCounter::DiscardedPort, segments);
     DROP
 }
 

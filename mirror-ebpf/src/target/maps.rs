@@ -6,14 +6,14 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 use mirror_common::{
-    abi::{Finished, Flow, FlowKey, Meta, TargetCounter},
+    abi::{Finished, Flow, FlowKey, Meta, TargetCounter, served},
     copy::Segment,
     parse::Headers,
     tcp::Header,
 };
 use mirror_ebpf::counters::Counters;
 
-/// Index is the port; not zero where copies are served. Four bytes, as arrays round up to eight.
+/// Index is the port, the value one of `served`. Four bytes, as arrays round up to eight.
 #[map]
 static PORTS: Array<u32> = Array::with_max_entries(1 << 16, 0);
 
@@ -25,9 +25,9 @@ static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 20, BPF_F_
 #[map]
 static FINISHED: LruHashMap<FlowKey, Finished> = LruHashMap::with_max_entries(1 << 16, 0);
 
-/// UDP requests of real clients that were not answered yet.
+/// UDP requests of real clients. A reply to any other is dropped, so forgetting the oldest leaks none.
 #[map]
-static REAL_REQUESTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 14, 0);
+static REAL_REQUESTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
 
 #[map]
 static COUNTERS: PerCpuArray<[u64; TargetCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
@@ -92,10 +92,10 @@ pub fn count_many(counter: TargetCounter, amount: u64) {
     }
 }
 
-/// Whether copies for this port are served here.
+/// What is done with a port: one of the values of [`served`].
 #[inline(always)]
-pub fn is_served(port: u16) -> bool {
-    PORTS.get(u32::from(port)).is_some_and(|served| *served != 0)
+pub fn service(port: u16) -> u32 {
+    PORTS.get(u32::from(port)).copied().unwrap_or(served::NO)
 }
 
 /// The key of the flow that an arriving packet belongs to.
@@ -177,6 +177,12 @@ pub fn clear_finished(key: &FlowKey) {
 #[inline(always)]
 pub fn note_real_request(key: &FlowKey) {
     let _ = REAL_REQUESTS.insert(key, 1, u64::from(BPF_ANY));
+}
+
+/// A mirrored client uses the same request id.
+#[inline(always)]
+pub fn clear_real_request(key: &FlowKey) {
+    let _ = REAL_REQUESTS.remove(key);
 }
 
 /// Whether a real client asked for this UDP reply.

@@ -1,39 +1,43 @@
 //! UDP to a served port: sealed datagrams are opened, real clients' are remembered.
 
 use mirror_common::{
-    abi::TargetCounter, checksum::difference, packet::Packet, parse::Headers, seal,
+    abi::{TargetCounter, served},
+    checksum::difference,
+    packet::Packet,
+    parse::Headers,
+    seal,
 };
 use mirror_ebpf::{
-    clock, settings,
+    settings,
     skb::{DROP, NEXT, Skb},
 };
 
 use crate::maps;
 
 #[inline(always)]
-pub fn run(skb: Skb, headers: &Headers) -> i32 {
+pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
     let mut key = maps::key_of_copy(headers);
     // UDP header and memcached's frame header (protocol.txt, "UDP protocol").
     let Some(sealed) = skb.words::<4>(headers.l4) else {
         maps::count(TargetCounter::RealIn);
         return NEXT;
     };
+    key.request = ((u32::from_be(sealed[2]) >> 16) as u16).to_be();
     let length = (headers.end - headers.l4) as u16;
     let second = u32::from_be(sealed[1]);
     let last = u32::from_be(sealed[3]);
     if !seal::is_sealed_udp((second >> 16) as u16, length, last as u16, settings::seal()) {
-        key.request = ((u32::from_be(sealed[2]) >> 16) as u16).to_be();
         maps::note_real_request(&key);
         maps::count(TargetCounter::RealIn);
         return NEXT;
     }
     maps::count(TargetCounter::Arrived);
-    // The flow has to be known before memcached can answer.
-    let Some(flow) = maps::flow(&key).or_else(|| maps::add_flow(&key)) else {
-        maps::count(TargetCounter::DiscardedTableFull);
+    if service != served::YES {
+        maps::count(TargetCounter::DiscardedPort);
         return DROP;
-    };
-    flow.copy.seen_at = clock::now();
+    }
+    // A reply passes only where a real client asked, and now a mirrored one did.
+    maps::clear_real_request(&key);
     let plain = [
         sealed[0],
         (u32::from(length) << 16 | second & 0xffff).to_be(),

@@ -1,0 +1,67 @@
+//! Replies on the new host may have any length, whatever production's have.
+
+use mirror_tests::{agent::lost, mirror::Mirror};
+
+const BIG: usize = 1_000_000;
+
+#[test]
+fn a_cold_target_misses_where_production_hits() {
+    let mirror = Mirror::idle();
+    let mut inside = mirror.old_server.inside(&mirror.old);
+    for i in 0..20 {
+        inside.set(&format!("big{i}"), &vec![b'a' + i; BIG]);
+    }
+    mirror.start();
+    let wire = mirror.watch_new();
+    let mut client = mirror.connect();
+    for i in 0..20 {
+        assert_eq!(client.get(&format!("big{i}")).map(|value| value.len()), Some(BIG), "big{i}");
+        client.set(&format!("then{i}"), b"goes on");
+    }
+    let (_, target) = mirror.settled();
+    assert_eq!(lost(&target), 0, "{target:?}");
+    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    assert_eq!(mirror.new_server.stat(&mirror.new, "get_misses"), 20);
+    mirror.assert_same((0..20).map(|i| format!("then{i}")));
+}
+
+#[test]
+fn the_target_hits_where_production_misses() {
+    let mirror = Mirror::idle();
+    let mut inside = mirror.new_server.inside(&mirror.new);
+    for i in 0..20 {
+        inside.set(&format!("big{i}"), &vec![b'a' + i; BIG]);
+    }
+    mirror.start();
+    let wire = mirror.watch_new();
+    let mut client = mirror.connect();
+    for i in 0..20 {
+        assert_eq!(client.get(&format!("big{i}")), None, "big{i}");
+        client.set(&format!("then{i}"), b"goes on");
+    }
+    let (_, target) = mirror.settled();
+    assert_eq!(lost(&target), 0, "{target:?}");
+    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    assert_eq!(mirror.new_server.stat(&mirror.new, "get_hits"), 20);
+    assert!(
+        mirror.new_server.stat(&mirror.new, "bytes_written") > 20 * BIG as u64,
+        "the whole of every reply was written"
+    );
+    mirror.assert_same((0..20).map(|i| format!("then{i}")));
+}
+
+#[test]
+fn errors_that_only_one_server_makes_do_not_matter() {
+    let mirror = Mirror::idle();
+    mirror.old_server.inside(&mirror.old).set("number", b"7");
+    mirror.new_server.inside(&mirror.new).set("number", b"not one");
+    mirror.start();
+    let mut client = mirror.connect();
+    for i in 0..50 {
+        assert_eq!(client.ask("incr number 1\r\n", "\r\n"), format!("{}\r\n", 8 + i).into_bytes());
+        client.set(&format!("next{i}"), b"1");
+    }
+    let (_, target) = mirror.settled();
+    assert_eq!(lost(&target), 0, "{target:?}");
+    mirror.assert_same((0..50).map(|i| format!("next{i}")));
+}
