@@ -34,6 +34,7 @@ pub fn read_all(store: &Store, interface: Option<&str>) -> Result<Vec<Snapshot>>
         .attachments()?
         .iter()
         .filter(|attachment| interface.is_none_or(|wanted| wanted == attachment.interface))
+        .filter(|attachment| object::is_complete(attachment))
         .map(read)
         .collect()
 }

@@ -69,6 +69,13 @@ pub fn array<V: Pod>(attachment: &Attachment, name: &str) -> Result<Array<MapDat
         .with_context(|| format!("map {name} is not what this version expects"))
 }
 
+/// Whether everything was attached. Not so while an agent is at it, or when one was killed meanwhile.
+pub fn is_complete(attachment: &Attachment) -> bool {
+    array::<Meta>(attachment, "META")
+        .and_then(|table| Ok(get(&table, 0)?))
+        .is_ok_and(|meta| meta.abi != 0)
+}
+
 /// What is known of an attachment. Refuses one that another version made.
 pub fn meta(attachment: &Attachment) -> Result<Meta> {
     let meta: Meta = get(&array(attachment, "META")?, 0)?;

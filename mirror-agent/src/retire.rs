@@ -4,7 +4,7 @@
 //! mirrored connections end while their resets are still swallowed, and only then may the programs
 //! stop looking.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use anyhow::{Context as _, Result};
 use aya::maps::{HashMap, Map, MapError};
@@ -91,10 +91,15 @@ fn forget(attachment: &Attachment, keys: &[FlowKey]) -> Result<()> {
             .context("map FLOWS is not what this version expects")?;
     for key in keys {
         match flows.remove(key) {
+            Ok(()) => {}
             // Those that had finished, or finish now.
-            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Err(MapError::SyscallError(error)) if is_missing(&error.io_error) => {}
             Err(error) => return Err(error).context("cannot write FLOWS"),
         }
     }
     Ok(())
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }

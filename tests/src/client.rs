@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpStream, UdpSocket},
-    os::fd::AsRawFd as _,
+    os::fd::{AsRawFd as _, OwnedFd},
     time::Duration,
 };
 
@@ -38,14 +38,38 @@ impl Connection {
     /// Connects from `host` and a port of the caller's choice.
     pub fn open_from(host: &Host, port: u16, server: IpAddr, server_port: u16) -> Self {
         let own = if server.is_ipv4() { host.v4() } else { host.v6() };
+        Self::open_with(host, server, server_port, |socket| {
+            setsockopt(socket, sockopt::ReuseAddr, &true).expect("ports can be used again");
+            bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(own, port)))
+                .expect("the port is free");
+        })
+    }
+
+    /// Connects from `host` with IP options (IPv4, RFC 791, 3.1) or a header of destination options
+    /// (IPv6, RFC 8200, 4.6) on every packet: padding that means nothing.
+    pub fn open_with_options(host: &Host, server: IpAddr, port: u16) -> Self {
+        Self::open_with(host, server, port, |socket| {
+            let (level, option, bytes) = if server.is_ipv4() {
+                (libc::IPPROTO_IP, libc::IP_OPTIONS, [1u8; 8])
+            } else {
+                (libc::IPPROTO_IPV6, libc::IPV6_DSTOPTS, [0, 0, 1, 4, 0, 0, 0, 0])
+            };
+            let size = libc::socklen_t::try_from(bytes.len()).expect("eight bytes");
+            // SAFETY: the kernel reads `size` bytes of `bytes`.
+            let result = unsafe {
+                libc::setsockopt(socket.as_raw_fd(), level, option, bytes.as_ptr().cast(), size)
+            };
+            assert_eq!(result, 0, "IP options: {}", std::io::Error::last_os_error());
+        })
+    }
+
+    fn open_with(host: &Host, server: IpAddr, port: u16, prepare: impl FnOnce(&OwnedFd)) -> Self {
         let family = if server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let socket = host
             .run(|| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None))
             .expect("a socket can be made");
-        setsockopt(&socket, sockopt::ReuseAddr, &true).expect("ports can be used again");
-        bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(own, port)))
-            .expect("the port is free");
-        connect(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(server, server_port)))
+        prepare(&socket);
+        connect(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(server, port)))
             .expect("the server accepts connections");
         Self::new(TcpStream::from(socket))
     }

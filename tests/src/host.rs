@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -52,7 +53,7 @@ impl Host {
 
     /// A command that will run on this host.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new("nsenter");
+        let mut command = apart("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.namespace)).arg(program);
         command
     }
@@ -65,6 +66,11 @@ impl Host {
     /// Runs `ip` for this host's namespace.
     pub fn ip(&self, arguments: &[&str]) {
         ip(&[&["-n", &self.namespace], arguments].concat());
+    }
+
+    /// Runs a shell line that has to succeed, and returns what it printed.
+    pub fn shell(&self, line: &str) -> String {
+        self.output("sh", &["-e", "-c", line])
     }
 
     /// Runs `work` on a thread whose sockets are on this host.
@@ -87,7 +93,7 @@ impl Drop for Host {
     fn drop(&mut self) {
         let _ = umount2(&self.bpffs, MntFlags::MNT_DETACH);
         let _ = fs::remove_dir(&self.bpffs);
-        let _ = Command::new("ip").args(["netns", "del", &self.namespace]).output();
+        let _ = apart("ip").args(["netns", "del", &self.namespace]).output();
     }
 }
 
@@ -104,7 +110,14 @@ impl Drop for Running {
 
 /// Runs `ip` with arguments that have to succeed.
 pub(crate) fn ip(arguments: &[&str]) {
-    succeed(Command::new("ip").args(arguments));
+    succeed(apart("ip").args(arguments));
+}
+
+/// A command that a terminal's Ctrl-C does not reach: who runs the lab takes it down, in order.
+fn apart(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.process_group(0);
+    command
 }
 
 fn succeed(command: &mut Command) -> String {

@@ -6,6 +6,11 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 use crate::host::{Host, ip};
 
 static LABS: AtomicU32 = AtomicU32::new(0);
@@ -37,11 +42,24 @@ impl Lab {
         self.next += 1;
         let switch = &self.switch.namespace;
         host.ip(&["link", "add", "eth0", "type", "veth", "peer", "name", name, "netns", switch]);
-        self.switch.ip(&["link", "set", name, "master", "br0", "up"]);
+        self.switch.ip(&["link", "set", "dev", name, "master", "br0", "up"]);
         host.ip(&["addr", "add", &format!("{}/24", host.v4()), "dev", "eth0"]);
         host.ip(&["addr", "add", &format!("{}/64", host.v6()), "dev", "eth0", "nodad"]);
+        // Addresses are usable at once: nobody else is on this switch.
+        host.shell("echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad");
         host.ip(&["link", "set", "eth0", "up"]);
         host
+    }
+
+    /// A further interface of `host`, up and without an address; returns its name.
+    pub fn second_interface(&mut self, host: &Host, name: &str) -> String {
+        let (switch, end) = (&self.switch.namespace, format!("{name}-{}", host.number));
+        host.ip(&["link", "add", name, "type", "veth", "peer", "name", &end, "netns", switch]);
+        self.switch.ip(&["link", "set", "dev", &end, "master", "br0", "up"]);
+        // Or the new interface answers ARP for the addresses of `eth0`, on the same switch.
+        host.shell("echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore");
+        host.ip(&["link", "set", name, "up"]);
+        name.to_owned()
     }
 
     /// The switch, to see what is on its wires.
@@ -66,8 +84,17 @@ fn clear_leftovers() {
         if fs::exists(format!("/proc/{owner}")).unwrap_or(true) {
             continue;
         }
+        kill_all(&name);
         let _ = Command::new("umount").arg(std::env::temp_dir().join(&name)).output();
         let _ = fs::remove_dir(std::env::temp_dir().join(&name));
         ip(&["netns", "del", &name]);
+    }
+}
+
+/// Ends the programs that still run in a namespace.
+fn kill_all(namespace: &str) {
+    let Ok(found) = Command::new("ip").args(["netns", "pids", namespace]).output() else { return };
+    for pid in String::from_utf8_lossy(&found.stdout).split_whitespace() {
+        let _ = pid.parse().map(|pid| kill(Pid::from_raw(pid), Signal::SIGKILL));
     }
 }

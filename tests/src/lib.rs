@@ -9,6 +9,7 @@
 //! | [`mirror`] | the usual lab: client, old host, new host |
 //! | [`client`] | requests over plain sockets |
 //! | [`capture`] | what was on a wire |
+//! | [`foreign`] | programs of somebody else at the same interface |
 //! | [`wait`] | waiting for what has to come, with a deadline |
 //!
 //! The lab panics where it cannot go on: a test without its lab has no other way to fail.
@@ -16,6 +17,7 @@
 pub mod agent;
 pub mod capture;
 pub mod client;
+pub mod foreign;
 pub mod host;
 pub mod lab;
 pub mod memcached;

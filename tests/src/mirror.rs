@@ -63,6 +63,16 @@ impl Mirror {
         PORT
     }
 
+    /// Gives every interface on the way this MTU.
+    pub fn set_mtu(&self, bytes: u16) {
+        let mtu = bytes.to_string();
+        for (host, name) in [(&self.client, "client"), (&self.old, "old"), (&self.new, "new")] {
+            host.ip(&["link", "set", "eth0", "mtu", &mtu]);
+            self.lab.switch().ip(&["link", "set", "dev", name, "mtu", &mtu]);
+        }
+        self.lab.switch().ip(&["link", "set", "br0", "mtu", &mtu]);
+    }
+
     /// Watches what the new host sends, at its wire. Only memcached's port: it answers ARP as well.
     pub fn watch_new(&self) -> Capture {
         let (v4, v6) = (self.new.v4(), self.new.v6());

@@ -3,6 +3,7 @@
 mod bpf_toolchain;
 mod build;
 mod ci;
+mod demo;
 mod install;
 mod lint;
 mod process;
@@ -30,6 +31,8 @@ enum Task {
     Lint(lint::Options),
     /// Lint, then test
     Ci(ci::Options),
+    /// Mirror live load between two hosts made for it, with a live table and a proof; as root
+    Demo(demo::Options),
 }
 
 fn main() -> ExitCode {
@@ -38,12 +41,14 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Lint(options) => lint::run(&options),
         Task::Ci(options) => ci::run(&options),
+        Task::Demo(options) => demo::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
+            // As a shell reports what Ctrl-C ended.
+            if error.is::<demo::Interrupted>() { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
 
 /// Takes one attachment off.
 pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
-    if attachment.role == Role::Target {
+    if attachment.role == Role::Target && object::is_complete(attachment) {
         end_connections(attachment).await;
     }
     // Known from the pins, since the interface may be gone or have another index by now.
@@ -71,6 +71,11 @@ pub(super) async fn clear_if_stale(
     interface: &Interface,
 ) -> Result<bool> {
     if !attachment.exists() {
+        return Ok(true);
+    }
+    if !object::is_complete(attachment) {
+        log::warn!("{}: clears what an agent left that was killed half-way", interface.name);
+        remove(network, attachment).await?;
         return Ok(true);
     }
     if object::meta(attachment)?.ifindex == interface.index {

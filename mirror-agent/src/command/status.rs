@@ -19,6 +19,15 @@ pub(super) async fn run(store: &Store, arguments: &cli::Status) -> Result<()> {
     let network = Network::connect()?;
     let mut states = Vec::new();
     for attachment in store.attachments()? {
+        if !object::is_complete(&attachment) {
+            log::warn!(
+                "{}: the {} is being attached right now, or an agent was killed while it did so; \
+                 if it stays like this, attach again, or detach",
+                attachment.interface,
+                attachment.role
+            );
+            continue;
+        }
         states.push(state(&network, &attachment).await?);
     }
     if arguments.json {

@@ -1,0 +1,182 @@
+//! Bad input: a clear error, an exit code, and nothing changed.
+
+use mirror_tests::{Host, Lab, mirror::Mirror, mirror::PORT, wait};
+
+fn pins(host: &Host) -> String {
+    host.shell(&format!("find {}/mirror-agent 2>/dev/null || true", host.bpffs().display()))
+}
+
+/// Each command line, and what its error has to mention.
+fn assert_refused(host: &Host, cases: &[(&str, &str)]) {
+    let before = (pins(host), host.shell("ip -o link"));
+    for (arguments, mentions) in cases {
+        let said = host.agent_refuses(arguments);
+        assert!(said.contains(mentions), "mirror-agent {arguments} said: {said}");
+        assert_eq!((pins(host), host.shell("ip -o link")), before, "mirror-agent {arguments}");
+    }
+}
+
+#[test]
+fn wrong_arguments_say_what_is_wrong() {
+    let mut lab = Lab::new();
+    let (host, other) = (lab.host("host"), lab.host("other"));
+    let (own, there) = (host.v4(), other.v4());
+    assert_refused(
+        &host,
+        &[
+            (&format!("attach eth7 --map 11211={there}:11211"), "there is no interface eth7"),
+            (&format!("attach lo --map 11211={there}:11211"), "loopback"),
+            (&format!("attach eth0 --map 11211={own}:11211"), "address of this host"),
+            ("attach eth0 --map 11211=127.0.0.1:11211", "another host"),
+            (&format!("attach eth0 --map 11211={there}"), "11211"),
+            (&format!("attach eth0 --map 0={there}:11211"), "port"),
+            (&format!("attach eth0 --map 11211={there}:0"), "port"),
+            ("attach eth0 --map 11211=fd77::2:11211", "brackets"),
+            ("attach eth0 --map nonsense", "nonsense"),
+            ("attach eth0", "--map"),
+            (&format!("attach eth0 --map 11211={there}:11211 --map 11211={there}:11211"), "twice"),
+            ("drop eth0 --port 0", "port"),
+            ("drop eth0", "--port"),
+            ("drop eth7 --port 11211", "there is no interface eth7"),
+            ("drop lo --port 11211", "loopback"),
+            ("detach", "--all"),
+            ("stats eth0", "nothing is attached"),
+        ],
+    );
+}
+
+#[test]
+fn more_targets_than_fit_are_refused() {
+    let mut lab = Lab::new();
+    let host = lab.host("host");
+    let maps: String = (0..9).map(|n| format!(" --map 11211=10.77.0.{}:11211", 100 + n)).collect();
+    assert_refused(&host, &[(&format!("attach eth0{maps}"), "8")]);
+    let maps: String =
+        (0..1025).map(|n| format!(" --map {}=10.77.0.100:11211", 20_000 + n)).collect();
+    assert_refused(&host, &[(&format!("attach eth0{maps}"), "1024")]);
+}
+
+#[test]
+fn a_target_without_a_route_is_a_warning() {
+    let mut lab = Lab::new();
+    let host = lab.host("host");
+    let output = host.agent("attach eth0 --map 11211=192.0.2.1:11211");
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no route"), "{output:?}");
+    host.agent_ok("detach eth0");
+}
+
+#[test]
+fn missing_capabilities_are_named() {
+    let mut lab = Lab::new();
+    let host = lab.host("host");
+    let mut command = host.command("setpriv");
+    let output = command
+        .args([
+            "--bounding-set",
+            "-all",
+            "--inh-caps",
+            "-all",
+            "--reuid",
+            "65534",
+            "--clear-groups",
+        ])
+        .arg(mirror_tests::agent::binary())
+        .args(["attach", "eth0", "--map", "11211=10.77.0.9:11211"])
+        .output()
+        .expect("setpriv is installed");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(said.contains("CAP_NET_ADMIN"), "{said}");
+}
+
+#[test]
+fn pins_of_another_version_are_left_alone() {
+    let mirror = Mirror::running();
+    let host = &mirror.old;
+    let meta = host.bpffs().join("mirror-agent/eth0/source/META");
+    let number = |text: &str| -> Vec<u32> {
+        let value = text.split("\"value\":").nth(1).expect("a value");
+        value
+            .split('"')
+            .skip(1)
+            .step_by(2)
+            .take(4)
+            .map(|byte| u32::from_str_radix(byte.trim_start_matches("0x"), 16).expect("a byte"))
+            .collect()
+    };
+    let dump = host.output("bpftool", &["-j", "map", "dump", "pinned", &meta.to_string_lossy()]);
+    assert_eq!(number(&dump).len(), 4, "{dump}");
+    let size: usize = host
+        .output("bpftool", &["-j", "map", "show", "pinned", &meta.to_string_lossy()])
+        .split("\"bytes_value\":")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next()?.parse().ok())
+        .expect("the value's size");
+    // Another version's number, and its name.
+    let mut value = vec!["0".to_owned(); size];
+    value[0] = "250".to_owned();
+    value[16..21].clone_from_slice(&["57", "46", "57", "46", "57"].map(str::to_owned));
+    let mut arguments = vec!["map", "update", "pinned"];
+    let path = meta.to_string_lossy().into_owned();
+    arguments.extend([path.as_str(), "key", "0", "0", "0", "0", "value"]);
+    arguments.extend(value.iter().map(String::as_str));
+    host.output("bpftool", &arguments);
+
+    let before = pins(host);
+    for verb in ["stats", "status", &format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4())]
+    {
+        let said = host.agent_refuses(verb);
+        assert!(said.contains("another version (9.9.9)"), "{verb}: {said}");
+        assert_eq!(pins(host), before, "{verb}");
+    }
+}
+
+#[test]
+fn two_agents_at_once_are_refused() {
+    let mirror = Mirror::running();
+    let host = &mirror.old;
+    let directory = host.bpffs().join("mirror-agent");
+    let _agent_at_work = nix::fcntl::Flock::lock(
+        std::fs::File::open(&directory).expect("something is attached"),
+        nix::fcntl::FlockArg::LockExclusive,
+    )
+    .expect("the directory can be locked");
+    for verb in ["detach --all", &format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4())] {
+        let said = host.agent_refuses(verb);
+        assert!(said.contains("another mirror-agent"), "{verb}: {said}");
+    }
+    // Looking is always allowed.
+    host.agent_ok("stats");
+    host.agent_ok("status");
+}
+
+#[test]
+fn an_interface_that_goes_away_can_be_detached_and_attached_anew() {
+    let mut mirror = Mirror::idle();
+    mirror.lab.second_interface(&mirror.new, "eth1");
+    mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
+    mirror.new.ip(&["link", "del", "eth1"]);
+    let status = mirror.new.agent_ok("status");
+    assert!(status.contains("is gone"), "{status}");
+    mirror.new.agent_ok("stats");
+    mirror.lab.second_interface(&mirror.new, "eth1");
+    mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
+    assert!(!mirror.new.agent_ok("status").contains("is gone"));
+    mirror.new.ip(&["link", "del", "eth1"]);
+    mirror.new.agent_ok("detach --all");
+    wait::until("the hold device to go", || {
+        (!mirror.new.shell("ip -o link").contains("mahold")).then_some(())
+    });
+    assert_eq!(pins(&mirror.new), "");
+}
+
+#[test]
+fn a_missing_bpf_file_system_is_mounted() {
+    let mut lab = Lab::new();
+    let host = lab.host("host");
+    host.shell(&format!("umount {}", host.bpffs().display()));
+    host.agent_ok("attach eth0 --map 11211=10.77.0.9:11211");
+    assert!(host.agent_ok("status").contains("10.77.0.9"));
+    host.agent_ok("detach eth0");
+}

@@ -1,0 +1,178 @@
+//! Several targets, several sources, several ports.
+
+use mirror_tests::{
+    Host, Lab, agent::lost, client::Connection, memcached::Memcached, mirror::PORT,
+};
+
+fn set_and_get(client: &mut Connection, prefix: &str, count: usize) {
+    for i in 0..count {
+        client.set(&format!("{prefix}{i}"), format!("value {i}").as_bytes());
+        assert!(client.get(&format!("{prefix}{i}")).is_some(), "{prefix}{i}");
+    }
+}
+
+fn assert_has(server: &Memcached, host: &Host, prefix: &str, count: usize) {
+    let mut inside = server.inside(host);
+    for i in 0..count {
+        let value = inside.get(&format!("{prefix}{i}"));
+        assert_eq!(value, Some(format!("value {i}").into_bytes()), "{prefix}{i}");
+    }
+}
+
+#[test]
+fn three_targets_get_everything() {
+    let mut lab = Lab::new();
+    let (client, old) = (lab.host("client"), lab.host("old"));
+    let targets = [lab.host("new1"), lab.host("new2"), lab.host("new3")];
+    let _old_server = Memcached::start(&old, PORT);
+    let servers = targets.each_ref().map(|host| Memcached::start(host, PORT));
+    let mut maps = String::new();
+    for host in &targets {
+        host.agent_ok(&format!("drop eth0 --port {PORT}"));
+        maps += &format!(" --map {PORT}={}:{PORT}", host.v4());
+    }
+    old.agent_ok(&format!("attach eth0{maps}"));
+    set_and_get(&mut Connection::open(&client, old.v4(), PORT), "k", 100);
+
+    let source = old.settled("source");
+    for (host, server) in targets.iter().zip(&servers) {
+        assert_has(server, host, "k", 100);
+        let target = host.settled("target");
+        assert_eq!(lost(&target), 0, "{target:?}");
+        let map = old.map_counters(&format!("{PORT}={}:{PORT}", host.v4()));
+        assert_eq!(map["cloned"], source["cloned"], "{map:?}");
+        assert_eq!((map["sent"], map["unsent"]), (map["cloned"], 0), "{map:?}");
+        assert_eq!(map["sent_segments"], target["arrived"], "{map:?}");
+    }
+}
+
+#[test]
+fn targets_that_fail_harm_neither_the_others_nor_production() {
+    let mut lab = Lab::new();
+    let (client, old) = (lab.host("client"), lab.host("old"));
+    let (good, down) = (lab.host("good"), lab.host("down"));
+    let (refusing, forgotten) = (lab.host("refusing"), lab.host("forgotten"));
+    let _old_server = Memcached::start(&old, PORT);
+    let good_server = Memcached::start(&good, PORT);
+    let forgotten_server = Memcached::start(&forgotten, PORT);
+    // Nobody listens on `refusing`; nobody ran `drop` on `forgotten`; `down` is off.
+    for host in [&good, &refusing] {
+        host.agent_ok(&format!("drop eth0 --port {PORT}"));
+    }
+    down.ip(&["link", "set", "eth0", "down"]);
+    let maps: String = [&down, &refusing, &forgotten, &good]
+        .iter()
+        .map(|host| format!(" --map {PORT}={}:{PORT}", host.v4()))
+        .collect();
+    let at_client = mirror_tests::capture::Capture::start(
+        lab.switch(),
+        "client",
+        &format!(
+            "port {PORT} and (src host {} or src host {} or src host {})",
+            good.v4(),
+            refusing.v4(),
+            forgotten.v4()
+        ),
+    );
+    old.agent_ok(&format!("attach eth0{maps}"));
+    set_and_get(&mut Connection::open(&client, old.v4(), PORT), "k", 100);
+
+    assert_has(&good_server, &good, "k", 100);
+    let target = good.settled("target");
+    assert_eq!(lost(&target), 0, "{target:?}");
+    assert_eq!(forgotten_server.stat(&forgotten, "curr_items"), 0);
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing comes back to the client");
+    let down = old.map_counters(&format!("{PORT}={}:{PORT}", down.v4()));
+    assert!(down["unsent"] > 0 && down["sent"] + down["unsent"] == down["cloned"], "{down:?}");
+}
+
+#[test]
+fn two_sources_share_a_target() {
+    let mut lab = Lab::new();
+    let client = lab.host("client");
+    let (old1, old2, new) = (lab.host("old1"), lab.host("old2"), lab.host("new"));
+    let _servers = [Memcached::start(&old1, PORT), Memcached::start(&old2, PORT)];
+    let new_server = Memcached::start(&new, PORT);
+    new.agent_ok(&format!("drop eth0 --port {PORT}"));
+    for old in [&old1, &old2] {
+        old.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", new.v4()));
+    }
+    let mut one = Connection::open(&client, old1.v4(), PORT);
+    let mut two = Connection::open(&client, old2.v4(), PORT);
+    for round in 0..5 {
+        set_and_get(&mut one, &format!("one{round}-"), 20);
+        set_and_get(&mut two, &format!("two{round}-"), 20);
+    }
+    let target = new.settled("target");
+    assert_eq!(lost(&target), 0, "{target:?}");
+    for round in 0..5 {
+        assert_has(&new_server, &new, &format!("one{round}-"), 20);
+        assert_has(&new_server, &new, &format!("two{round}-"), 20);
+    }
+}
+
+#[test]
+fn each_port_goes_to_its_own_target() {
+    const OTHER: u16 = 11212;
+    let mut lab = Lab::new();
+    let (client, old) = (lab.host("client"), lab.host("old"));
+    let (new1, new2) = (lab.host("new1"), lab.host("new2"));
+    let _old_servers = [Memcached::start(&old, PORT), Memcached::start(&old, OTHER)];
+    let first = Memcached::start(&new1, 12_000);
+    let second = Memcached::start(&new2, PORT);
+    let both = [Memcached::start(&new1, PORT), Memcached::start(&new1, OTHER)];
+    new1.agent_ok(&format!("drop eth0 --port 12000 --port {PORT}"));
+    new2.agent_ok(&format!("drop eth0 --port {PORT}"));
+    old.agent_ok(&format!(
+        "attach eth0 --map {PORT}={0}:12000 --map {OTHER}={1}:{PORT}",
+        new1.v4(),
+        new2.v4()
+    ));
+    set_and_get(&mut Connection::open(&client, old.v4(), PORT), "a", 50);
+    set_and_get(&mut Connection::open(&client, old.v4(), OTHER), "b", 50);
+    assert_has(&first, &new1, "a", 50);
+    assert_has(&second, &new2, "b", 50);
+    assert_eq!(both[0].stat(&new1, "curr_items") + both[1].stat(&new1, "curr_items"), 0);
+    assert_eq!(first.stat(&new1, "curr_items"), 50);
+    old.settled("source");
+}
+
+#[test]
+fn a_local_address_limits_a_map() {
+    let mut lab = Lab::new();
+    let (client, old, new) = (lab.host("client"), lab.host("old"), lab.host("new"));
+    old.ip(&["addr", "add", "10.77.0.200/24", "dev", "eth0"]);
+    let _old_server = Memcached::start(&old, PORT);
+    let new_server = Memcached::start(&new, PORT);
+    new.agent_ok(&format!("drop eth0 --port {PORT}"));
+    old.agent_ok(&format!("attach eth0 --map 10.77.0.200:{PORT}={}:{PORT}", new.v4()));
+    let mapped = "10.77.0.200".parse().expect("an address");
+    set_and_get(&mut Connection::open(&client, mapped, PORT), "mapped", 10);
+    set_and_get(&mut Connection::open(&client, old.v4(), PORT), "other", 10);
+    let source = old.settled("source");
+    assert!(source["skipped_address"] > 20, "{source:?}");
+    assert_has(&new_server, &new, "mapped", 10);
+    assert_eq!(new_server.stat(&new, "curr_items"), 10);
+}
+
+#[test]
+fn hosts_that_mirror_each_other_do_not_loop() {
+    let mut lab = Lab::new();
+    let (client, a, b) = (lab.host("client"), lab.host("a"), lab.host("b"));
+    let (a_server, b_server) = (Memcached::start(&a, PORT), Memcached::start(&b, PORT));
+    for (here, there) in [(&a, &b), (&b, &a)] {
+        here.agent_ok(&format!("drop eth0 --port {PORT}"));
+        here.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", there.v4()));
+    }
+    set_and_get(&mut Connection::open(&client, a.v4(), PORT), "to-a-", 100);
+    set_and_get(&mut Connection::open(&client, b.v4(), PORT), "to-b-", 100);
+    for (host, other, server) in [(&a, &b, &a_server), (&b, &a, &b_server)] {
+        assert_has(server, host, "to-a-", 100);
+        assert_has(server, host, "to-b-", 100);
+        let (source, target) = (host.settled("source"), host.settled("target"));
+        assert_eq!(lost(&target), 0, "{target:?}");
+        assert_eq!(source["cloned"], other.settled("target")["arrived"], "{source:?}");
+        assert!(source["skipped_copy"] >= 200, "{source:?}");
+        assert_eq!(server.stat(host, "cmd_set"), 200, "each set once");
+    }
+}
