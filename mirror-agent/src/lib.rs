@@ -12,6 +12,7 @@
 //! | [`object`] | the kernel objects: load, settings, maps |
 //! | [`hooks`] | programs on interfaces: attach, replace in place |
 //! | [`network`] | interfaces, routes, addresses, by netlink |
+//! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
 //! | [`hold_device`] | the queue in which the target's copies wait |
 //! | [`retire`] | takes ports off a target without a leak |
 //! | [`sockets`] | ends memcached's sockets of mirrored connections |
@@ -24,6 +25,7 @@ pub mod counters;
 pub mod hold_device;
 pub mod hooks;
 pub mod mapping;
+pub mod neighbour;
 pub mod network;
 pub mod object;
 pub mod pins;

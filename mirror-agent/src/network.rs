@@ -9,7 +9,7 @@ use rtnetlink::{
     packet_route::{
         address::AddressAttribute,
         link::{LinkAttribute, LinkFlags, LinkMessage},
-        route::{RouteAttribute, RouteType},
+        route::{RouteAddress, RouteAttribute, RouteType},
     },
 };
 
@@ -27,8 +27,8 @@ pub struct Interface {
 /// How this host reaches an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Out of the interface with this index.
-    Via(u32),
+    /// Out of the interface with this index, to this address on its link.
+    Via(u32, IpAddr),
     /// It is this host's own.
     Local,
     /// Not at all.
@@ -119,14 +119,18 @@ impl Network {
         };
         Ok(match found.header.kind {
             RouteType::Local => Route::Local,
-            RouteType::Unicast => found
-                .attributes
-                .iter()
-                .find_map(|attribute| match attribute {
-                    RouteAttribute::Oif(index) => Some(Route::Via(*index)),
-                    _ => None,
-                })
-                .unwrap_or(Route::None),
+            RouteType::Unicast => {
+                let (mut index, mut next_hop) = (None, address);
+                for attribute in &found.attributes {
+                    match attribute {
+                        RouteAttribute::Oif(oif) => index = Some(*oif),
+                        RouteAttribute::Gateway(RouteAddress::Inet(v4)) => next_hop = (*v4).into(),
+                        RouteAttribute::Gateway(RouteAddress::Inet6(v6)) => next_hop = (*v6).into(),
+                        _ => {}
+                    }
+                }
+                index.map_or(Route::None, |index| Route::Via(index, next_hop))
+            }
             _ => Route::None,
         })
     }

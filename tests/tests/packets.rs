@@ -238,3 +238,19 @@ fn a_router_that_changes_its_mac_address_under_load() {
     lab.far.settled("target");
     lab.assert_same((0..200).chain(400..500).map(|i| format!("k{i}")));
 }
+
+#[test]
+fn attach_resolves_the_next_hop_and_warns_of_a_silent_one() {
+    let mirror = Mirror::idle();
+    mirror.old.ip(&["neigh", "flush", "all"]);
+    let attach = |number: u8| {
+        let output = mirror.old.agent(&format!("attach eth0 --map {PORT}=10.77.0.{number}:{PORT}"));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert_eq!(attach(mirror.new.number), "", "nothing to warn of");
+    let neighbours = mirror.old.shell("ip neigh show dev eth0");
+    assert!(neighbours.contains(&format!("{} lladdr", mirror.new.v4())), "{neighbours}");
+    let said = attach(99);
+    assert!(said.contains("10.77.0.99 does not answer"), "{said}");
+}

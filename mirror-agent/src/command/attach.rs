@@ -12,6 +12,7 @@ use crate::{
     counters::in_use,
     hooks::{self, Hook},
     mapping::{self, MapSpec},
+    neighbour,
     network::{Interface, Network, Route},
     object::{self, Settings},
     pins::{Attachment, Role, Store},
@@ -62,6 +63,7 @@ async fn resolve(
 ) -> Result<Vec<(MapSpec, Mapping)>> {
     let own = network.addresses().await?;
     let mut entries = Vec::new();
+    let mut next_hops = BTreeSet::new();
     for map in maps {
         let target = map.target.ip();
         if own.contains(&target) {
@@ -73,7 +75,10 @@ async fn resolve(
             log::warn!("{map}: {local} is not an address of this host; it will match nothing");
         }
         let out = match network.route(target).await? {
-            Route::Via(index) => index,
+            Route::Via(index, next_hop) => {
+                next_hops.insert((index, next_hop));
+                index
+            }
             Route::Local => bail!("{map}: {target} is this host; copies have to go to another"),
             Route::None => {
                 log::warn!(
@@ -85,6 +90,12 @@ async fn resolve(
             }
         };
         entries.push((*map, map.to_kernel(out)));
+    }
+    for (_, silent) in neighbour::resolve(network, &next_hops).await? {
+        log::warn!(
+            "{silent} does not answer ARP or neighbour discovery: copies by that way are counted as \
+             unsent until it does"
+        );
     }
     Ok(entries)
 }
