@@ -105,6 +105,7 @@ fn begins<const N: usize>(head: u64, command: &[u8; N]) -> bool {
 mod tests {
     extern crate std;
     use super::*;
+    use proptest::prelude::*;
 
     fn look(text: &[u8]) -> Start {
         let mut bytes = [0; LOOK];
@@ -162,5 +163,59 @@ mod tests {
         get[11] = 3;
         get[0] = 0x81;
         assert_eq!(start(&get), Start::None, "a response");
+    }
+
+    /// memcached's binary commands (`protocol_binary.h`), as far as they are requests.
+    fn binary() -> impl Strategy<Value = std::vec::Vec<u8>> {
+        (0u8..=0x3d, 0u16..=250, 0u8..=20, 0u32..1_000_000, any::<[u8; 12]>()).prop_map(
+            |(opcode, key, extras, value, rest)| {
+                let body = u32::from(key) + u32::from(extras) + value;
+                let mut header = std::vec![0x80, opcode];
+                header.extend(key.to_be_bytes());
+                header.extend([extras, 0, rest[0], rest[1]]);
+                header.extend(body.to_be_bytes());
+                header.extend(&rest);
+                header
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_request_is_seen(
+            command in "get|gets|set|add|cas|replace|append|prepend|incr|decr|delete|touch|m[gsdae]",
+            key in "[!-~]{1,250}",
+            rest in "( [0-9]{1,9}){0,5}",
+        ) {
+            let line = std::format!("{command} {key}{rest}\r\n");
+            prop_assert_eq!(look(line.as_bytes()), Start::Text);
+        }
+
+        #[test]
+        fn every_binary_request_is_seen(header in binary()) {
+            prop_assert_eq!(look(&header), Start::Binary);
+        }
+
+        /// What is taken for a request is one that memcached would at least begin to read.
+        #[test]
+        fn arbitrary_bytes_are_no_request(bytes: [u8; LOOK]) {
+            match start(&bytes) {
+                Start::None => {}
+                Start::Text => prop_assert!(bytes[..2].iter().all(u8::is_ascii_lowercase)),
+                Start::Binary => {
+                    prop_assert_eq!((bytes[0], bytes[5]), (BINARY_REQUEST, 0));
+                    let body = u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+                    prop_assert!(body >= u32::from(bytes[4]) + u32::from(bytes[3]));
+                }
+            }
+        }
+
+        #[test]
+        fn responses_are_no_requests(
+            word in "VALUE k 0 1|STORED|NOT_STORED|EXISTS|NOT_FOUND|END|DELETED|TOUCHED|OK|HD|EN|\
+                     VA 5|ERROR|CLIENT_ERROR x|SERVER_ERROR x|STAT a b|VERSION 1|[0-9]{1,20}",
+        ) {
+            prop_assert_eq!(look(std::format!("{word}\r\n").as_bytes()), Start::None);
+        }
     }
 }

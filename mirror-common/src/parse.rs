@@ -187,3 +187,6 @@ fn finish<P: Packet + ?Sized>(packet: &P, l3: u32, partial: Headers) -> Result<H
         ..partial
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,11 @@ const LAZY_REPLY: u32 = 1000;
 /// And only as long as no more than this is unacknowledged.
 const LAZY_TOTAL: u32 = 4000;
 
+/// A keepalive probe is answered only if a copy arrived within this time, in ns. Production's own
+/// probes (every two hours by default) make a living client heard; for one that vanished, the
+/// puppet's silence lets the server's keepalive end the connection, as it does on the old host.
+const PROBE_LIMIT: u64 = 3 * 3600 * 1_000_000_000;
+
 /// A TCP segment from memcached's host, numbers in host order.
 #[derive(Clone, Copy, Debug)]
 pub struct Reply {
@@ -65,9 +70,9 @@ impl Verdict {
     }
 }
 
-/// Decides about `reply` of `flow`, which it brings up to date.
+/// Decides about `reply` of `flow`, which it brings up to date; `now` in ns.
 #[inline(always)]
-pub fn judge(flow: &mut Flow, reply: &Reply) -> Verdict {
+pub fn judge(flow: &mut Flow, reply: &Reply, now: u64) -> Verdict {
     if flow.copy.state == CopySide::STATE_REAL {
         return Verdict::of(Action::Pass);
     }
@@ -81,8 +86,9 @@ pub fn judge(flow: &mut Flow, reply: &Reply) -> Verdict {
         .wrapping_add(reply.length)
         .wrapping_add(u32::from(syn))
         .wrapping_add(u32::from(fin));
-    if syn && reply.flags & ACK != 0 {
-        if !side.has(ReplySide::BIT_SYN_ACK) {
+    let answered = side.has(ReplySide::BIT_SYN_ACK);
+    if syn && reply.flags & ACK != 0 && (answered || reply.ack == flow.copy.isn.wrapping_add(1)) {
+        if !answered {
             side.scale = if reply.scale > 14 { 14 } else { reply.scale };
             side.snd_nxt = end;
             side.rcv_nxt = reply.ack;
@@ -93,8 +99,10 @@ pub fn judge(flow: &mut Flow, reply: &Reply) -> Verdict {
         }
         return reflect(flow, reply, false);
     }
-    if !side.has(ReplySide::BIT_SYN_ACK) {
-        // Of a socket that an earlier mirror, or an earlier use of the 4-tuple, left behind.
+    if !answered {
+        // Of a socket that an earlier mirror, or an earlier use of the 4-tuple, left behind. What it
+        // acknowledges is where a reset ends it.
+        side.rcv_nxt = reply.ack;
         return Verdict::of(Action::DropAck);
     }
     let fresh = after(end, side.snd_nxt);
@@ -115,7 +123,8 @@ pub fn judge(flow: &mut Flow, reply: &Reply) -> Verdict {
     }
     if reply.length == 0 {
         // A keepalive probe asks for an answer by a sequence number before the next.
-        return if after(side.snd_nxt, reply.seq) {
+        let heard = now.saturating_sub(flow.copy.seen_at) <= PROBE_LIMIT;
+        return if heard && after(side.snd_nxt, reply.seq) {
             reflect(flow, reply, false)
         } else {
             Verdict::of(Action::DropAck)
@@ -134,3 +143,6 @@ fn reflect(flow: &mut Flow, reply: &Reply, last: bool) -> Verdict {
     let action = if last { Action::ReflectLast } else { Action::Reflect };
     Verdict { action, seq: reply.ack, ack: flow.reply.snd_nxt }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,53 @@ mod tests {
         }
     }
 
+    proptest! {
+        /// A plain segment would need RST alone, and the magic where urgent pointer and window are.
+        #[test]
+        fn ordinary_segments_are_not_sealed(
+            words: [u32; 5],
+            flags in prop::sample::select(std::vec![
+                SYN, SYN | ACK, ACK, ACK | PSH, ACK | FIN, ACK | FIN | PSH, RST | ACK, ACK | URG, 0,
+            ]),
+            window: u16,
+        ) {
+            let mut header = Header(words);
+            header.set_control(20, flags, window);
+            prop_assert!(!is_sealed_tcp(&header, Magic::DEFAULT));
+        }
+
+        #[test]
+        fn a_reset_without_urgent_pointer_is_not_sealed(mut words: [u32; 5], window: u16) {
+            words[4] &= 0xffff_0000u32.to_be();
+            let mut header = Header(words);
+            header.set_control(20, RST, window);
+            prop_assert!(!is_sealed_tcp(&header, Magic::DEFAULT));
+        }
+
+        #[test]
+        fn another_magic_does_not_open(words: [u32; 5], magic: u32, bit in 0u32..28) {
+            let other = Magic(magic ^ 1 << bit);
+            if let Some(sealed) = seal_tcp(&Header(words), Magic(magic)) {
+                prop_assert!(!is_sealed_tcp(&sealed, other));
+            }
+        }
+
+        #[test]
+        fn a_sealed_segment_is_outside_the_window(words: [u32; 5], magic: u32) {
+            if let Some(sealed) = seal_tcp(&Header(words), Magic(magic)) {
+                let distance = sealed.seq().wrapping_sub(Header(words).seq());
+                prop_assert_eq!(distance, 1 << 31);
+            }
+        }
+
+        #[test]
+        fn another_magic_does_not_open_a_datagram(length in 16u16..9000, magic: u32, bit in 0u32..29) {
+            let (magic, other) = (Magic(magic), Magic(magic ^ 1 << bit));
+            let field = seal_udp_length(length, magic);
+            prop_assert!(!is_sealed_udp(field, length, udp_reserved(magic), other));
+        }
+    }
+
     #[test]
     fn a_plain_reset_is_not_sealed() {
         let mut header = Header([0; 5]);

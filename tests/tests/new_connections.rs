@@ -4,16 +4,15 @@ use std::{io::Read as _, net::Shutdown, time::Duration};
 
 use mirror_tests::{
     agent::lost,
-    client::{Connection, binary, set_request},
+    client::{binary, set_request},
     mirror::Mirror,
     wait,
 };
 
 /// Ends a test of new connections: nothing was lost, and nothing left the new host.
 fn assert_all_applied(mirror: &Mirror, wire: mirror_tests::capture::Capture) {
-    let (source, target) = mirror.settled();
+    let (_, target) = mirror.settled();
     assert_eq!(lost(&target), 0, "{target:?}");
-    assert_eq!(source["cloned"], target["arrived"], "copies are single segments here");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
 }
 
@@ -174,21 +173,6 @@ fn connections_end_as_their_client_ends_them() {
     assert_eq!(target["opened"], 4);
     assert_eq!(target["closed"], 4, "{target:?}");
     mirror.assert_same(["by-quit", "by-fin", "by-half-close", "by-reset"]);
-}
-
-#[test]
-fn a_client_port_that_is_used_again_is_a_new_connection() {
-    let mirror = Mirror::running();
-    let wire = mirror.watch_new();
-    for i in 0..20 {
-        let mut client =
-            Connection::open_from(&mirror.client, 40_000, mirror.old.v4(), mirror.port());
-        client.set(&format!("again{i}"), b"value");
-        // Leaves no TIME_WAIT, so that the port is free at once.
-        client.reset();
-    }
-    assert_all_applied(&mirror, wire);
-    mirror.assert_same((0..20).map(|i| format!("again{i}")));
 }
 
 #[test]

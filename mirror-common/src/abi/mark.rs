@@ -54,6 +54,7 @@ pub const fn unpack(mark: u32) -> Option<(Stage, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn round_trip_and_foreign_marks() {
@@ -65,5 +66,22 @@ mod tests {
         assert_eq!(unpack(0), None);
         assert_eq!(unpack(0x6d72_f001), None);
         assert_eq!(unpack(0x0000_1001), None);
+    }
+
+    proptest! {
+        #[test]
+        fn an_argument_is_cut_to_its_bits(argument: u32) {
+            let mark = pack(Stage::Held, argument);
+            prop_assert_eq!(unpack(mark), Some((Stage::Held, argument & MAX_ARGUMENT)));
+        }
+
+        #[test]
+        fn only_marks_that_were_packed_are_ours(mark: u32, ours: bool) {
+            let mark = if ours { PREFIX << 16 | mark & 0xffff } else { mark };
+            match unpack(mark) {
+                Some((stage, argument)) => prop_assert_eq!(pack(stage, argument), mark),
+                None => prop_assert!(mark >> 16 != PREFIX || !(1..=6).contains(&(mark >> 12 & 0xf))),
+            }
+        }
     }
 }

@@ -8,7 +8,10 @@ use mirror_common::{
     reply::{self, Action, Reply},
     tcp,
 };
-use mirror_ebpf::skb::{NEXT, Skb, swallow, to_ingress};
+use mirror_ebpf::{
+    clock,
+    skb::{NEXT, Skb, swallow, to_ingress},
+};
 
 use crate::{maps, segment};
 
@@ -78,7 +81,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         length: headers.end - payload_at,
         scale,
     };
-    let verdict = reply::judge(flow, &seen);
+    let verdict = reply::judge(flow, &seen, clock::now());
     if verdict.action == Action::Pass {
         maps::count(TargetCounter::RealOut);
         return NEXT;

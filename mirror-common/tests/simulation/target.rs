@@ -1,0 +1,293 @@
+//! The target: carries verdicts out as the programs in `mirror-ebpf/src/target` do.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use mirror_common::{
+    abi::{CopySide, Flow},
+    copy::{self, Action, Pass, Segment},
+    memcache::{self, LOOK, Start},
+    reply::{self, Reply},
+    tcp::{ACK, FIN, PSH, RST, SYN, after},
+};
+
+use crate::{
+    client::{Connection, Sent},
+    server::Server,
+    stack::{Stack, Wire},
+};
+
+const MICROSECOND: u64 = 1_000;
+/// A held copy is back no sooner.
+const HOLD_DELAY: u64 = 500 * MICROSECOND;
+/// The hold device lets one copy through in this time.
+const HOLD_PACE: u64 = 2 * MICROSECOND;
+/// How long a packet waits that is sent round to ingress.
+const BACKLOG_DELAY: u64 = 15 * MICROSECOND;
+/// How often memcached looks for something to read, and the stack at its timers.
+const SERVER_PACE: u64 = 400 * MICROSECOND;
+
+/// What happens next.
+enum Event {
+    Copy(Sent),
+    Again(Sent),
+    Held(Sent, u32),
+    Reflected(Wire),
+    Serve,
+}
+
+/// Copies by what became of them.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) arrived: usize,
+    pub(crate) applied: usize,
+    pub(crate) discarded: usize,
+    pub(crate) lost_in_hold: usize,
+    pub(crate) broken: usize,
+}
+
+/// The target host.
+pub(crate) struct Target {
+    flow: Option<Flow>,
+    finished: Option<u32>,
+    stack: Stack,
+    pub(crate) server: Server,
+    events: BinaryHeap<(Reverse<(u64, usize)>, usize)>,
+    bodies: Vec<Option<Event>>,
+    now: u64,
+    hold_free_at: u64,
+    /// Every so many copies the hold device drops one; 0 for none.
+    hold_drops: usize,
+    holds: usize,
+    pub(crate) counts: Counts,
+    connections: Vec<Connection>,
+}
+
+impl Target {
+    pub(crate) fn new(
+        connections: Vec<Connection>,
+        window: usize,
+        appetite: usize,
+        hold_drops: usize,
+    ) -> Self {
+        Self {
+            flow: None,
+            finished: None,
+            stack: Stack::new(window),
+            server: Server::new(appetite),
+            events: BinaryHeap::new(),
+            bodies: Vec::new(),
+            now: 0,
+            hold_free_at: 0,
+            hold_drops,
+            holds: 0,
+            counts: Counts::default(),
+            connections,
+        }
+    }
+
+    fn at(&mut self, time: u64, event: Event) {
+        let number = self.bodies.len();
+        self.bodies.push(Some(event));
+        self.events.push((Reverse((time, number)), number));
+    }
+
+    /// A copy will arrive at `time`.
+    pub(crate) fn will_arrive(&mut self, time: u64, sent: Sent) {
+        self.at(time, Event::Copy(sent));
+    }
+
+    /// Runs until `end`.
+    pub(crate) fn run(&mut self, end: u64) {
+        self.at(0, Event::Serve);
+        while let Some((Reverse((time, _)), number)) = self.events.pop() {
+            if time > end {
+                break;
+            }
+            self.now = time;
+            match self.bodies[number].take() {
+                Some(Event::Copy(sent)) => self.copy(sent, Pass::First, 0),
+                Some(Event::Again(sent)) => self.copy(sent, Pass::Again, 0),
+                Some(Event::Held(sent, epoch)) => self.copy(sent, Pass::Held, epoch),
+                Some(Event::Reflected(wire)) => self.give(&wire),
+                Some(Event::Serve) => {
+                    self.server.run(&mut self.stack, &self.connections);
+                    self.poll();
+                    self.at(self.now + SERVER_PACE, Event::Serve);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn give(&mut self, wire: &Wire) {
+        let replies = self.stack.receive(self.now, wire);
+        self.replies(replies);
+    }
+
+    fn poll(&mut self) {
+        let replies = self.stack.poll(self.now);
+        self.replies(replies);
+    }
+
+    fn finish(&mut self, end: u32) {
+        self.finished = Some(end);
+        self.flow = None;
+    }
+
+    /// `tcp_copy::run`.
+    fn copy(&mut self, sent: Sent, pass: Pass, epoch: u32) {
+        if pass == Pass::First {
+            self.counts.arrived += 1;
+        }
+        let mut segment = Segment {
+            seq: sent.seq,
+            ack: sent.ack,
+            flags: sent.flags,
+            length: sent.payload.len() as u32,
+            start: Start::None,
+            crlf: false,
+        };
+        if !self.find(&segment) {
+            self.counts.discarded += 1;
+            return;
+        }
+        let Some(flow) = &mut self.flow else { return };
+        if pass == Pass::Held && epoch != flow.copy.epoch {
+            self.counts.discarded += 1;
+            return;
+        }
+        if copy::wants_evidence(&flow.copy) {
+            let mut head = [0; LOOK];
+            let length = sent.payload.len().min(LOOK);
+            head[..length].copy_from_slice(&sent.payload[..length]);
+            segment.start = memcache::start(&head);
+            segment.crlf = sent.payload.ends_with(b"\r\n");
+        }
+        let was_open = flow.copy.state == CopySide::STATE_OPEN;
+        let verdict = copy::judge(flow, &segment, pass, self.now);
+        self.counts.broken += usize::from(was_open && flow.copy.state == CopySide::STATE_WATCH);
+        let holds = verdict.action == Action::Hold;
+        if holds && pass != Pass::Held {
+            flow.held_in = flow.held_in.wrapping_add(1);
+        } else if !holds && pass == Pass::Held && flow.held() > 0 {
+            flow.held_out = flow.held_out.wrapping_add(1);
+        }
+        let epoch = flow.copy.epoch;
+        let end = segment.seq.wrapping_add(segment.length);
+        match verdict.action {
+            Action::PassSyn => self.apply(&syn(sent.seq)),
+            Action::Deliver | Action::DeliverLast => {
+                if verdict.action == Action::DeliverLast {
+                    self.finish(end.wrapping_add(1));
+                }
+                let flags = ACK | sent.flags & (PSH | FIN);
+                self.apply(&wire(sent.seq, verdict.number, flags, sent.payload));
+            }
+            Action::Abort => {
+                self.finish(end);
+                self.apply(&wire(verdict.number, 0, RST, Vec::new()));
+            }
+            Action::Adopt => {
+                let syn = syn(sent.seq.wrapping_sub(1));
+                self.at(self.now + BACKLOG_DELAY, Event::Again(sent));
+                self.give(&syn);
+            }
+            Action::ResetFirst => {
+                self.at(self.now + BACKLOG_DELAY, Event::Again(sent));
+                self.give(&wire(verdict.number, 0, RST, Vec::new()));
+            }
+            Action::Hold => self.hold(sent, epoch),
+            Action::Discard => self.counts.discarded += 1,
+            Action::Forget => {
+                self.flow = None;
+                self.counts.discarded += 1;
+            }
+        }
+    }
+
+    /// `tcp_copy::find`: whether there is a flow for `segment` now.
+    fn find(&mut self, segment: &Segment) -> bool {
+        if self.flow.is_some() {
+            return true;
+        }
+        if segment.flags & SYN == 0 {
+            let end = segment.seq.wrapping_add(segment.length);
+            let straggler = self.finished.is_some_and(|finished| !after(end, finished));
+            if segment.length == 0 || straggler {
+                return false;
+            }
+        }
+        assert!(
+            !self.stack.has_connection(),
+            "{:?}: a socket of the puppet's outlived its flow, and passes for a real client's",
+            self.now
+        );
+        self.flow = Some(Flow::default());
+        true
+    }
+
+    fn apply(&mut self, wire: &Wire) {
+        self.counts.applied += 1;
+        self.give(wire);
+    }
+
+    fn hold(&mut self, sent: Sent, epoch: u32) {
+        self.holds += 1;
+        if self.hold_drops > 0 && self.holds.is_multiple_of(self.hold_drops) {
+            self.counts.lost_in_hold += 1;
+            return;
+        }
+        self.hold_free_at = (self.now + HOLD_DELAY).max(self.hold_free_at + HOLD_PACE);
+        self.at(self.hold_free_at, Event::Held(sent, epoch));
+    }
+
+    /// `egress::run`, for everything that the stack sends.
+    fn replies(&mut self, replies: Vec<Wire>) {
+        for wire in replies {
+            if wire.flags & SYN != 0 {
+                for handle in self.stack.opening() {
+                    self.server.accept(handle, &self.connections, wire.ack);
+                }
+            }
+            let Some(flow) = &mut self.flow else {
+                assert!(self.finished.is_some(), "a reply left the host");
+                continue;
+            };
+            let seen = Reply {
+                seq: wire.seq,
+                ack: wire.ack,
+                flags: wire.flags,
+                window: wire.window,
+                length: wire.payload.len() as u32,
+                scale: u32::from(wire.scale.unwrap_or(0)),
+            };
+            let next_seq = flow.copy.next_seq;
+            let verdict = reply::judge(flow, &seen, self.now);
+            match verdict.action {
+                reply::Action::Pass => panic!("a reply left the host"),
+                reply::Action::DropData | reply::Action::DropAck => {}
+                reply::Action::DropReset => self.finish(next_seq),
+                reply::Action::Reflect | reply::Action::ReflectLast => {
+                    if verdict.action == reply::Action::ReflectLast {
+                        self.finish(next_seq);
+                    }
+                    let acknowledgement = self::wire(verdict.seq, verdict.ack, ACK, Vec::new());
+                    self.at(self.now + BACKLOG_DELAY, Event::Reflected(acknowledgement));
+                }
+            }
+        }
+    }
+
+    /// Whether nothing of the puppet's is left.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.flow.is_none() && !self.stack.has_connection()
+    }
+}
+
+fn wire(seq: u32, ack: u32, flags: u8, payload: Vec<u8>) -> Wire {
+    Wire { seq, ack, flags, window: u16::MAX, scale: None, payload }
+}
+
+fn syn(seq: u32) -> Wire {
+    Wire { scale: Some(14), ..wire(seq, 0, SYN, Vec::new()) }
+}
