@@ -5,7 +5,7 @@ use std::{borrow::Borrow, io, path::Path};
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, Map, MapData, MapError},
+    maps::{Array, HashMap, Map, MapData, MapError},
     programs::SchedClassifier,
 };
 use mirror_common::abi::Meta;
@@ -66,6 +66,16 @@ pub fn pinned(attachment: &Attachment, name: &str) -> Result<MapData> {
 /// The pinned array `name`.
 pub fn array<V: Pod>(attachment: &Attachment, name: &str) -> Result<Array<MapData, V>> {
     Array::try_from(Map::Array(pinned(attachment, name)?))
+        .with_context(|| format!("map {name} is not what this version expects"))
+}
+
+/// The pinned hash table `name`; `kind` is `Map::HashMap` or `Map::LruHashMap`.
+pub fn hash<K: Pod, V: Pod>(
+    attachment: &Attachment,
+    name: &str,
+    kind: fn(MapData) -> Map,
+) -> Result<HashMap<MapData, K, V>> {
+    HashMap::try_from(kind(pinned(attachment, name)?))
         .with_context(|| format!("map {name} is not what this version expects"))
 }
 

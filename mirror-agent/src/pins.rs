@@ -162,9 +162,7 @@ impl Attachment {
     pub fn remove_links(&self, unwanted: impl Fn(&str) -> bool) -> Result<()> {
         for name in names(&self.directory)? {
             if name.strip_prefix("link_").is_some_and(&unwanted) {
-                let path = self.directory.join(&name);
-                fs::remove_file(&path)
-                    .with_context(|| format!("cannot remove {}", path.display()))?;
+                remove_file(&self.directory.join(&name))?;
             }
         }
         Ok(())
@@ -176,8 +174,7 @@ impl Attachment {
         let (links, maps): (Vec<_>, Vec<_>) =
             names.into_iter().partition(|name| name.starts_with("link_"));
         for name in links.iter().chain(&maps) {
-            let path = self.directory.join(name);
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            remove_file(&self.directory.join(name))?;
         }
         remove_directory(&self.directory)?;
         // Fails, as it should, when the other role is attached.
@@ -208,6 +205,10 @@ fn make_directory(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make {}", path.display()))
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 fn remove_directory(path: &Path) -> Result<()> {

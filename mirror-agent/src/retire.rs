@@ -7,7 +7,7 @@
 use std::{io, time::Duration};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{HashMap, Map, MapError};
+use aya::maps::{HashMap, Map, MapData, MapError};
 use mirror_common::abi::{CopySide, Finished, Flow, FlowKey, served};
 
 use crate::{
@@ -58,10 +58,7 @@ fn set(attachment: &Attachment, ports: &[u16], value: u32) -> Result<()> {
 fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
     let is_one = |key: &FlowKey| ports.contains(&u16::from_be(key.local_port));
     let mut found = Vec::new();
-    let flows =
-        HashMap::<_, FlowKey, Flow>::try_from(Map::HashMap(object::pinned(attachment, "FLOWS")?))
-            .context("map FLOWS is not what this version expects")?;
-    for entry in flows.iter() {
+    for entry in flows(attachment)?.iter() {
         match entry {
             Ok((key, flow)) if is_one(&key) && flow.copy.state != CopySide::STATE_REAL => {
                 found.push(key);
@@ -70,10 +67,7 @@ fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
             Err(error) => return Err(error).context("cannot read FLOWS"),
         }
     }
-    let finished = HashMap::<_, FlowKey, Finished>::try_from(Map::LruHashMap(object::pinned(
-        attachment, "FINISHED",
-    )?))
-    .context("map FINISHED is not what this version expects")?;
+    let finished = object::hash::<FlowKey, Finished>(attachment, "FINISHED", Map::LruHashMap)?;
     for key in finished.keys() {
         match key {
             Ok(key) if is_one(&key) => found.push(key),
@@ -86,9 +80,7 @@ fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
 
 /// Takes these flows out of the table, for a port that is served again later.
 fn forget(attachment: &Attachment, keys: &[FlowKey]) -> Result<()> {
-    let mut flows =
-        HashMap::<_, FlowKey, Flow>::try_from(Map::HashMap(object::pinned(attachment, "FLOWS")?))
-            .context("map FLOWS is not what this version expects")?;
+    let mut flows = flows(attachment)?;
     for key in keys {
         match flows.remove(key) {
             Ok(()) => {}
@@ -98,6 +90,10 @@ fn forget(attachment: &Attachment, keys: &[FlowKey]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn flows(attachment: &Attachment) -> Result<HashMap<MapData, FlowKey, Flow>> {
+    object::hash(attachment, "FLOWS", Map::HashMap)
 }
 
 fn is_missing(error: &io::Error) -> bool {

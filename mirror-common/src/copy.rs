@@ -176,11 +176,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         };
     }
     if segment.has(RST) || segment.has(FIN) && segment.length == 0 {
-        return if leftover {
-            Verdict::of(Action::Abort, reset_at(flow, now))
-        } else {
-            Verdict { action: Action::Forget, number: 0, reason: Discard::NoFlow }
-        };
+        return end_watched(flow, Discard::NoFlow, now);
     }
     if segment.length == 0 {
         return Verdict::discard(Discard::PureAck);
@@ -193,11 +189,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         return Verdict::of(Action::Adopt, 0);
     }
     if segment.has(FIN) {
-        return if leftover {
-            Verdict::of(Action::Abort, reset_at(flow, now))
-        } else {
-            Verdict { action: Action::Forget, number: 0, reason: Discard::Unproven }
-        };
+        return end_watched(flow, Discard::Unproven, now);
     }
     let copy = &mut flow.copy;
     if !copy.has(CopySide::BIT_WATCHED) || after(segment.end(), copy.watch_end) {
@@ -207,6 +199,16 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         copy.put(CopySide::BIT_CRLF, segment.crlf);
     }
     Verdict::discard(Discard::Unproven)
+}
+
+/// The client ended a connection that is not fed: resets the puppet's socket, if one is left over.
+#[inline(always)]
+fn end_watched(flow: &Flow, reason: Discard, now: u64) -> Verdict {
+    if flow.copy.has(CopySide::BIT_SOCKET) {
+        Verdict::of(Action::Abort, reset_at(flow, now))
+    } else {
+        Verdict { action: Action::Forget, number: 0, reason }
+    }
 }
 
 /// Whether `segment` begins a request; see the head of this file.

@@ -70,9 +70,10 @@ impl Verdict {
     }
 }
 
-/// Decides about `reply` of `flow`, which it brings up to date; `now` in ns.
+/// Decides about `reply` of `flow`, which it brings up to date. `now` gives the time in ns; few replies
+/// need it.
 #[inline(always)]
-pub fn judge(flow: &mut Flow, reply: &Reply, now: u64) -> Verdict {
+pub fn judge(flow: &mut Flow, reply: &Reply, now: impl FnOnce() -> u64) -> Verdict {
     if flow.copy.state == CopySide::STATE_REAL {
         return Verdict::of(Action::Pass);
     }
@@ -123,8 +124,8 @@ pub fn judge(flow: &mut Flow, reply: &Reply, now: u64) -> Verdict {
     }
     if reply.length == 0 {
         // A keepalive probe asks for an answer by a sequence number before the next.
-        let heard = now.saturating_sub(flow.copy.seen_at) <= PROBE_LIMIT;
-        return if heard && after(side.snd_nxt, reply.seq) {
+        let probe = after(side.snd_nxt, reply.seq);
+        return if probe && now().saturating_sub(flow.copy.seen_at) <= PROBE_LIMIT {
             reflect(flow, reply, false)
         } else {
             Verdict::of(Action::DropAck)

@@ -88,14 +88,15 @@ impl Host {
     /// This host's counters as `role` at `eth0`, when traffic has stopped; checks that they add up.
     pub fn settled(&self, role: &str) -> Counters {
         let mut before = None;
-        wait::until("counters that stand still", || {
+        let still = wait::until("counters that stand still", || {
             let now = self.counters(role);
             std::thread::sleep(Duration::from_millis(250));
             let still = before.as_ref() == Some(&now);
             before = Some(now);
             still.then(|| before.clone()).flatten()
-        })
-        .inspect_sums(role)
+        });
+        assert_sums(&still, role);
+        still
     }
 
     /// This host's counters as `role` at `eth0`, as they are.
@@ -126,26 +127,26 @@ impl Host {
     }
 }
 
-trait Sums {
-    fn inspect_sums(self, role: &str) -> Self;
+/// All counters whose names begin with `prefix`.
+pub fn sum(counters: &Counters, prefix: &str) -> u64 {
+    counters.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, count)| count).sum()
 }
 
-impl Sums for Counters {
-    /// Every packet has a name, and the names add up.
-    fn inspect_sums(self, role: &str) -> Self {
-        let by = |prefix: &str| -> u64 {
-            self.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, n)| n).sum()
-        };
-        if role == "source" {
-            assert_eq!(
-                self["seen"],
-                self["cloned"] + by("skipped_") + by("failed_"),
-                "source: {self:?}"
-            );
-        } else {
-            assert_eq!(self["arrived"], self["applied"] + by("discarded_"), "target: {self:?}");
-        }
-        self
+/// Every packet has a name, and the names add up.
+fn assert_sums(counters: &Counters, role: &str) {
+    let by = |prefix| sum(counters, prefix);
+    if role == "source" {
+        assert_eq!(
+            counters["seen"],
+            counters["cloned"] + by("skipped_") + by("failed_"),
+            "source: {counters:?}"
+        );
+    } else {
+        assert_eq!(
+            counters["arrived"],
+            counters["applied"] + by("discarded_"),
+            "target: {counters:?}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Host, Lab,
-    agent::Counters,
+    agent::{Counters, lost},
     capture::Capture,
     client::Connection,
     memcached::{self, Memcached},
@@ -73,11 +73,26 @@ impl Mirror {
         self.lab.switch().ip(&["link", "set", "br0", "mtu", &mtu]);
     }
 
-    /// Watches what the new host sends, at its wire. Only memcached's port: it answers ARP as well.
+    /// Watches what the new host sends, at its wire.
     pub fn watch_new(&self) -> Capture {
+        self.watch("new")
+    }
+
+    /// Watches at the wire of the host with this name what the new host sent. Only memcached's port: it
+    /// answers ARP as well.
+    pub fn watch(&self, host: &str) -> Capture {
         let (v4, v6) = (self.new.v4(), self.new.v6());
         let filter = format!("(src host {v4} or src host {v6}) and port {PORT}");
-        Capture::start(self.lab.switch(), "new", &filter)
+        Capture::start(self.lab.switch(), host, &filter)
+    }
+
+    /// Panics unless, of what was sent, nothing was lost, and nothing left the new host at whose wire
+    /// `wire` is; returns the target's counters.
+    pub fn assert_all_applied(&self, wire: Capture) -> Counters {
+        let (_, target) = self.settled();
+        assert_eq!(lost(&target), 0, "{target:?}");
+        assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+        target
     }
 
     /// Waits for traffic to settle, checks that all counters add up; returns source's and target's.

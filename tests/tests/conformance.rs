@@ -11,9 +11,7 @@ fn memccapable_passes_and_the_new_server_ends_up_the_same() {
         .client
         .output("memccapable", &["-h", &mirror.old.v4().to_string(), "-p", &port, "-t", "5"]);
     assert!(said.contains("[pass]") && !said.contains("[FAIL]"), "{said}");
-    let (_, target) = mirror.settled();
-    assert_eq!(lost(&target), 0, "{target:?}");
-    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    mirror.assert_all_applied(wire);
     mirror.assert_same_stats(&["cmd_set", "cmd_flush", "curr_items", "delete_hits"]);
 }
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use mirror_tests::{
-    Host, agent::lost, capture::Capture, foreign::Counter, memcached::Memcached, mirror::Mirror,
-    mirror::PORT, wait,
+    Host, agent::lost, foreign::Counter, memcached::Memcached, mirror::Mirror, mirror::PORT, wait,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -65,9 +64,7 @@ fn detach_leaves_nothing_behind() {
 #[test]
 fn detach_ends_mirrored_connections_and_no_packet_reaches_a_client() {
     let mirror = Mirror::running();
-    let (v4, v6) = (mirror.new.v4(), mirror.new.v6());
-    let filter = format!("(src host {v4} or src host {v6}) and port {PORT}");
-    let at_client = Capture::start(mirror.lab.switch(), "client", &filter);
+    let at_client = mirror.watch("client");
     let mut clients: Vec<_> = (0..10).map(|_| mirror.connect()).collect();
     for client in &mut clients {
         client.set("key", b"value");

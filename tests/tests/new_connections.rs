@@ -3,18 +3,10 @@
 use std::{io::Read as _, net::Shutdown, time::Duration};
 
 use mirror_tests::{
-    agent::lost,
     client::{binary, set_request},
     mirror::Mirror,
     wait,
 };
-
-/// Ends a test of new connections: nothing was lost, and nothing left the new host.
-fn assert_all_applied(mirror: &Mirror, wire: mirror_tests::capture::Capture) {
-    let (_, target) = mirror.settled();
-    assert_eq!(lost(&target), 0, "{target:?}");
-    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
-}
 
 #[test]
 fn classic_text_on_one_connection() {
@@ -33,7 +25,7 @@ fn classic_text_on_one_connection() {
     assert_eq!(client.ask("touch n 1000\r\n", "\r\n"), b"TOUCHED\r\n");
     assert_eq!(client.ask("flush_all 1000\r\n", "\r\n"), b"OK\r\n");
 
-    assert_all_applied(&mirror, wire);
+    mirror.assert_all_applied(wire);
     mirror.assert_same((0..200).map(|i| format!("k{i}")).chain(["n".to_owned()]));
     mirror.assert_same_stats(&["cmd_set", "cmd_touch", "cmd_flush", "curr_items", "bytes"]);
 }
@@ -57,7 +49,7 @@ fn meta_protocol() {
     client.send(b"ms q1 1 q\r\na\r\nms q2 1 q\r\nb\r\nmn\r\n");
     assert_eq!(client.read_until(b"MN\r\n"), b"MN\r\n");
 
-    assert_all_applied(&mirror, wire);
+    mirror.assert_all_applied(wire);
     mirror.assert_same((0..50).map(|i| format!("m{i}")).chain(["q1".into(), "q2".into()]));
     mirror.assert_same_stats(&["cmd_set", "curr_items", "bytes"]);
 }
@@ -85,7 +77,7 @@ fn binary_protocol() {
     client.send(&binary(QUIT, &[], "", b""));
     client.read_exact(24);
 
-    assert_all_applied(&mirror, wire);
+    mirror.assert_all_applied(wire);
     mirror.assert_same((0..50).map(|i| format!("b{i}")));
     mirror.assert_same_stats(&["cmd_set", "curr_items", "bytes"]);
 }
@@ -108,9 +100,7 @@ fn pipelined_and_noreply_requests() {
     client.send(&silent);
     assert_eq!(client.ask("version\r\n", "\r\n").get(..7), Some(b"VERSION".as_slice()));
 
-    let (_, target) = mirror.settled();
-    assert_eq!(lost(&target), 0, "{target:?}");
-    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    mirror.assert_all_applied(wire);
     mirror.assert_same((0..500).flat_map(|i| [format!("p{i}"), format!("s{i}")]));
     mirror.assert_same_stats(&["cmd_set", "curr_items", "bytes"]);
 }
@@ -128,10 +118,8 @@ fn values_from_nothing_to_one_mebibyte_on_fresh_connections() {
         client.set(&format!("v{i}"), &value);
         assert_eq!(client.get(&format!("v{i}")).as_ref(), Some(&value), "v{i}");
     }
-    let (_, target) = mirror.settled();
-    assert_eq!(lost(&target), 0, "{target:?}");
+    let target = mirror.assert_all_applied(wire);
     assert!(target["held"] > 0, "large values do not fit a fresh window: {target:?}");
-    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
     mirror.assert_same((0..SIZES.len()).map(|i| format!("v{i}")));
     mirror.assert_same_stats(&["cmd_set", "curr_items", "bytes"]);
 }
@@ -168,8 +156,7 @@ fn connections_end_as_their_client_ends_them() {
     reset.reset();
 
     wait::until("the new server's connections to end", || (connections() == idle).then_some(()));
-    assert_all_applied(&mirror, wire);
-    let (_, target) = mirror.settled();
+    let target = mirror.assert_all_applied(wire);
     assert_eq!(target["opened"], 4);
     assert_eq!(target["closed"], 4, "{target:?}");
     mirror.assert_same(["by-quit", "by-fin", "by-half-close", "by-reset"]);
@@ -184,6 +171,6 @@ fn idle_connections_with_keepalive_stay_open() {
     client.set("before", b"1");
     std::thread::sleep(Duration::from_millis(3500));
     client.set("after", b"1");
-    assert_all_applied(&mirror, wire);
+    mirror.assert_all_applied(wire);
     mirror.assert_same(["before", "after"]);
 }

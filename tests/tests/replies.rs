@@ -18,9 +18,7 @@ fn a_cold_target_misses_where_production_hits() {
         assert_eq!(client.get(&format!("big{i}")).map(|value| value.len()), Some(BIG), "big{i}");
         client.set(&format!("then{i}"), b"goes on");
     }
-    let (_, target) = mirror.settled();
-    assert_eq!(lost(&target), 0, "{target:?}");
-    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    mirror.assert_all_applied(wire);
     assert_eq!(mirror.new_server.stat(&mirror.new, "get_misses"), 20);
     mirror.assert_same((0..20).map(|i| format!("then{i}")));
 }

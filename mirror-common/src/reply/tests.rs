@@ -30,18 +30,18 @@ fn began() -> Flow {
 
 fn opened() -> Flow {
     let mut flow = began();
-    assert_eq!(judge(&mut flow, &syn_ack(), NOW).action, Action::Reflect);
+    assert_eq!(judge(&mut flow, &syn_ack(), || NOW).action, Action::Reflect);
     flow
 }
 
 fn action(flow: &mut Flow, reply: &Reply) -> Action {
-    judge(flow, reply, NOW).action
+    judge(flow, reply, || NOW).action
 }
 
 #[test]
 fn a_syn_ack_is_acknowledged_and_tells_the_window() {
     let mut flow = began();
-    let verdict = judge(&mut flow, &syn_ack(), NOW);
+    let verdict = judge(&mut flow, &syn_ack(), || NOW);
     assert_eq!(verdict, Verdict { action: Action::Reflect, seq: ISN + 1, ack: NEXT });
     assert_eq!(flow.reply.edge, ISN + 1 + 500, "a SYN's window is not scaled");
     assert_eq!((flow.reply.rcv_nxt, flow.reply.scale, flow.acked), (ISN + 1, 7, NEXT));
@@ -58,7 +58,7 @@ fn a_window_scale_beyond_the_limit_is_the_limit() {
 fn a_syn_ack_sent_twice_is_acknowledged_twice() {
     let mut flow = opened();
     flow.reply.snd_nxt += 100;
-    let verdict = judge(&mut flow, &syn_ack(), NOW);
+    let verdict = judge(&mut flow, &syn_ack(), || NOW);
     assert_eq!(verdict, Verdict { action: Action::Reflect, seq: ISN + 1, ack: NEXT + 100 });
 }
 
@@ -102,7 +102,7 @@ fn a_small_reply_waits_for_the_next_copy() {
 fn a_large_reply_does_not() {
     let mut flow = opened();
     assert_eq!(action(&mut flow, &reply(NEXT, LAZY_REPLY, 0)), Action::DropData);
-    let verdict = judge(&mut flow, &reply(NEXT + LAZY_REPLY, LAZY_REPLY + 1, 0), NOW);
+    let verdict = judge(&mut flow, &reply(NEXT + LAZY_REPLY, LAZY_REPLY + 1, 0), || NOW);
     assert_eq!(verdict.action, Action::Reflect);
     assert_eq!(verdict.ack, NEXT + 2 * LAZY_REPLY + 1);
 }
@@ -122,7 +122,7 @@ fn small_replies_wait_until_they_are_too_many() {
 fn a_retransmitted_reply_is_acknowledged() {
     let mut flow = opened();
     action(&mut flow, &reply(NEXT, 8, 0));
-    let verdict = judge(&mut flow, &reply(NEXT, 8, 0), NOW);
+    let verdict = judge(&mut flow, &reply(NEXT, 8, 0), || NOW);
     assert_eq!(verdict, Verdict { action: Action::Reflect, seq: ISN + 1, ack: NEXT + 8 });
 }
 
@@ -141,7 +141,7 @@ fn sequence_numbers_wrap() {
 fn a_keepalive_probe_is_answered() {
     let mut flow = opened();
     assert_eq!(action(&mut flow, &reply(NEXT, 0, 0)), Action::DropAck, "an ordinary ACK");
-    let verdict = judge(&mut flow, &reply(NEXT - 1, 0, 0), NOW);
+    let verdict = judge(&mut flow, &reply(NEXT - 1, 0, 0), || NOW);
     assert_eq!(verdict, Verdict { action: Action::Reflect, seq: ISN + 1, ack: NEXT });
 }
 
@@ -149,17 +149,17 @@ fn a_keepalive_probe_is_answered() {
 fn a_keepalive_probe_of_a_vanished_client_is_not_answered() {
     let mut flow = opened();
     let probe = reply(NEXT - 1, 0, 0);
-    assert_eq!(judge(&mut flow, &probe, NOW + PROBE_LIMIT).action, Action::Reflect);
-    assert_eq!(judge(&mut flow, &probe, NOW + PROBE_LIMIT + 1).action, Action::DropAck);
+    assert_eq!(judge(&mut flow, &probe, || NOW + PROBE_LIMIT).action, Action::Reflect);
+    assert_eq!(judge(&mut flow, &probe, || NOW + PROBE_LIMIT + 1).action, Action::DropAck);
     // The copy that makes it heard again may be judged on another CPU, a moment ahead of this clock.
     flow.copy.seen_at = NOW + 2 * PROBE_LIMIT + 5;
-    assert_eq!(judge(&mut flow, &probe, NOW + 2 * PROBE_LIMIT).action, Action::Reflect);
+    assert_eq!(judge(&mut flow, &probe, || NOW + 2 * PROBE_LIMIT).action, Action::Reflect);
 }
 
 #[test]
 fn the_servers_fin_is_acknowledged() {
     let mut flow = opened();
-    let verdict = judge(&mut flow, &reply(NEXT, 8, FIN), NOW);
+    let verdict = judge(&mut flow, &reply(NEXT, 8, FIN), || NOW);
     assert_eq!(verdict, Verdict { action: Action::Reflect, seq: ISN + 1, ack: NEXT + 9 });
     assert!(flow.reply.has(ReplySide::BIT_FIN));
 }

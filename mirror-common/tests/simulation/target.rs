@@ -262,7 +262,7 @@ impl Target {
                 scale: u32::from(wire.scale.unwrap_or(0)),
             };
             let next_seq = flow.copy.next_seq;
-            let verdict = reply::judge(flow, &seen, self.now);
+            let verdict = reply::judge(flow, &seen, || self.now);
             match verdict.action {
                 reply::Action::Pass => panic!("a reply left the host"),
                 reply::Action::DropData | reply::Action::DropAck => {}

@@ -81,7 +81,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         length: headers.end - payload_at,
         scale,
     };
-    let verdict = reply::judge(flow, &seen, clock::now());
+    let verdict = reply::judge(flow, &seen, clock::now);
     if verdict.action == Action::Pass {
         maps::count(TargetCounter::RealOut);
         return NEXT;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use mirror_tests::{
-    agent::{self, Counters},
+    agent::{self, Counters, sum},
     client::Connection,
     mirror::Mirror,
 };
@@ -191,8 +191,4 @@ pub(crate) fn of_silence(mirror: &Mirror, packets: &[String]) -> Check {
 
 fn one(counters: &Counters, name: &str) -> u64 {
     counters.get(name).copied().unwrap_or(0)
-}
-
-fn sum(counters: &Counters, prefix: &str) -> u64 {
-    counters.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, count)| count).sum()
 }
