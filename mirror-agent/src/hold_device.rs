@@ -17,12 +17,17 @@ use rtnetlink::{
 
 use crate::network::Network;
 
-/// What the queue lets through, in bytes per second: the pace at which a held copy goes round.
-const RATE: u32 = 100_000_000;
+/// What the queue lets through, in bytes per second: the pace at which held copies go round. Each time
+/// round takes a few µs of a processor, and copies that come faster than it can judge them overflow
+/// its backlog (`net.core.netdev_max_backlog`).
+const RATE: u32 = 40_000_000;
+/// What a shorter copy counts as, in bytes, since it takes as long to judge.
+const LEAST: u16 = 1500;
 /// What it lets through at once, in bytes: one jumbo frame. More would let small copies spin.
 const BURST: u32 = 10_000;
-/// What it can hold, in bytes. More is dropped, and the flow is adopted anew.
-const LIMIT: u32 = 64 << 20;
+/// How many packets it can hold: what goes round within the time that a copy waits. More are dropped,
+/// and their flow is adopted anew.
+const LIMIT: u32 = 16_384;
 /// Largest MTU there is: whatever the real interface takes, this takes.
 const MTU: u32 = 65_535;
 
@@ -86,18 +91,38 @@ fn silence_ipv6(name: &str) {
     }
 }
 
-/// Sets a token bucket filter as the root queue (`tc … tbf`; kernel: `net/sched/sch_tbf.c`).
+/// Sets a token bucket filter as the root queue (`tc … tbf`; kernel: `net/sched/sch_tbf.c`) of packets
+/// that wait in order (`pfifo`).
 async fn queue(network: &Network, index: u32) -> Result<()> {
+    const TCA_OPTIONS: u16 = 2;
     const TCA_TBF_PARMS: u16 = 1;
     const TCA_TBF_BURST: u16 = 6;
+    const HANDLE: TcHandle = TcHandle { major: 1, minor: 0 };
+    const ONLY_CLASS: TcHandle = TcHandle { major: 1, minor: 1 };
 
     let mut message = TcMessage::with_index(i32::try_from(index).context("interface index")?);
     message.header.parent = TcHandle::ROOT;
+    message.header.handle = HANDLE;
     message.attributes.push(TcAttribute::Kind("tbf".to_owned()));
     message.attributes.push(TcAttribute::Options(vec![
         TcOption::Other(DefaultNla::new(TCA_TBF_PARMS, parameters())),
         TcOption::Other(DefaultNla::new(TCA_TBF_BURST, BURST.to_ne_bytes().to_vec())),
     ]));
+    request(network, message).await.context(
+        "the kernel lacks the tbf queue (CONFIG_NET_SCH_TBF), or refused its parameters",
+    )?;
+
+    let mut message = TcMessage::with_index(i32::try_from(index).context("interface index")?);
+    message.header.parent = ONLY_CLASS;
+    message.attributes.push(TcAttribute::Kind("pfifo".to_owned()));
+    // `struct tc_fifo_qopt`: the limit, and no nested attributes.
+    let limit = DefaultNla::new(TCA_OPTIONS, LIMIT.to_ne_bytes().to_vec());
+    message.attributes.push(TcAttribute::Other(limit));
+    request(network, message).await.context("the kernel refused the pfifo queue")
+}
+
+/// Makes a queue, or replaces it.
+async fn request(network: &Network, message: TcMessage) -> Result<()> {
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewQueueDiscipline(message));
     request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;
     let mut answers = network.handle.clone().request(request).context("netlink")?;
@@ -105,9 +130,7 @@ async fn queue(network: &Network, index: u32) -> Result<()> {
         if let NetlinkPayload::Error(error) = answer.payload
             && let Some(code) = error.code
         {
-            return Err(std::io::Error::from_raw_os_error(-code.get())).context(
-                "the kernel lacks the tbf queue (CONFIG_NET_SCH_TBF), or refused its parameters",
-            );
+            return Err(std::io::Error::from_raw_os_error(-code.get()).into());
         }
     }
     Ok(())
@@ -118,7 +141,8 @@ fn parameters() -> Vec<u8> {
     const LINK_LAYER_ETHERNET: u8 = 1;
     let mut bytes = Vec::with_capacity(36);
     // `struct tc_ratespec`: cell_log, linklayer, overhead, cell_align, mpu, rate.
-    bytes.extend([0, LINK_LAYER_ETHERNET, 0, 0, 0, 0, 0, 0]);
+    bytes.extend([0, LINK_LAYER_ETHERNET, 0, 0, 0, 0]);
+    bytes.extend(LEAST.to_ne_bytes());
     bytes.extend(RATE.to_ne_bytes());
     bytes.extend([0; 12]);
     bytes.extend(LIMIT.to_ne_bytes());

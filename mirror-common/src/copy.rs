@@ -20,7 +20,8 @@ use crate::abi::{CopySide, Flow, ReplySide};
 use crate::memcache::Start;
 use crate::tcp::{ACK, FIN, RST, SYN, after};
 
-/// How long a segment waits for one that is missing before it, in ns: reordering, not loss.
+/// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
+/// the missing one may be in the hold device.
 pub const GAP_LIMIT: u64 = 100_000_000;
 /// How long a segment waits for a SYN-ACK or for the receive window, in ns.
 pub const WAIT_LIMIT: u64 = 1_000_000_000;
@@ -40,6 +41,8 @@ pub struct Segment {
     pub flags: u8,
     /// Bytes of payload.
     pub length: u32,
+    /// How many segments on the wire it stands for (GSO).
+    pub segments: u32,
     /// What the payload begins like. Need not be known unless [`wants_evidence`].
     pub start: Start,
     /// Whether the payload ends in CR LF. The same.
@@ -141,21 +144,29 @@ pub fn wants_evidence(copy: &CopySide) -> bool {
 }
 
 /// Decides about `segment` of `flow`, which it brings up to date; `now` in ns.
-///
-/// The caller counts what goes into the hold device and what leaves it.
 #[inline(always)]
 pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     flow.copy.seen_at = now;
     match pass {
-        Pass::Held => flow.copy.returned_at = now,
+        Pass::Held => {
+            flow.copy.returned_at = now;
+            flow.copy.gap_round = flow.copy.gap_round.saturating_sub(segment.segments);
+        }
         Pass::First if flow.held() > 0 && lost_in_hold(&flow.copy, now) => give_up_held(flow),
         Pass::First | Pass::Again => {}
     }
-    match flow.copy.state {
+    let verdict = match flow.copy.state {
         CopySide::STATE_WATCH => watch(flow, segment, pass, now),
         CopySide::STATE_OPEN => open(flow, segment, pass, now),
         _ => Verdict::discard(Discard::RealClient),
+    };
+    let holds = verdict.action == Action::Hold;
+    if holds && pass != Pass::Held {
+        flow.held_in = flow.held_in.wrapping_add(segment.segments);
+    } else if !holds && pass == Pass::Held && flow.held() > 0 {
+        flow.held_out = flow.held_out.wrapping_add(segment.segments);
     }
+    verdict
 }
 
 /// No connection that could be fed: look for a SYN or a boundary.
@@ -280,6 +291,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     if after(segment.seq, flow.copy.next_seq) {
         if flow.copy.gap_at == 0 {
             flow.copy.gap_at = now;
+            flow.copy.gap_round = flow.held();
         }
         return hold_or_break(flow, segment, pass, now);
     }
@@ -355,7 +367,7 @@ fn hold(flow: &mut Flow, now: u64) -> Verdict {
 fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let gap = flow.copy.gap_at;
     let patient = now.saturating_sub(flow.copy.stalled_at) <= WAIT_LIMIT
-        && (gap == 0 || now.saturating_sub(gap) <= GAP_LIMIT);
+        && (gap == 0 || flow.copy.gap_round > 0 || now.saturating_sub(gap) <= GAP_LIMIT);
     if flow.held() == 0 || pass == Pass::Again || patient {
         return hold(flow, now);
     }

@@ -109,15 +109,20 @@ impl Host {
         numbers(&found["counters"])
     }
 
-    /// The counters of one map of this host.
-    pub fn map_counters(&self, map: &str) -> Counters {
+    /// The counters of each map of this host, by map.
+    pub fn all_map_counters(&self) -> BTreeMap<String, Counters> {
         self.interfaces()
             .iter()
             .filter_map(|entry| entry["maps"].as_array())
             .flatten()
-            .find(|entry| entry["map"] == map)
-            .map(|entry| numbers(&entry["counters"]))
-            .unwrap_or_else(|| panic!("this host has no map {map}"))
+            .map(|entry| (entry["map"].as_str().unwrap_or("?").into(), numbers(&entry["counters"])))
+            .collect()
+    }
+
+    /// The counters of one map of this host.
+    pub fn map_counters(&self, map: &str) -> Counters {
+        let mut all = self.all_map_counters();
+        all.remove(map).unwrap_or_else(|| panic!("this host has no map {map}"))
     }
 
     fn interfaces(&self) -> Vec<Value> {
@@ -142,6 +147,8 @@ fn assert_sums(counters: &Counters, role: &str) {
             "source: {counters:?}"
         );
     } else {
+        // Nothing is on its way any more, so that all that was held has to be back.
+        assert_eq!(counters["held"], counters["returned"], "target: {counters:?}");
         assert_eq!(
             counters["arrived"],
             counters["applied"] + by("discarded_"),

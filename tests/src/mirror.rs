@@ -95,9 +95,16 @@ impl Mirror {
         target
     }
 
-    /// Waits for traffic to settle, checks that all counters add up; returns source's and target's.
+    /// Waits for traffic to settle, checks that all counters add up, on each host and between them;
+    /// returns source's and target's.
     pub fn settled(&self) -> (Counters, Counters) {
-        (self.old.settled("source"), self.new.settled("target"))
+        let (source, target) = (self.old.settled("source"), self.new.settled("target"));
+        let maps = self.old.all_map_counters();
+        let total = |name: &str| maps.values().map(|counters| counters[name]).sum::<u64>();
+        assert_eq!(source["cloned"], total("cloned"), "{source:?}, {maps:?}");
+        assert_eq!(total("cloned"), total("sent"), "{maps:?}");
+        assert_eq!(total("sent_segments"), target["arrived"], "{maps:?}, {target:?}");
+        (source, target)
     }
 
     /// Panics unless both servers hold the same for every key.

@@ -3,10 +3,11 @@
 use std::{io::Read as _, net::Shutdown, time::Duration};
 
 use mirror_tests::{
-    client::{binary, set_request},
+    client::{Connection, binary, set_request},
     mirror::Mirror,
     wait,
 };
+use nix::sys::signal::Signal;
 
 #[test]
 fn classic_text_on_one_connection() {
@@ -118,10 +119,49 @@ fn values_from_nothing_to_one_mebibyte_on_fresh_connections() {
         client.set(&format!("v{i}"), &value);
         assert_eq!(client.get(&format!("v{i}")).as_ref(), Some(&value), "v{i}");
     }
-    let target = mirror.assert_all_applied(wire);
-    assert!(target["held"] > 0, "large values do not fit a fresh window: {target:?}");
+    mirror.assert_all_applied(wire);
     mirror.assert_same((0..SIZES.len()).map(|i| format!("v{i}")));
     mirror.assert_same_stats(&["cmd_set", "curr_items", "bytes"]);
+}
+
+#[test]
+fn copies_wait_for_a_server_that_pauses() {
+    let mirror = Mirror::running();
+    let wire = mirror.watch_new();
+    let mut client = mirror.connect();
+    client.set("before", b"1");
+    mirror.new_server.signal(Signal::SIGSTOP);
+    // Far more than a fresh socket buffers; the rest has to wait, for less than the limit.
+    for i in 0..5 {
+        client.set(&format!("pause{i}"), &vec![b'a' + i; 500_000]);
+    }
+    client.set("after", b"1");
+    std::thread::sleep(Duration::from_millis(300));
+    mirror.new_server.signal(Signal::SIGCONT);
+
+    let target = mirror.assert_all_applied(wire);
+    assert!(target["held"] > 0, "{target:?}");
+    mirror
+        .assert_same((0..5).map(|i| format!("pause{i}")).chain(["before".into(), "after".into()]));
+}
+
+#[test]
+fn connections_that_say_nothing_are_open_on_both_servers() {
+    const MANY: u64 = 1500;
+    let mirror = Mirror::running();
+    let wire = mirror.watch_new();
+    let idle = mirror.new_server.stat(&mirror.new, "curr_connections");
+    let clients: Vec<_> = (0..MANY).map(|_| mirror.connect()).collect();
+    for (server, host) in [(&mirror.old_server, &mirror.old), (&mirror.new_server, &mirror.new)] {
+        wait::until("every connection to be accepted", || {
+            (server.stat(host, "curr_connections") == idle + MANY).then_some(())
+        });
+    }
+    drop(clients);
+    wait::until("every connection to end", || {
+        (mirror.new_server.stat(&mirror.new, "curr_connections") == idle).then_some(())
+    });
+    mirror.assert_all_applied(wire);
 }
 
 #[test]
@@ -171,6 +211,23 @@ fn idle_connections_with_keepalive_stay_open() {
     client.set("before", b"1");
     std::thread::sleep(Duration::from_millis(3500));
     client.set("after", b"1");
+    // Probes while counters are read make them differ.
+    client.keepalive(Duration::from_secs(1000));
     mirror.assert_all_applied(wire);
     mirror.assert_same(["before", "after"]);
+}
+
+#[test]
+fn a_client_port_that_is_used_again_is_a_new_connection() {
+    let mirror = Mirror::running();
+    let wire = mirror.watch_new();
+    for i in 0..20 {
+        let mut client =
+            Connection::open_from(&mirror.client, 40_000, mirror.old.v4(), mirror.port());
+        client.set(&format!("again{i}"), b"1");
+        client.reset();
+    }
+    let target = mirror.assert_all_applied(wire);
+    assert_eq!(target["opened"], 20, "{target:?}");
+    mirror.assert_same((0..20).map(|i| format!("again{i}")));
 }

@@ -24,6 +24,25 @@ fn a_cold_target_misses_where_production_hits() {
 }
 
 #[test]
+fn the_target_hits_where_production_misses() {
+    let mirror = Mirror::idle();
+    let mut inside = mirror.new_server.inside(&mirror.new);
+    for i in 0..20 {
+        inside.set(&format!("big{i}"), &vec![b'a' + i; BIG]);
+    }
+    mirror.start();
+    let wire = mirror.watch_new();
+    let mut client = mirror.connect();
+    for i in 0..20 {
+        assert_eq!(client.get(&format!("big{i}")), None, "big{i}");
+        client.set(&format!("then{i}"), b"goes on");
+    }
+    mirror.assert_all_applied(wire);
+    assert_eq!(mirror.new_server.stat(&mirror.new, "get_hits"), 20);
+    mirror.assert_same((0..20).map(|i| format!("then{i}")));
+}
+
+#[test]
 fn errors_that_only_one_server_makes_do_not_matter() {
     let mirror = Mirror::idle();
     mirror.old_server.inside(&mirror.old).set("number", b"7");

@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.unit {
         exec(
             cargo()
-                .args(["test", "--package", "mirror-tests", "--"])
+                .args(["test", "--package", "mirror-tests", "--no-fail-fast", "--"])
                 .args(["--test-threads", &options.test_threads.to_string()])
                 .args(&options.filter)
                 .env("MIRROR_AGENT", agent),

@@ -83,14 +83,17 @@ counters! {
 }
 
 counters! {
-    /// Segments at the target: `arrived = applied + discarded_*`, and what is held right now.
+    /// Segments at the target: `arrived = applied + discarded_*`, and `held - returned`, which are in the
+    /// hold device right now or were dropped there.
     TargetCounter {
         /// Sealed copies that arrived, in segments.
         Arrived = "arrived",
         /// Copies given to memcached's host stack, in segments.
         Applied = "applied",
-        /// Times that a segment was sent round the hold device.
+        /// Times that a segment was sent into the hold device.
         Held = "held",
+        /// Times that a segment came back from it.
+        Returned = "returned",
         /// No request boundary is proven yet for a connection older than the mirror.
         DiscardedUnproven = "discarded_unproven",
         /// A pure acknowledgement: the puppet makes its own.

@@ -49,8 +49,8 @@ pub struct CopySide {
     pub watch_ack: u32,
     /// Number of the current use of the hold device; a copy that returns with another is stale.
     pub epoch: u32,
-    /// Padding, zero.
-    pub pad: u32,
+    /// Held segments that have yet to come back until each was judged once since `gap_at`.
+    pub gap_round: u32,
     /// Since when copies wait in vain, in ns of the monotonic clock.
     pub stalled_at: u64,
     /// Since when a segment is missing though the window is open, in ns; 0 for not at all.

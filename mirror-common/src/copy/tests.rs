@@ -10,7 +10,8 @@ const WINDOW: u32 = 5000;
 const MS: u64 = 1_000_000;
 
 fn segment(seq: u32, length: u32, flags: u8) -> Segment {
-    Segment { seq, ack: 50, flags: flags | ACK, length, start: Start::None, crlf: false }
+    let flags = flags | ACK;
+    Segment { seq, ack: 50, flags, length, segments: 1, start: Start::None, crlf: false }
 }
 
 fn data(seq: u32, length: u32) -> Segment {
@@ -57,20 +58,8 @@ fn broken() -> Flow {
     flow
 }
 
-/// Judges as the caller does: counts what is held.
-fn pass(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
-    let verdict = judge(flow, segment, pass, now);
-    let holds = verdict.action == Action::Hold;
-    if holds && pass != Pass::Held {
-        flow.held_in += 1;
-    } else if !holds && pass == Pass::Held && flow.held() > 0 {
-        flow.held_out += 1;
-    }
-    verdict
-}
-
 fn first(flow: &mut Flow, segment: &Segment, now: u64) -> Verdict {
-    pass(flow, segment, Pass::First, now)
+    judge(flow, segment, Pass::First, now)
 }
 
 fn wire(flow: &mut Flow, segment: &Segment, now: u64) -> Action {
@@ -78,11 +67,11 @@ fn wire(flow: &mut Flow, segment: &Segment, now: u64) -> Action {
 }
 
 fn held(flow: &mut Flow, segment: &Segment, now: u64) -> Verdict {
-    pass(flow, segment, Pass::Held, now)
+    judge(flow, segment, Pass::Held, now)
 }
 
 fn again(flow: &mut Flow, segment: &Segment, now: u64) -> Action {
-    pass(flow, segment, Pass::Again, now).action
+    judge(flow, segment, Pass::Again, now).action
 }
 
 mod opening {

@@ -144,6 +144,7 @@ impl Target {
             ack: sent.ack,
             flags: sent.flags,
             length: sent.payload.len() as u32,
+            segments: 1,
             start: Start::None,
             crlf: false,
         };
@@ -166,12 +167,6 @@ impl Target {
         let was_open = flow.copy.state == CopySide::STATE_OPEN;
         let verdict = copy::judge(flow, &segment, pass, self.now);
         self.counts.broken += usize::from(was_open && flow.copy.state == CopySide::STATE_WATCH);
-        let holds = verdict.action == Action::Hold;
-        if holds && pass != Pass::Held {
-            flow.held_in = flow.held_in.wrapping_add(1);
-        } else if !holds && pass == Pass::Held && flow.held() > 0 {
-            flow.held_out = flow.held_out.wrapping_add(1);
-        }
         let epoch = flow.copy.epoch;
         let end = segment.seq.wrapping_add(segment.length);
         match verdict.action {

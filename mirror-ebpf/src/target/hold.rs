@@ -9,12 +9,6 @@ use mirror_ebpf::{
     skb::{Skb, to_egress, to_ingress},
 };
 
-/// Whether there is a hold device.
-#[inline(always)]
-pub fn is_there() -> bool {
-    settings::hold_ifindex() != 0
-}
-
 /// Verdict: the copy goes into the hold device.
 #[inline(always)]
 pub fn send(skb: Skb, epoch: u32) -> i32 {

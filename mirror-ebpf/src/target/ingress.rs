@@ -23,6 +23,11 @@ pub fn run(skb: Skb) -> i32 {
     let (pass, epoch) = match mark::unpack(skb.mark()) {
         Some((Stage::Reflected, _)) => {
             skb.set_mark(0);
+            // It still has the client's link-layer address; the stack drops what is for another host.
+            if skb.to_this_host().is_err() {
+                maps::count(TargetCounter::ReplyMalformed);
+                return DROP;
+            }
             maps::count(TargetCounter::ReflectedIn);
             return NEXT;
         }
@@ -69,9 +74,7 @@ pub fn run(skb: Skb) -> i32 {
 /// A sealed copy for a port that was taken off. The stack would drop it without a word; so do we.
 #[inline(always)]
 fn refuse_port(pass: Pass, segments: u64) -> i32 {
-    if pass == Pass::First {
-        maps::count_many(TargetCounter::Arrived, segments);
-    }
+    tcp_copy::count_pass(pass, segments);
     maps::count_many(TargetCounter::DiscardedPort, segments);
     DROP
 }

@@ -66,7 +66,7 @@ static NEW_FLOW: Flow = Flow {
         watch_end: 0,
         watch_ack: 0,
         epoch: 0,
-        pad: 0,
+        gap_round: 0,
         stalled_at: 0,
         gap_at: 0,
         returned_at: 0,

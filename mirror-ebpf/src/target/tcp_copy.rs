@@ -27,11 +27,8 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     work.plain = seal::unseal_tcp(sealed);
     let payload_at = work.headers.l4 + work.plain.length();
     if work.plain.length() < tcp::HEADER || payload_at > work.headers.end {
-        if pass == Pass::First {
-            maps::count(TargetCounter::Arrived);
-        }
-        maps::count(TargetCounter::DiscardedMalformed);
-        return DROP;
+        count_pass(pass, 1);
+        return discard(TargetCounter::DiscardedMalformed, 1);
     }
     work.key = maps::key_of_copy(&work.headers);
     work.segment = Segment {
@@ -39,13 +36,13 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         ack: work.plain.ack(),
         flags: work.plain.flags(),
         length: work.headers.end - payload_at,
+        segments: 0,
         start: Start::None,
         crlf: false,
     };
     let segments = skb.segments(work.segment.length);
-    if pass == Pass::First {
-        maps::count_many(TargetCounter::Arrived, segments);
-    }
+    work.segment.segments = segments as u32;
+    count_pass(pass, segments);
     let flow = match find(skb, work) {
         Ok(flow) => flow,
         Err(reason) => return discard(reason, segments),
@@ -57,6 +54,16 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         look(skb, work, payload_at);
     }
     act(skb, work, flow, pass, segments)
+}
+
+/// Counts where a copy of so many segments came from.
+#[inline(always)]
+pub fn count_pass(pass: Pass, segments: u64) {
+    match pass {
+        Pass::First => maps::count_many(TargetCounter::Arrived, segments),
+        Pass::Held => maps::count_many(TargetCounter::Returned, segments),
+        Pass::Again => {}
+    }
 }
 
 /// The copy's flow: the one in the table, or a new one if the copy can begin one.
@@ -117,12 +124,6 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
     if was_open && flow.copy.state == CopySide::STATE_WATCH {
         maps::count(TargetCounter::Broken);
     }
-    let holds = verdict.action == Action::Hold;
-    if holds && pass != Pass::Held {
-        flow.held_in = flow.held_in.wrapping_add(segments as u32);
-    } else if !holds && pass == Pass::Held && flow.held() > 0 {
-        flow.held_out = flow.held_out.wrapping_add(segments as u32);
-    }
     let number = verdict.number;
     match verdict.action {
         Action::PassSyn => {
@@ -154,9 +155,6 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
             prelude(skb, segment::into_rst(skb, headers, plain, number))
         }
         Action::Hold => {
-            if !hold::is_there() {
-                return discard(TargetCounter::DiscardedHoldExpired, segments);
-            }
             maps::count_many(TargetCounter::Held, segments);
             hold::send(skb, flow.copy.epoch)
         }
