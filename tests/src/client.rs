@@ -8,6 +8,7 @@ use std::{
 };
 
 use nix::{
+    errno::Errno,
     libc,
     sys::socket::{
         AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket,
@@ -15,7 +16,7 @@ use nix::{
     },
 };
 
-use crate::Host;
+use crate::{Host, wait};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -69,8 +70,15 @@ impl Connection {
             .run(|| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None))
             .expect("a socket can be made");
         prepare(&socket);
-        connect(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(server, port)))
-            .expect("the server accepts connections");
+        let server = SockaddrStorage::from(SocketAddr::new(server, port));
+        // A program that another test is just starting may have an earlier connection's socket open.
+        wait::until("the client's port", || match connect(socket.as_raw_fd(), &server) {
+            Err(Errno::EADDRNOTAVAIL) => None,
+            result => {
+                result.expect("the server accepts connections");
+                Some(())
+            }
+        });
         Self::new(TcpStream::from(socket))
     }
 
