@@ -147,6 +147,33 @@ impl Connection {
     }
 }
 
+/// Connects `count` times from `host`, from each of its addresses `from` in turn.
+pub fn connect_many(
+    host: &Host,
+    from: &[IpAddr],
+    server: SocketAddr,
+    count: usize,
+) -> Vec<TcpStream> {
+    host.run(|| {
+        from.iter()
+            .cycle()
+            .take(count)
+            .map(|own| {
+                let socket =
+                    socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)
+                        .expect("a socket can be made: is the limit of open files large enough?");
+                // Leaves the choice of the port to `connect`, which knows the whole 4-tuple.
+                setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).expect("as said");
+                bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(*own, 0)))
+                    .expect("an address of this host");
+                connect(socket.as_raw_fd(), &SockaddrStorage::from(server))
+                    .expect("the server accepts connections");
+                TcpStream::from(socket)
+            })
+            .collect()
+    })
+}
+
 /// A classic text `set`.
 pub fn set_request(key: &str, value: &[u8]) -> Vec<u8> {
     let mut request = format!("set {key} 0 0 {}\r\n", value.len()).into_bytes();

@@ -73,6 +73,19 @@ impl Host {
         self.output("sh", &["-e", "-c", line])
     }
 
+    /// Has this CPU do what the kernel does with packets that arrive at `eth0` (RPS).
+    pub fn steer(&self, cpu: usize) {
+        self.steer_at("eth0", cpu);
+    }
+
+    /// The same for another interface of this host.
+    pub fn steer_at(&self, interface: &str, cpu: usize) {
+        let mask = 1u64 << cpu;
+        let line = format!("echo {mask:x} >/sys/class/net/{interface}/queues/rx-0/rps_cpus");
+        // `ip netns exec` brings the namespace's own /sys.
+        ip(&["netns", "exec", &self.namespace, "sh", "-e", "-c", &line]);
+    }
+
     /// Runs `work` on a thread whose sockets are on this host.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let namespace = File::open(format!("/run/netns/{}", self.namespace))

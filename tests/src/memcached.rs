@@ -23,9 +23,14 @@ pub struct Memcached {
 impl Memcached {
     /// Starts one and waits until it accepts connections.
     pub fn start(host: &Host, port: u16) -> Self {
+        Self::start_for(host, port, 4096)
+    }
+
+    /// The same for so many connections: the limit of open files has to allow them.
+    pub fn start_for(host: &Host, port: u16, connections: usize) -> Self {
         let child = host
             .command("memcached")
-            .args(["-u", "root", "-m", "512", "-c", "4096", "-t", "2"])
+            .args(["-u", "root", "-m", "512", "-c", &connections.to_string(), "-t", "2"])
             .args(["-p", &port.to_string(), "-U", &port.to_string()])
             .stdin(Stdio::null())
             .stderr(Stdio::null())
@@ -51,6 +56,14 @@ impl Memcached {
             .filter_map(|line| line.strip_prefix("STAT ")?.split_once(' '))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
+    }
+
+    /// Keeps the server's threads on one CPU.
+    pub fn pin(&self, host: &Host, cpu: usize) {
+        host.output(
+            "taskset",
+            &["-a", "-p", "-c", &cpu.to_string(), &self.child.0.id().to_string()],
+        );
     }
 
     /// One number of the server's `stats`.

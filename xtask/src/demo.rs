@@ -6,10 +6,8 @@
 //! | [`load`] | the clients |
 //! | [`live`] | the table, and what it is read from |
 //! | [`proof`] | what has to be true at the end |
-//! | [`interrupt`] | Ctrl-C |
 
 mod content;
-mod interrupt;
 mod live;
 mod load;
 mod proof;
@@ -21,9 +19,8 @@ use clap::Args;
 use console::style;
 use mirror_tests::{Host, capture::Capture, mirror::Mirror};
 
-pub(crate) use self::interrupt::Interrupted;
-use self::{interrupt::Interrupt, live::View, load::Load};
-use crate::{build, install};
+use self::{live::View, load::Load};
+use crate::{build, install, interrupt::Interrupt};
 
 /// Connections that are older than the mirror.
 const OLD_CONNECTIONS: usize = 20;

@@ -1,10 +1,12 @@
 //! Developer tasks: `cargo xtask TASK`. One file per task; each is a variant of `Task` here.
 
+mod bench;
 mod bpf_toolchain;
 mod build;
 mod ci;
 mod demo;
 mod install;
+mod interrupt;
 mod lint;
 mod process;
 mod test;
@@ -33,6 +35,8 @@ enum Task {
     Ci(ci::Options),
     /// Mirror live load between two hosts made for it, with a live table and a proof; as root
     Demo(demo::Options),
+    /// Measure what mirroring costs, in a lab of its own; as root
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,13 +46,18 @@ fn main() -> ExitCode {
         Task::Lint(options) => lint::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Demo(options) => demo::run(&options),
+        Task::Bench(options) => bench::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             // As a shell reports what Ctrl-C ended.
-            if error.is::<demo::Interrupted>() { ExitCode::from(130) } else { ExitCode::FAILURE }
+            if error.is::<interrupt::Interrupted>() {
+                ExitCode::from(130)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

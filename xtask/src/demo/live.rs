@@ -10,7 +10,8 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use console::Term;
 use mirror_tests::{Host, agent::lost, memcached::Memcached, mirror::Mirror};
 
-use super::{interrupt::Interrupt, load::Load};
+use super::load::Load;
+use crate::interrupt::Interrupt;
 
 /// Time between two tables on a terminal.
 const REDRAW: Duration = Duration::from_millis(500);

@@ -10,7 +10,8 @@ use mirror_tests::{
     mirror::Mirror,
 };
 
-use super::{NEW_CONNECTIONS, OLD_CONNECTIONS, content, interrupt::Interrupt, load::Done};
+use super::{NEW_CONNECTIONS, OLD_CONNECTIONS, content, load::Done};
+use crate::interrupt::Interrupt;
 
 /// How long counters may take to stand still after the last request.
 const SETTLE: Duration = Duration::from_secs(10);

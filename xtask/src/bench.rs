@@ -1,0 +1,124 @@
+//! `bench`: what mirroring costs, measured in one run whose sides alternate.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`site`] | the lab: who runs on which CPU |
+//! | [`side`] | what is compared: bare, plain kernel copies, our copies, mirrored |
+//! | [`load`] | clients: closed loop and fixed rate, with latencies |
+//! | [`awake`] | CPUs that wait awake |
+//! | [`processor`] | how busy the CPUs were |
+//! | [`lag`] | how long the new server is behind |
+//! | [`production`] | cost to production, side by side |
+//! | [`cpu`] | the new host's CPU time, mirrored and served directly |
+//! | [`statistics`] | the kernel's own count of time in programs |
+//! | [`programs`] | time in each program under load, by kind of packet |
+//! | [`alone`] | time in each program without load |
+//! | [`flows`] | time in each program with few and with many connections |
+//! | [`report`] | tables and JSON |
+
+mod alone;
+mod awake;
+mod cpu;
+mod flows;
+mod lag;
+mod load;
+mod processor;
+mod production;
+mod programs;
+mod report;
+mod side;
+mod site;
+mod statistics;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use self::{awake::Awake, processor::Meter, report::Report, site::Site};
+use crate::{build, install, interrupt::Interrupt, process::target_dir};
+
+/// How long to look at the machine before it has anything to do.
+const BACKGROUND: Duration = Duration::from_secs(2);
+
+/// How much to measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Times that each side has its turn
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: u16,
+    /// Seconds of each kind of load in a turn
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// One short round, to see that it works
+    #[arg(long, conflicts_with_all = ["rounds", "seconds", "connections"])]
+    quick: bool,
+    /// Most connections of the test with many
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    connections: u32,
+    /// Let idle CPUs sleep. To wake them is dear, most of all in a virtual machine, and production pays
+    #[arg(long)]
+    sleep: bool,
+    /// Where to write the figures; target/bench.json by default
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// How long and how often.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    rounds: usize,
+    turn: Duration,
+    connections: usize,
+    /// Over many connections.
+    requests: usize,
+}
+
+impl Plan {
+    fn new(options: &Options) -> Result<Self> {
+        if options.quick {
+            let turn = Duration::from_secs(1);
+            return Ok(Self { rounds: 1, turn, connections: 1000, requests: 10_000 });
+        }
+        Ok(Self {
+            rounds: usize::from(options.rounds),
+            turn: Duration::from_secs(options.seconds),
+            connections: usize::try_from(options.connections)?,
+            requests: 100_000,
+        })
+    }
+}
+
+/// Runs the task.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "the bench makes network namespaces and loads kernel programs: run it as root"
+    );
+    let plan = Plan::new(options)?;
+    install::lab_tools()?;
+    let agent = build::agent()?;
+    // SAFETY: this program has no other thread yet that could read the environment.
+    unsafe { std::env::set_var("MIRROR_AGENT", &agent) };
+    let interrupt = Interrupt::listen()?;
+    let meter = Meter::start()?;
+    interrupt.sleep(BACKGROUND)?;
+    let background: Vec<f64> =
+        meter.busy()?.into_iter().map(|busy| busy / BACKGROUND.as_secs_f64()).collect();
+    ensure!(
+        background.len() > site::NEW,
+        "the bench keeps old and new hosts on a CPU each: there is one"
+    );
+    let mut report = Report::default();
+    let awake = if options.sleep { None } else { Awake::request() };
+    report.environment(&agent, &background, awake.is_some());
+    {
+        let site = Site::new();
+        let rate = production::measure(&site, plan, &interrupt, &mut report)?;
+        cpu::measure(&site, plan, rate, &interrupt, &mut report)?;
+        alone::measure(&site, &interrupt, &mut report)?;
+        programs::measure(&site, plan, &interrupt, &mut report)?;
+    }
+    flows::measure(plan, &interrupt, &mut report)?;
+    report.write(&options.json.clone().unwrap_or_else(|| target_dir().join("bench.json")))
+}
