@@ -2,6 +2,15 @@
 //!
 //! Without the programs nobody plays these sockets' client: sooner or later they would send something
 //! to the real one. So they go while the programs at egress still swallow their resets.
+//!
+//! A socket is ended by the cookie that it was listed with, never by its 4-tuple alone: where no
+//! connection has that 4-tuple, the kernel takes the *listener* for what was meant (kernel:
+//! `inet_diag_find_one_icsk`).
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::SocketAddr,
+};
 
 use anyhow::{Context as _, Result, bail};
 use mirror_common::abi::FlowKey;
@@ -11,62 +20,118 @@ use netlink_packet_sock_diag::{
 };
 use nix::errno::Errno;
 use rtnetlink::{
-    packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload},
-    sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG},
+    packet_core::{
+        NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    },
+    sys::{Socket, SocketAddr as Kernel, protocols::NETLINK_SOCK_DIAG},
 };
 
 use crate::mapping::ip;
-
-/// Any socket of the 4-tuple (kernel: `INET_DIAG_NOCOOKIE`).
-const NO_COOKIE: [u8; 8] = [0xff; 8];
 
 /// Ends the sockets of these flows, in this network namespace; returns how many there were. Fails on
 /// a kernel that cannot do it (before 4.5, or without `CONFIG_INET_DIAG_DESTROY`).
 pub fn destroy(flows: &[FlowKey]) -> Result<usize> {
     let socket = Socket::new(NETLINK_SOCK_DIAG).context("cannot open a sock_diag socket")?;
-    socket.connect(&SocketAddr::new(0, 0)).context("cannot reach the kernel's sock_diag")?;
+    socket.connect(&Kernel::new(0, 0)).context("cannot reach the kernel's sock_diag")?;
+    let ports: BTreeSet<u16> = flows.iter().map(|flow| u16::from_be(flow.local_port)).collect();
+    let mirrored: HashSet<_> = flows.iter().map(ends_of_flow).collect();
     let mut ended = 0;
-    for flow in flows {
-        match destroy_one(&socket, flow)? {
-            0 => ended += 1,
-            code if Errno::from_raw(code) == Errno::ENOENT => {}
-            code => bail!(
-                "the kernel did not end a mirrored connection: {} (this takes Linux 4.5 with \
-                 CONFIG_INET_DIAG_DESTROY)",
-                Errno::from_raw(code).desc()
-            ),
+    for port in ports {
+        for family in [AF_INET, AF_INET6] {
+            let connections = list(&socket, family, port)?;
+            for connection in connections.into_iter().filter(|id| mirrored.contains(&ends(id))) {
+                ended += usize::from(destroy_one(&socket, family, connection)?);
+            }
         }
     }
     Ok(ended)
 }
 
-/// Returns the kernel's error number, 0 for success.
-fn destroy_one(socket: &Socket, flow: &FlowKey) -> Result<i32> {
-    let (local, client) = (ip(&flow.local_addr), ip(&flow.client_addr));
+/// Own end and client's end. Addresses as such: memcached may serve IPv4 on a socket of IPv6.
+fn ends(id: &SocketId) -> (SocketAddr, SocketAddr) {
+    (
+        SocketAddr::new(id.source_address.to_canonical(), id.source_port),
+        SocketAddr::new(id.destination_address.to_canonical(), id.destination_port),
+    )
+}
+
+fn ends_of_flow(flow: &FlowKey) -> (SocketAddr, SocketAddr) {
+    (
+        SocketAddr::new(ip(&flow.local_addr), u16::from_be(flow.local_port)),
+        SocketAddr::new(ip(&flow.client_addr), u16::from_be(flow.client_port)),
+    )
+}
+
+/// All sockets of `family` with this local port that are not listeners.
+fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
+    let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
     let request = SockDiagMessage::InetRequest(InetRequest {
-        family: if local.is_ipv4() { AF_INET } else { AF_INET6 },
+        family,
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states: StateFlags::all() - StateFlags::LISTEN,
+        socket_id: SocketId { source_port: port, ..any },
+    });
+    send(socket, NetlinkMessage::from(request), NLM_F_DUMP)?;
+    let mut found = Vec::new();
+    loop {
+        let (bytes, _) = socket.recv_from_full().context("sock_diag did not answer")?;
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
+                .context("sock_diag's answer cannot be read")?;
+            let length = (message.header.length as usize).next_multiple_of(4);
+            rest = rest.get(length..).unwrap_or_default();
+            match message.payload {
+                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
+                    found.push(response.header.socket_id);
+                }
+                NetlinkPayload::Done(_) => return Ok(found),
+                NetlinkPayload::Error(error) => {
+                    return Err(error.to_io()).context("cannot list memcached's connections");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether the socket was still there.
+fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool> {
+    let request = SockDiagMessage::InetRequest(InetRequest {
+        family,
         protocol: IPPROTO_TCP,
         extensions: ExtensionFlags::empty(),
         states: StateFlags::all(),
-        socket_id: SocketId {
-            source_port: u16::from_be(flow.local_port),
-            destination_port: u16::from_be(flow.client_port),
-            source_address: local,
-            destination_address: client,
-            interface_id: 0,
-            cookie: NO_COOKIE,
-        },
+        socket_id,
     });
-    let mut message = NetlinkMessage::from(SockDiagDestroy::new(request));
-    message.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    send(socket, NetlinkMessage::from(SockDiagDestroy::new(request)), NLM_F_ACK)?;
+    let (answer, _) = socket.recv_from_full().context("sock_diag did not answer")?;
+    let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).context("sock_diag")?;
+    let NetlinkPayload::Error(error) = answer.payload else {
+        bail!("sock_diag answered with something else than a verdict");
+    };
+    let Some(code) = error.code else { return Ok(true) };
+    match Errno::from_raw(-code.get()) {
+        // Gone by itself, or something else has its 4-tuple now.
+        Errno::ENOENT | Errno::ESTALE => Ok(false),
+        other => bail!(
+            "the kernel did not end a mirrored connection: {} (this takes Linux 4.5 with \
+             CONFIG_INET_DIAG_DESTROY)",
+            other.desc()
+        ),
+    }
+}
+
+fn send<M: NetlinkSerializable>(
+    socket: &Socket,
+    mut message: NetlinkMessage<M>,
+    flags: u16,
+) -> Result<()> {
+    message.header.flags = NLM_F_REQUEST | flags;
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
     socket.send(&bytes, 0).context("cannot ask sock_diag")?;
-
-    let (answer, _) = socket.recv_from_full().context("sock_diag did not answer")?;
-    match NetlinkMessage::<SockDiagMessage>::deserialize(&answer).context("sock_diag")?.payload {
-        NetlinkPayload::Error(error) => Ok(error.code.map_or(0, |code| -code.get())),
-        _ => bail!("sock_diag answered with something else than a verdict"),
-    }
+    Ok(())
 }

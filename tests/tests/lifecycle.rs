@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mirror_tests::{
-    Host, agent::lost, foreign::Counter, memcached::Memcached, mirror::Mirror, mirror::PORT, wait,
+    Host, agent::lost, client::Connection, foreign::Counter, memcached::Memcached, mirror::Mirror,
+    mirror::PORT, wait,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -59,6 +60,36 @@ fn detach_leaves_nothing_behind() {
     }
     // Production goes on.
     client.set("after", b"1");
+}
+
+#[test]
+fn detach_leaves_the_listener_and_real_connections_alone() {
+    let mirror = Mirror::idle();
+    let mut inside = mirror.new_server.inside(&mirror.new);
+    let mut real = Connection::open(&mirror.client, mirror.new.v4(), PORT);
+    mirror.start();
+    // Connections that ended, and one that is open, of each family.
+    for address in [mirror.old.v4(), mirror.old.v6()] {
+        for _ in 0..5 {
+            Connection::open(&mirror.client, address, PORT).set("ended", b"1");
+        }
+    }
+    let mut open = [mirror.old.v4(), mirror.old.v6()]
+        .map(|address| Connection::open(&mirror.client, address, PORT));
+    open.iter_mut().for_each(|client| client.set("open", b"1"));
+    let mut later = Connection::open(&mirror.client, mirror.new.v6(), PORT);
+    later.set("later", b"1");
+    mirror.settled();
+
+    mirror.new.agent_ok("detach --all");
+    for client in [&mut inside, &mut real, &mut later] {
+        client.set("still", b"served");
+    }
+    for address in [mirror.new.v4(), mirror.new.v6()] {
+        let mut fresh = Connection::open(&mirror.client, address, PORT);
+        assert_eq!(fresh.get("still"), Some(b"served".to_vec()), "{address}");
+    }
+    assert_eq!(mirror.new_server.inside(&mirror.new).get("open"), Some(b"1".to_vec()));
 }
 
 #[test]
