@@ -102,6 +102,20 @@ impl Skb {
         unsafe { (*self.0).ifindex }
     }
 
+    /// Whether the kernel keeps a VLAN tag beside the packet's bytes.
+    #[inline(always)]
+    pub fn has_vlan_tag(self) -> bool {
+        // SAFETY: as in `length`.
+        unsafe { (*self.0).vlan_present != 0 }
+    }
+
+    /// Whether this is several packets in one (GSO).
+    #[inline(always)]
+    pub fn is_super_packet(self) -> bool {
+        // SAFETY: as in `length`.
+        unsafe { (*self.0).gso_size != 0 }
+    }
+
     /// How many packets on the wire this one stands for, with `payload` bytes behind its headers.
     #[inline(always)]
     pub fn segments(self, payload: u32) -> u64 {

@@ -33,7 +33,7 @@ mod statistics;
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use self::{awake::Awake, processor::Meter, report::Report, site::Site};
 use crate::{build, install, interrupt::Interrupt, process::target_dir};
@@ -59,9 +59,23 @@ pub(crate) struct Options {
     /// Let idle CPUs sleep. To wake them is dear, most of all in a virtual machine, and production pays
     #[arg(long)]
     sleep: bool,
+    /// Measure only this; may be repeated
+    #[arg(long, value_name = "PART")]
+    only: Vec<Part>,
     /// Where to write the figures; target/bench.json by default
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Cost to production, and CPU time of the new host
+    Production,
+    /// Time in each program
+    Programs,
+    /// Many connections
+    Flows,
 }
 
 /// How long and how often.
@@ -112,13 +126,20 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut report = Report::default();
     let awake = if options.sleep { None } else { Awake::request() };
     report.environment(&agent, &background, awake.is_some());
-    {
+    let wanted = |part| options.only.is_empty() || options.only.contains(&part);
+    if wanted(Part::Production) || wanted(Part::Programs) {
         let site = Site::new();
-        let rate = production::measure(&site, plan, &interrupt, &mut report)?;
-        cpu::measure(&site, plan, rate, &interrupt, &mut report)?;
-        alone::measure(&site, &interrupt, &mut report)?;
-        programs::measure(&site, plan, &interrupt, &mut report)?;
+        if wanted(Part::Production) {
+            let rate = production::measure(&site, plan, &interrupt, &mut report)?;
+            cpu::measure(&site, plan, rate, &interrupt, &mut report)?;
+        }
+        if wanted(Part::Programs) {
+            alone::measure(&site, &interrupt, &mut report)?;
+            programs::measure(&site, plan, &interrupt, &mut report)?;
+        }
     }
-    flows::measure(plan, &interrupt, &mut report)?;
+    if wanted(Part::Flows) {
+        flows::measure(plan, &interrupt, &mut report)?;
+    }
     report.write(&options.json.clone().unwrap_or_else(|| target_dir().join("bench.json")))
 }

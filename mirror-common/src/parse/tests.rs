@@ -74,6 +74,25 @@ fn ipv4_with_tags_options_and_padding() {
 }
 
 #[test]
+fn plain_packets_have_plain_ports() {
+    for (protocol, plain) in [(TCP, true), (UDP, true), (1, false)] {
+        let mut frame = ethernet(&[], ETHERTYPE_IPV4);
+        frame.extend(ipv4(0, protocol, 20));
+        frame.extend(transport(20));
+        assert_eq!(plain_ports(&frame[..]), plain.then_some((40000, 11211)));
+        for (at, bits) in [(14, 1), (20, 0x20), (21, 1)] {
+            let mut other = frame.clone();
+            other[at] += bits;
+            assert_eq!(plain_ports(&other[..]), None, "options, fragments: {at}");
+        }
+    }
+    let mut tagged = ethernet(&[ETHERTYPE_VLAN], ETHERTYPE_IPV4);
+    tagged.extend(ipv4(0, TCP, 20));
+    tagged.extend(transport(20));
+    assert_eq!(plain_ports(&tagged[..]), None);
+}
+
+#[test]
 fn ipv6_with_extension_headers() {
     for extensions in [&[][..], &[0], &[60, 43], &[0, 60, 43, 60, 60, 60]] {
         let mut frame = ethernet(&[], ETHERTYPE_IPV6);
@@ -141,6 +160,9 @@ proptest! {
             prop_assert!(found.protocol == TCP || found.protocol == UDP);
             let at = found.l4 as usize;
             prop_assert_eq!(found.src_port.to_ne_bytes(), [frame[at], frame[at + 1]]);
+            if let Some(ports) = plain_ports(&frame[..]) {
+                prop_assert_eq!(ports, (found.src_port_number(), found.dst_port_number()));
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use mirror_common::{
         mark::{self, Stage},
     },
     packet::Packet,
-    parse,
+    parse::{self, ETHERNET_HEADER},
     tcp::Header,
 };
 use mirror_ebpf::skb::{DROP, NEXT, Skb, to_next_hop};
@@ -32,11 +32,12 @@ pub fn run(skb: Skb) -> i32 {
 /// Makes a clone for every mapping of the packet's port but the first, which is `skb`'s own.
 #[inline(always)]
 fn fan_out(skb: Skb, first: u32) {
-    let Ok(headers) = parse::headers(&skb) else { return };
-    let Some(slot) = maps::port(headers.dst_port_number()) else { return };
-    if slot.len < 2 {
+    let alone = |port| maps::port(port).is_none_or(|slot| slot.len < 2);
+    if parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to)) {
         return;
     }
+    let Ok(headers) = parse::headers(&skb) else { return };
+    let Some(slot) = maps::port(headers.dst_port_number()) else { return };
     for position in 0..MAX_FAN_OUT {
         if position >= slot.len as usize {
             break;
@@ -76,16 +77,18 @@ fn send(skb: Skb, index: u32) -> i32 {
 #[inline(always)]
 fn leave(skb: Skb, index: u32) -> i32 {
     skb.set_mark(0);
-    maps::count_mapping(index, MappingCounter::Sent, 1);
-    if let Ok(headers) = parse::headers(&skb) {
-        let header = match skb.words(headers.l4).map(Header) {
-            Some(header) if headers.protocol == parse::TCP => header.length(),
-            _ => 8,
-        };
-        let payload = headers.end.saturating_sub(headers.l4 + header);
-        maps::count_mapping(index, MappingCounter::SentSegments, skb.segments(payload));
-        let bytes = u64::from(headers.end - headers.l3);
-        maps::count_mapping(index, MappingCounter::SentBytes, bytes);
-    }
+    let segments = if skb.is_super_packet() { segments(skb) } else { 1 };
+    maps::count_sent(index, segments, u64::from(skb.length().saturating_sub(ETHERNET_HEADER)));
     NEXT
+}
+
+/// How many packets on the wire a super-packet stands for.
+#[inline(always)]
+fn segments(skb: Skb) -> u64 {
+    let Ok(headers) = parse::headers(&skb) else { return 1 };
+    let header = match skb.words(headers.l4).map(Header) {
+        Some(header) if headers.protocol == parse::TCP => header.length(),
+        _ => 8,
+    };
+    skb.segments(headers.end.saturating_sub(headers.l4 + header))
 }

@@ -25,8 +25,7 @@ pub const TOKEN: u32 = 0x6d69_7272;
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
-    maps::count(SourceCounter::Seen);
-    maps::count(match mirror(skb) {
+    maps::count_seen(match mirror(skb) {
         Ok(()) => SourceCounter::Cloned,
         Err(reason) => reason,
     });
@@ -38,6 +37,9 @@ fn mirror(skb: Skb) -> Result<(), SourceCounter> {
     let mark = skb.mark();
     if mark::unpack(mark).is_some() {
         return Err(SourceCounter::SkippedOwn);
+    }
+    if parse::plain_ports(&skb).is_some_and(|(_, to)| maps::port(to).is_none()) {
+        return Err(SourceCounter::SkippedPort);
     }
     let headers = parse::headers(&skb).map_err(|reason| match reason {
         Unparsed::NotIp => SourceCounter::SkippedNotIp,

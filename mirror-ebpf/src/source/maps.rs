@@ -34,11 +34,30 @@ pub fn count(counter: SourceCounter) {
     }
 }
 
+/// Adds one to this CPU's counter of packets seen, and to that of what became of one.
+#[inline(always)]
+pub fn count_seen(fate: SourceCounter) {
+    if let Some(counters) = Counters::of(&COUNTERS, 0) {
+        counters.add(SourceCounter::Seen as usize, 1);
+        counters.add(fate as usize, 1);
+    }
+}
+
 /// Adds to this CPU's counter of mapping `index`.
 #[inline(always)]
 pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(counter as usize, amount);
+    }
+}
+
+/// Adds a copy that left, in so many segments and bytes, to this CPU's counters of mapping `index`.
+#[inline(always)]
+pub fn count_sent(index: u32, segments: u64, bytes: u64) {
+    if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
+        counters.add(MappingCounter::Sent as usize, 1);
+        counters.add(MappingCounter::SentSegments as usize, segments);
+        counters.add(MappingCounter::SentBytes as usize, bytes);
     }
 }
 

@@ -4,7 +4,7 @@ use mirror_common::{
     abi::Mapping,
     checksum::difference,
     packet::Packet,
-    parse::{self, Headers, TCP},
+    parse::{self, ETHERNET_HEADER, Headers, TCP},
     seal, tcp,
 };
 use mirror_ebpf::{
@@ -24,6 +24,9 @@ pub fn for_target(skb: Skb, mapping: &Mapping) -> Result<(), Refused> {
         seal_udp(skb, &headers, mapping)?;
     }
     destination(skb, &headers, mapping)?;
+    if headers.l3 == ETHERNET_HEADER && !skb.has_vlan_tag() {
+        return Ok(());
+    }
     skb.pop_vlan()?;
     skb.pop_vlan()
 }

@@ -17,6 +17,10 @@ use crate::{maps, segment};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
+    if parse::plain_ports(&skb).is_some_and(|(from, _)| maps::service(from) == served::NO) {
+        maps::count(TargetCounter::EgressOther);
+        return NEXT;
+    }
     let headers = match parse::headers(&skb) {
         Ok(headers) if maps::service(headers.src_port_number()) != served::NO => headers,
         _ => {
