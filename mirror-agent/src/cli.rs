@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use mirror_common::abi::MAX_REDUNDANCY;
+
 use crate::mapping::MapSpec;
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
@@ -55,6 +57,10 @@ pub struct Attach {
     /// IPv6 addresses are written in brackets. Repeating a port sends its copies to several targets.
     #[arg(long = "map", value_name = "MAP", required = true)]
     pub maps: Vec<MapSpec>,
+
+    /// How often each TCP copy is sent, against loss on the way; the new host takes the first to arrive
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_REDUNDANCY)))]
+    pub redundancy: u32,
 
     /// Options that `attach` and `drop` share
     #[command(flatten)]

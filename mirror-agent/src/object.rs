@@ -26,23 +26,27 @@ pub struct Settings {
     pub hold_ifindex: u32,
     /// Size of the flow table, for the target.
     pub flows: u32,
+    /// How often each TCP copy is sent, for the source.
+    pub redundancy: u32,
 }
 
 /// Loads `attachment`'s object. Maps that are pinned are used, others are made and pinned.
 pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
-    let (object, maps): (_, &[&str]) = match attachment.role {
-        Role::Source => (SOURCE, &["PORTS", "MAPPINGS", "COUNTERS", "MAPPING_COUNTERS", "META"]),
-        Role::Target => {
-            loader.map_max_entries("FLOWS", settings.flows);
-            loader.override_global("HOLD_IFINDEX", &settings.hold_ifindex, true).override_global(
-                "IFINDEX",
-                &settings.ifindex,
-                true,
-            );
-            (TARGET, &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "COUNTERS", "META"])
-        }
-    };
+    let (object, maps): (_, &[&str]) =
+        match attachment.role {
+            Role::Source => {
+                loader.override_global("REDUNDANCY", &settings.redundancy, true);
+                (SOURCE, &["PORTS", "MAPPINGS", "COUNTERS", "MAPPING_COUNTERS", "META"])
+            }
+            Role::Target => {
+                loader.map_max_entries("FLOWS", settings.flows);
+                loader
+                    .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
+                    .override_global("IFINDEX", &settings.ifindex, true);
+                (TARGET, &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "COUNTERS", "META"])
+            }
+        };
     loader.override_global("SEAL", &settings.magic, true);
     for name in maps {
         loader.map_pin_path(name, attachment.map(name));
@@ -116,7 +120,7 @@ pub fn write_meta(attachment: &Attachment, settings: &Settings) -> Result<()> {
         attached_at,
         version,
         seal: settings.magic,
-        pad: 0,
+        redundancy: settings.redundancy,
     };
     array(attachment, "META")?.set(0, meta, 0).context("cannot write META")
 }

@@ -25,6 +25,8 @@ pub struct State {
     pub version: String,
     /// Magic of the seal.
     pub magic: u32,
+    /// How often a source sends each TCP copy.
+    pub redundancy: u32,
     /// Maps of a source.
     pub maps: Vec<MapSpec>,
     /// Ports of a target.

@@ -11,7 +11,7 @@ mod user;
 
 pub use counter::{MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
-pub use mapping::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping, PortSlot};
+pub use mapping::{MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot};
 pub use meta::Meta;
 
 /// An address as four words whose memory is in network byte order; IPv4 as `::ffff:a.b.c.d`

@@ -30,6 +30,11 @@ const LOST_LIMIT: u64 = 2 * WAIT_LIMIT;
 /// A server acknowledges what it took no later than this, in ns (RFC 1122, 4.2.3.2).
 const ACK_DELAY: u64 = 500_000_000;
 
+/// What arrives again sooner than this is a copy of the copy, in ns. Later, the stack may have dropped
+/// the first: no client sends again sooner (RFC 6298), and no server waits longer to acknowledge
+/// (kernel: `TCP_ATO_MIN`) unless it has a reason.
+const REPEAT_LIMIT: u64 = 40_000_000;
+
 /// An unsealed copy of a TCP segment, numbers in host order.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
@@ -182,7 +187,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         } else if leftover {
             reset_first(flow, pass, now)
         } else {
-            begin(flow, segment.seq);
+            begin(flow, segment.seq, now);
             Verdict::of(Action::PassSyn, 0)
         };
     }
@@ -196,7 +201,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         if leftover {
             return reset_first(flow, pass, now);
         }
-        begin(flow, segment.seq.wrapping_sub(1));
+        begin(flow, segment.seq.wrapping_sub(1), now);
         return Verdict::of(Action::Adopt, 0);
     }
     if segment.has(FIN) {
@@ -239,12 +244,13 @@ fn boundary(copy: &CopySide, segment: &Segment) -> bool {
 #[inline(always)]
 fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let answered = flow.reply.has(ReplySide::BIT_SYN_ACK);
+    let repeated = now.saturating_sub(flow.copy.stalled_at) <= REPEAT_LIMIT;
     if segment.has(SYN) {
         if segment.seq != flow.copy.isn {
             // The client uses the 4-tuple again.
             return reset_first(flow, pass, now);
         }
-        return if answered {
+        return if answered || repeated {
             Verdict::discard(Discard::Duplicate)
         } else {
             Verdict::of(Action::PassSyn, 0)
@@ -275,7 +281,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let end = segment.end();
     if !after(end, flow.copy.next_seq) {
         // A retransmission; the socket may have had no room for the first.
-        return if after(end, flow.reply.rcv_nxt) && flow.held() == 0 {
+        return if after(end, flow.reply.rcv_nxt) && !repeated && flow.held() == 0 {
             deliver(flow, false)
         } else {
             Verdict::discard(Discard::Duplicate)
@@ -313,7 +319,7 @@ fn deliver(flow: &mut Flow, last: bool) -> Verdict {
 
 /// A connection begins: `isn` is the sequence number of its SYN.
 #[inline(always)]
-fn begin(flow: &mut Flow, isn: u32) {
+fn begin(flow: &mut Flow, isn: u32, now: u64) {
     // Field by field: a whole struct would become a loop over bytes.
     flow.reply.bits = 0;
     flow.reply.snd_nxt = 0;
@@ -325,6 +331,7 @@ fn begin(flow: &mut Flow, isn: u32) {
     flow.copy.bits = 0;
     flow.copy.isn = isn;
     flow.copy.next_seq = isn.wrapping_add(1);
+    flow.copy.stalled_at = now;
     flow.copy.gap_at = 0;
 }
 

@@ -47,10 +47,16 @@ impl Mirror {
 
     /// Attaches on both hosts, for IPv4 and IPv6.
     pub fn start(&self) {
+        self.start_with("");
+    }
+
+    /// The same, with further options for the source.
+    pub fn start_with(&self, options: &str) {
         self.new.agent_ok(&format!("drop eth0 --port {PORT}"));
         let (v4, v6) = (self.new.v4(), self.new.v6());
-        self.old
-            .agent_ok(&format!("attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT}"));
+        self.old.agent_ok(&format!(
+            "attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT} {options}"
+        ));
     }
 
     /// A client's connection to the old server.

@@ -1,7 +1,11 @@
 //! Several targets, several sources, several ports.
 
 use mirror_tests::{
-    Host, Lab, agent::lost, client::Connection, memcached::Memcached, mirror::PORT,
+    Host, Lab,
+    agent::lost,
+    client::{self, Connection},
+    memcached::Memcached,
+    mirror::{Mirror, PORT},
 };
 
 fn set_and_get(client: &mut Connection, prefix: &str, count: usize) {
@@ -44,6 +48,37 @@ fn three_targets_get_everything() {
         assert_eq!((map["sent"], map["unsent"]), (map["cloned"], 0), "{map:?}");
         assert_eq!(map["sent_segments"], target["arrived"], "{map:?}");
     }
+}
+
+#[test]
+fn copies_that_are_sent_twice_are_applied_once() {
+    let mirror = Mirror::idle();
+    let mut older = mirror.connect();
+    mirror.start_with("--redundancy 2");
+    let wire = mirror.watch_new();
+    older.set("lost", b"by every connection older than the mirror");
+    let mut client = mirror.connect();
+    client.set("n", b"0");
+    for i in 0..100 {
+        older.set(&format!("older{i}"), b"1");
+        client.ask("incr n 1\r\n", "\r\n");
+    }
+    client.set("big", &[b'b'; 500_000]);
+    let udp = client::udp(&mirror.client, mirror.old.v4(), mirror.port());
+    udp.send(&client::frame(1, 1, b"incr n 1\r\n")).expect("datagrams can be sent");
+    udp.recv(&mut [0; 1500]).expect("a reply");
+    client.send(b"quit\r\n");
+    drop((older, client));
+
+    let target = mirror.new.settled("target");
+    let source = mirror.old.settled("source");
+    let map = mirror.old.map_counters(&format!("{PORT}={}:{PORT}", mirror.new.v4()));
+    assert_eq!(map["sent"], 2 * source["cloned"] - 1, "all but the datagram: {map:?}");
+    assert_eq!(target["arrived"], map["sent_segments"], "{target:?}");
+    assert!(target["discarded_duplicate"] > 200, "{target:?}");
+    assert_eq!(target["broken"], 0, "{target:?}");
+    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    mirror.assert_same((0..100).map(|i| format!("older{i}")).chain(["n".into(), "big".into()]));
 }
 
 #[test]

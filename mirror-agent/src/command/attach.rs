@@ -34,6 +34,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         ifindex: interface.index,
         hold_ifindex: 0,
         flows: 0,
+        redundancy: arguments.redundancy,
     };
     let result = install(&attachment, &interface, &settings, &entries, &ways_out);
     if result.is_err() && fresh {

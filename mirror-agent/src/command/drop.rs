@@ -58,6 +58,7 @@ async fn install(
         ifindex: interface.index,
         hold_ifindex: hold_device::ensure(network, interface.index).await?,
         flows: arguments.flows,
+        redundancy: 1,
     };
     let mut ebpf = object::load(attachment, &settings)?;
     let retired: Vec<u16> = retire::served(attachment)?

@@ -54,6 +54,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         age: now.saturating_sub(meta.attached_at),
         version: object::version(&meta),
         magic: meta.seal,
+        redundancy: meta.redundancy,
         maps,
         ports,
     })

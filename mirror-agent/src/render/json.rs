@@ -36,6 +36,7 @@ pub fn status(states: &[State]) -> String {
                 "attached_at": state.attached_at,
                 "version": state.version,
                 "magic": state.magic,
+                "redundancy": state.redundancy,
                 "maps": state.maps.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "ports": state.ports,
             })

@@ -68,6 +68,9 @@ pub fn status(states: &[State]) -> String {
     for state in states {
         let mut what: Vec<String> = state.maps.iter().map(ToString::to_string).collect();
         what.extend(state.ports.iter().map(|port| format!("port {port}")));
+        if state.redundancy > 1 {
+            what.push(format!("each TCP copy {} times", state.redundancy));
+        }
         if !state.present {
             what.insert(0, "the interface is gone: detach, or attach again when it is back".into());
         }
@@ -136,6 +139,7 @@ mod tests {
             age: 3 * 86_400 + 5 * 3600,
             version: "0.1.0".into(),
             magic: 0x1234,
+            redundancy: 2,
             maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
             ports: vec![],
         };

@@ -6,6 +6,8 @@ use super::Address;
 pub const MAX_MAPPINGS: u32 = 1024;
 /// Mappings that one local port can have (fan-out, or several local addresses).
 pub const MAX_FAN_OUT: usize = 8;
+/// How often a TCP copy can be sent to each target.
+pub const MAX_REDUNDANCY: u32 = 3;
 
 /// One `--map`: copies for `local` go to `target`. 48 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,13 +14,13 @@ pub struct Meta {
     pub version: [u8; 24],
     /// Seal magic in force.
     pub seal: u32,
-    /// Padding, zero.
-    pub pad: u32,
+    /// How often each TCP copy is sent, for a source.
+    pub redundancy: u32,
 }
 
 impl Meta {
     /// Number of the present layout; raise it with every change to a type in `abi`.
-    pub const ABI: u32 = 1;
+    pub const ABI: u32 = 2;
 }
 
 const _: () = assert!(size_of::<Meta>() == 48);

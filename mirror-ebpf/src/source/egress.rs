@@ -2,14 +2,17 @@
 
 use mirror_common::{
     abi::{
-        MAX_FAN_OUT, MappingCounter, SourceCounter,
+        MAX_FAN_OUT, MAX_REDUNDANCY, MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
     packet::Packet,
     parse::{self, ETHERNET_HEADER},
     tcp::Header,
 };
-use mirror_ebpf::skb::{DROP, NEXT, Skb, to_next_hop};
+use mirror_ebpf::{
+    settings,
+    skb::{DROP, NEXT, Skb, to_next_hop},
+};
 
 use crate::{ingress::TOKEN, maps, rewrite};
 
@@ -29,11 +32,12 @@ pub fn run(skb: Skb) -> i32 {
     }
 }
 
-/// Makes a clone for every mapping of the packet's port but the first, which is `skb`'s own.
+/// Makes the clones that the packet's port asks for, all but one for the first mapping, which is
+/// `skb` itself.
 #[inline(always)]
 fn fan_out(skb: Skb, first: u32) {
     let alone = |port| maps::port(port).is_none_or(|slot| slot.len < 2);
-    if parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to)) {
+    if settings::redundancy() == 1 && parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to)) {
         return;
     }
     let Ok(headers) = parse::headers(&skb) else { return };
@@ -45,15 +49,25 @@ fn fan_out(skb: Skb, first: u32) {
         let index = u32::from(slot.mapping[position]);
         let wanted = maps::mapping(index)
             .is_some_and(|mapping| mapping.matches(headers.family, &headers.dst));
-        if index == first || !wanted {
+        if !wanted {
             continue;
         }
-        skb.set_mark(mark::pack(Stage::Single, index));
-        let cloned = skb.clone_to_egress(skb.ifindex());
-        maps::count_mapping(index, MappingCounter::Cloned, 1);
-        if cloned.is_err() {
-            maps::count_mapping(index, MappingCounter::FailedClone, 1);
+        // A datagram that arrives twice is applied twice; a segment is not.
+        let times = if headers.protocol == parse::TCP { settings::redundancy() } else { 1 };
+        for _ in u32::from(index == first)..times.min(MAX_REDUNDANCY) {
+            clone_for(skb, index);
         }
+    }
+}
+
+/// Makes one clone, for mapping `index`.
+#[inline(always)]
+fn clone_for(skb: Skb, index: u32) {
+    skb.set_mark(mark::pack(Stage::Single, index));
+    let cloned = skb.clone_to_egress(skb.ifindex());
+    maps::count_mapping(index, MappingCounter::Cloned, 1);
+    if cloned.is_err() {
+        maps::count_mapping(index, MappingCounter::FailedClone, 1);
     }
 }
 

@@ -127,7 +127,9 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
     let number = verdict.number;
     match verdict.action {
         Action::PassSyn => {
-            maps::count(TargetCounter::Opened);
+            if !was_open {
+                maps::count(TargetCounter::Opened);
+            }
             apply(skb, segment::pass_syn(skb, headers, plain), segments)
         }
         Action::Deliver => apply(skb, segment::deliver(skb, headers, plain, number), segments),
