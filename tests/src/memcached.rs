@@ -23,15 +23,16 @@ pub struct Memcached {
 impl Memcached {
     /// Starts one and waits until it accepts connections.
     pub fn start(host: &Host, port: u16) -> Self {
-        Self::start_for(host, port, 4096)
+        Self::start_with(host, port, &[])
     }
 
-    /// The same for so many connections: the limit of open files has to allow them.
-    pub fn start_for(host: &Host, port: u16, connections: usize) -> Self {
+    /// The same with further options, which win over the usual ones.
+    pub fn start_with(host: &Host, port: u16, options: &[&str]) -> Self {
         let child = host
             .command("memcached")
-            .args(["-u", "root", "-m", "512", "-c", &connections.to_string(), "-t", "2"])
+            .args(["-u", "root", "-m", "512", "-c", "4096", "-t", "2"])
             .args(["-p", &port.to_string(), "-U", &port.to_string()])
+            .args(options)
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -96,7 +96,9 @@ impl Farm {
         let mut lab = Lab::new();
         let (client, old, new) = (lab.host("client"), lab.host("old"), lab.host("new"));
         let start = |host: &Host| -> Vec<Memcached> {
-            ports.iter().map(|port| Memcached::start_for(host, *port, connections)).collect()
+            // The limit of open files has to allow them.
+            let limit = ["-c", &connections.to_string()];
+            ports.iter().map(|port| Memcached::start_with(host, *port, &limit)).collect()
         };
         let (old_servers, new_servers) = (start(&old), start(&new));
         let served: String = ports.iter().map(|port| format!(" --port {port}")).collect();

@@ -1,0 +1,181 @@
+//! A new host that is not as it should be: nothing reaches a client, and the mirror finds its way back.
+
+use std::time::Duration;
+
+use mirror_tests::{
+    agent::sum,
+    client::{Connection, frame, udp},
+    memcached::Memcached,
+    mirror::{Mirror, PORT},
+    wait,
+};
+use nix::sys::signal::Signal;
+
+/// Sends requests of every kind that a client can send, to the old host.
+fn requests(mirror: &Mirror, clients: &mut [Connection], prefix: &str) {
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.set(&format!("{prefix}{i}"), b"value");
+        client.get("nothing");
+    }
+    Connection::open(&mirror.client, mirror.old.v4(), PORT).set(prefix, b"new connection");
+    Connection::open(&mirror.client, mirror.old.v6(), PORT).set(prefix, b"new connection");
+    let socket = udp(&mirror.client, mirror.old.v4(), PORT);
+    socket.send(&frame(1, 1, b"get nothing\r\n")).expect("a datagram can be sent");
+    socket.recv(&mut [0; 1500]).expect("production replies");
+}
+
+fn connect(mirror: &Mirror, count: usize) -> Vec<Connection> {
+    (0..count).map(|_| mirror.connect()).collect()
+}
+
+/// Waits until what each of these clients sets is on the new server, too.
+fn assert_served_again(mirror: &Mirror, clients: &mut [Connection]) {
+    for (i, client) in clients.iter_mut().enumerate() {
+        wait::until("a connection to be served again", || {
+            let key = format!("again{i}");
+            client.set(&key, b"1");
+            std::thread::sleep(Duration::from_millis(50));
+            mirror.new_server.inside(&mirror.new).get(&key).map(|_| ())
+        });
+    }
+}
+
+#[test]
+fn nothing_answers_copies_where_drop_does_not_run() {
+    let mirror = Mirror::idle();
+    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let mut clients = connect(&mirror, 5);
+    let (v4, v6) = (mirror.new.v4(), mirror.new.v6());
+    mirror
+        .old
+        .agent_ok(&format!("attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT}"));
+    requests(&mirror, &mut clients, "armed-not");
+    // With nobody behind the port, too, where a plain packet would be answered by a reset or by ICMP.
+    let Mirror { new_server, client, old, old_server, new, lab } = mirror;
+    drop(new_server);
+    let mirror =
+        Mirror { new_server: Memcached::start(&new, PORT + 1), client, old, old_server, new, lab };
+    requests(&mirror, &mut clients, "closed-port");
+    let source = mirror.old.settled("source");
+    assert!(source["cloned"] > 40, "{source:?}");
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+}
+
+#[test]
+fn a_memcached_that_is_restarted_is_fed_again() {
+    let mut mirror = Mirror::running();
+    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let mut clients = connect(&mirror, 10);
+    requests(&mirror, &mut clients, "before");
+    mirror.new_server.signal(Signal::SIGKILL);
+    requests(&mirror, &mut clients, "meanwhile");
+    mirror.new_server = Memcached::start(&mirror.new, PORT);
+    assert_served_again(&mirror, &mut clients);
+    requests(&mirror, &mut clients, "after");
+    mirror.settled();
+    mirror.assert_same((0..10).map(|i| format!("after{i}")).chain(["after".to_owned()]));
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+}
+
+#[test]
+fn a_memcached_that_is_stopped_for_long_catches_up_or_starts_anew() {
+    let mirror = Mirror::running();
+    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let mut clients = connect(&mirror, 10);
+    requests(&mirror, &mut clients, "before");
+    mirror.new_server.signal(Signal::SIGSTOP);
+    for round in 0..6 {
+        // More than the sockets take: some connections are given up.
+        clients[0].set("large", &[b'x'; 1_000_000]);
+        requests(&mirror, &mut clients, &format!("stopped{round}"));
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    mirror.new_server.signal(Signal::SIGCONT);
+    assert_served_again(&mirror, &mut clients);
+    requests(&mirror, &mut clients, "after");
+    mirror.settled();
+    mirror.assert_same((0..10).map(|i| format!("after{i}")).chain(["after".to_owned()]));
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+}
+
+#[test]
+fn a_memcached_that_refuses_connections_harms_nobody() {
+    let mut mirror = Mirror::idle();
+    mirror.new_server.signal(Signal::SIGKILL);
+    // Its limit includes what it needs itself; what is beyond is told so, and closed.
+    mirror.new_server =
+        Memcached::start_with(&mirror.new, PORT, &["-c", "64", "-o", "maxconns_fast"]);
+    mirror.start();
+    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let mut clients = connect(&mirror, 100);
+    for round in 0..3 {
+        requests(&mirror, &mut clients, &format!("round{round}-"));
+    }
+    let (_, target) = mirror.settled();
+    assert!(target["opened"] >= 100, "{target:?}");
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+}
+
+#[test]
+fn a_target_that_comes_back_empty_is_fed_again() {
+    let mut mirror = Mirror::running();
+    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let mut clients = connect(&mirror, 10);
+    requests(&mirror, &mut clients, "before");
+    // What a restart of the host does: nothing is attached, no socket is left, another memcached.
+    mirror.new_server.signal(Signal::SIGKILL);
+    mirror.new.agent_ok("detach --all");
+    requests(&mirror, &mut clients, "meanwhile");
+    mirror.new_server = Memcached::start(&mirror.new, PORT);
+    requests(&mirror, &mut clients, "not-armed-yet");
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
+    assert_served_again(&mirror, &mut clients);
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    let target = mirror.new.settled("target");
+    assert_eq!(target["adopted"], 10, "{target:?}");
+}
+
+#[test]
+fn a_target_with_syn_cookies_is_served() {
+    let mirror = Mirror::idle();
+    // 2: for every connection, not only when the queue is full.
+    mirror.new.shell("echo 2 >/proc/sys/net/ipv4/tcp_syncookies");
+    mirror.start();
+    let wire = mirror.watch_new();
+    let mut clients = connect(&mirror, 20);
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.set(&format!("cookie{i}"), &vec![b'c'; 1 << i.min(19)]);
+    }
+    mirror.assert_all_applied(wire);
+    mirror.assert_same((0..20).map(|i| format!("cookie{i}")));
+    let sent = mirror.new.shell("nstat -asz TcpExtSyncookiesRecv | tail -1");
+    assert!(!sent.contains(" 0 "), "cookies were in use: {sent}");
+}
+
+#[test]
+fn a_full_flow_table_is_counted_and_harms_nobody() {
+    let mirror = Mirror::idle();
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --flows 16"));
+    mirror.old.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
+    let wire = mirror.watch_new();
+    let mut clients = connect(&mirror, 40);
+    for (i, client) in clients.iter_mut().enumerate() {
+        client.set(&format!("full{i}"), b"1");
+    }
+    let (_, target) = mirror.settled();
+    assert!(target["discarded_table_full"] > 0, "{target:?}");
+    assert_eq!(sum(&target, "discarded_") + target["applied"], target["arrived"], "{target:?}");
+    // Room again.
+    drop(clients);
+    mirror.settled();
+    let mut client = mirror.connect();
+    client.set("later", b"1");
+    mirror.settled();
+    mirror.assert_same(["later"]);
+    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+}
