@@ -30,6 +30,8 @@ const LOST_LIMIT: u64 = 2 * WAIT_LIMIT;
 /// A server acknowledges what it took no later than this, in ns (RFC 1122, 4.2.3.2).
 const ACK_DELAY: u64 = 500_000_000;
 
+/// A flow that had no copy for so long may make room for another, in ns.
+const IDLE_LIMIT: u64 = 10_000_000_000;
 /// What arrives again sooner than this is a copy of the copy, in ns. Later, the stack may have dropped
 /// the first: no client sends again sooner (RFC 6298), and no server waits longer to acknowledge
 /// (kernel: `TCP_ATO_MIN`) unless it has a reason.
@@ -348,10 +350,22 @@ fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     Verdict::of(Action::ResetFirst, seq)
 }
 
+/// Whether a socket of memcached's may belong to the flow.
+#[inline(always)]
+pub fn has_socket(flow: &Flow) -> bool {
+    flow.copy.state == CopySide::STATE_OPEN || flow.copy.has(CopySide::BIT_SOCKET)
+}
+
+/// Whether the flow may make room for another at `now`, in ns.
+#[inline(always)]
+pub fn is_idle(copy: &CopySide, now: u64) -> bool {
+    now.saturating_sub(copy.seen_at) > IDLE_LIMIT
+}
+
 /// Where the server accepts a reset: exactly at what it expects next (RFC 5961, 3.2). It may not have
 /// acknowledged yet what was delivered a moment ago; after a while, what it acknowledged is the truth.
 #[inline(always)]
-fn reset_at(flow: &Flow, now: u64) -> u32 {
+pub fn reset_at(flow: &Flow, now: u64) -> u32 {
     let answered = flow.reply.has(ReplySide::BIT_SYN_ACK);
     if answered && now.saturating_sub(flow.copy.stalled_at) <= ACK_DELAY {
         flow.copy.next_seq

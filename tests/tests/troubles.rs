@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use mirror_tests::{
-    agent::sum,
     client::{Connection, frame, udp},
     memcached::Memcached,
     mirror::{Mirror, PORT},
@@ -158,24 +157,41 @@ fn a_target_with_syn_cookies_is_served() {
 }
 
 #[test]
-fn a_full_flow_table_is_counted_and_harms_nobody() {
+fn in_a_full_flow_table_the_idle_make_room() {
+    const ROOM: u64 = 16;
     let mirror = Mirror::idle();
-    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --flows 16"));
-    mirror.old.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
-    let wire = mirror.watch_new();
-    let mut clients = connect(&mirror, 40);
-    for (i, client) in clients.iter_mut().enumerate() {
-        client.set(&format!("full{i}"), b"1");
-    }
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --flows {ROOM}"));
+    let (v4, v6) = (mirror.new.v4(), mirror.new.v6());
+    mirror
+        .old
+        .agent_ok(&format!("attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT}"));
+    let (at_client, wire) = (mirror.watch("client"), mirror.watch_new());
+    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let idle = connections();
+
+    let open = |address| Connection::open(&mirror.client, address, PORT);
+    let mut first: Vec<_> = (0..8).map(|_| open(mirror.old.v4())).collect();
+    first.extend((0..8).map(|_| open(mirror.old.v6())));
+    first.iter_mut().enumerate().for_each(|(i, client)| client.set(&format!("first{i}"), b"1"));
+    let mut more: Vec<_> = (0..10).map(|_| mirror.connect()).collect();
+    more.iter_mut().for_each(|client| client.set("no-room", b"1"));
     let (_, target) = mirror.settled();
-    assert!(target["discarded_table_full"] > 0, "{target:?}");
-    assert_eq!(sum(&target, "discarded_") + target["applied"], target["arrived"], "{target:?}");
-    // Room again.
-    drop(clients);
-    mirror.settled();
-    let mut client = mirror.connect();
-    client.set("later", b"1");
-    mirror.settled();
-    mirror.assert_same(["later"]);
+    assert!(target["discarded_table_full"] >= 20, "nobody is idle: {target:?}");
+    assert_eq!(target["evicted"], 0, "{target:?}");
+
+    // The limit is ten seconds.
+    std::thread::sleep(Duration::from_millis(10_500));
+    let mut late = [open(mirror.old.v4()), open(mirror.old.v6())];
+    late.iter_mut().enumerate().for_each(|(i, client)| client.set(&format!("late{i}"), b"1"));
+    let (_, target) = mirror.settled();
+    assert_eq!(target["evicted"], 2, "{target:?}");
+    mirror.assert_same(["late0", "late1"]);
+    wait::until("the sockets of those that went to end", || {
+        (connections() == idle + ROOM).then_some(())
+    });
+    // Those who went are welcome again, when there is room.
+    drop((more, late));
+    assert_served_again(&mirror, &mut first);
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
 }

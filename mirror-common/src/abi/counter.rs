@@ -130,6 +130,8 @@ counters! {
         Reset = "reset",
         /// Flows that ended.
         Closed = "closed",
+        /// Idle flows that were ended to make room in a full table.
+        Evicted = "evicted",
         /// 4-tuples that a real client took over.
         RealTakeover = "real_takeover",
         /// Packets of real clients to a served port, untouched.

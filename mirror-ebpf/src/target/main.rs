@@ -7,6 +7,7 @@
 #![no_main]
 
 mod egress;
+mod evict;
 mod hold;
 mod ingress;
 mod maps;

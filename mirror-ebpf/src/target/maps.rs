@@ -1,13 +1,16 @@
 //! The target's maps, and the only functions that touch them.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_F_NO_PREALLOC, BPF_NOEXIST},
+    helpers::generated::bpf_for_each_map_elem,
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 use mirror_common::{
-    abi::{Finished, Flow, FlowKey, Meta, TargetCounter, served},
-    copy::Segment,
+    abi::{Finished, Flow, FlowKey, Meta, TargetCounter, served, v4_mapped},
+    copy::{self, Segment},
     parse::Headers,
     tcp::Header,
 };
@@ -17,7 +20,7 @@ use mirror_ebpf::counters::Counters;
 #[map]
 static PORTS: Array<u32> = Array::with_max_entries(1 << 16, 0);
 
-/// The agent sets the size. Not an LRU: a flow that is evicted would let replies out.
+/// The agent sets the size. Not an LRU: a flow that the kernel evicts would let replies out.
 #[map]
 static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 20, BPF_F_NO_PREALLOC);
 
@@ -141,6 +144,72 @@ pub fn add_flow(key: &FlowKey) -> Option<&'static mut Flow> {
     #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it is on the stack")]
     let _ = FLOWS.insert(key, &NEW_FLOW, u64::from(BPF_NOEXIST));
     flow(key)
+}
+
+/// Flows that are looked at to find one that makes room: a µs or two for each fifty.
+const SAMPLE: u32 = 1000;
+
+/// What is sought, and what was found.
+struct Search {
+    v4: bool,
+    now: u64,
+    left: u32,
+    oldest: u64,
+    found: FlowKey,
+}
+
+/// Of a sample of flows of `family`, the one that was idle the longest; `None` where all are in use.
+#[inline(never)]
+pub fn longest_idle(family: u8, now: u64) -> Option<FlowKey> {
+    let mut search = Search {
+        v4: family == 4,
+        now,
+        left: SAMPLE,
+        oldest: u64::MAX,
+        found: FlowKey {
+            client_addr: [0; 4],
+            local_addr: [0; 4],
+            client_port: 0,
+            local_port: 0,
+            protocol: 0,
+            pad: 0,
+            request: 0,
+        },
+    };
+    let visit: unsafe extern "C" fn(*mut c_void, *const FlowKey, *const Flow, *mut Search) -> i64 =
+        visit;
+    // SAFETY: the kernel calls `visit` with the map, an entry, and `search`, which outlives the call.
+    unsafe {
+        bpf_for_each_map_elem(
+            (&raw const FLOWS).cast_mut().cast(),
+            visit as *mut c_void,
+            (&raw mut search).cast(),
+            0,
+        );
+    }
+    if search.oldest == u64::MAX { None } else { Some(search.found) }
+}
+
+/// Called by the kernel for each flow; returns 1 to stop.
+unsafe extern "C" fn visit(
+    _map: *mut c_void,
+    key: *const FlowKey,
+    flow: *const Flow,
+    search: *mut Search,
+) -> i64 {
+    // SAFETY: valid for as long as the call is (see `longest_idle`).
+    let (key, flow, search) = unsafe { (&*key, &*flow, &mut *search) };
+    let is_v4 =
+        key.client_addr[2] == v4_mapped(0)[2] && key.client_addr[0] | key.client_addr[1] == 0;
+    if is_v4 == search.v4
+        && flow.copy.seen_at < search.oldest
+        && copy::is_idle(&flow.copy, search.now)
+    {
+        search.oldest = flow.copy.seen_at;
+        search.found = *key;
+    }
+    search.left -= 1;
+    i64::from(search.left == 0)
 }
 
 /// Ends a flow: its stragglers are those before `end`.

@@ -1,7 +1,10 @@
 //! Makes the puppet's segments, in place: of copies, and of memcached's replies.
 
 use mirror_common::{
-    abi::mark::{self, Stage},
+    abi::{
+        Address,
+        mark::{self, Stage},
+    },
     checksum::{self, difference},
     packet::Packet,
     parse::Headers,
@@ -64,6 +67,18 @@ pub fn into_rst(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result
     new.set_ack(0);
     cut(skb, headers, tcp::HEADER)?;
     write_header(skb, headers, &mut new, 0)
+}
+
+/// Gives a packet other addresses, of the same family; not yet a checksum that fits.
+#[inline(always)]
+pub fn readdress(skb: Skb, headers: &Headers, src: &Address, dst: &Address) -> Result<(), Refused> {
+    if headers.family == 4 {
+        skb.store(headers.l3 + 12, &[src[3], dst[3]])?;
+        let change = difference(&headers.src, src) + difference(&headers.dst, dst);
+        return skb.adjust_l3(headers, change);
+    }
+    skb.store_summed(headers.l3 + 8, src)?;
+    skb.store_summed(headers.l3 + 24, dst)
 }
 
 /// Makes the puppet's acknowledgement of a reply that is about to leave.

@@ -17,7 +17,7 @@ use mirror_ebpf::{
 };
 
 use crate::{
-    hold,
+    evict, hold,
     maps::{self, Work},
     segment,
 };
@@ -45,6 +45,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     count_pass(pass, segments);
     let flow = match find(skb, work) {
         Ok(flow) => flow,
+        Err(TargetCounter::DiscardedTableFull) => return evict::make_room(skb, work),
         Err(reason) => return discard(reason, segments),
     };
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
@@ -192,14 +193,14 @@ fn prelude(skb: Skb, made: Result<(), Refused>) -> i32 {
 }
 
 #[inline(always)]
-fn discard(reason: TargetCounter, segments: u64) -> i32 {
+pub fn discard(reason: TargetCounter, segments: u64) -> i32 {
     maps::count_many(reason, segments);
     DROP
 }
 
 /// Queues the copy, still sealed, to be judged again after what is made of this skb.
 #[inline(always)]
-fn again(skb: Skb) -> Result<(), Refused> {
+pub fn again(skb: Skb) -> Result<(), Refused> {
     skb.set_mark(mark::pack(Stage::Again, 0));
     skb.clone_to_ingress(skb.ifindex())
 }
