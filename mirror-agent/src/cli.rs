@@ -96,6 +96,10 @@ pub struct Common {
     /// Stay, show counters, and detach on Ctrl-C or SIGTERM
     #[arg(long)]
     pub foreground: bool,
+
+    /// Say what becomes of each packet of the mirror, up to 100 a second for each hook and processor
+    #[arg(long, requires = "foreground")]
+    pub debug_packets: bool,
 }
 
 /// `stats`.

@@ -28,6 +28,7 @@ pub mod mapping;
 pub mod neighbour;
 pub mod network;
 pub mod object;
+pub mod packet_lines;
 pub mod pins;
 pub mod preflight;
 pub mod render;

@@ -8,10 +8,12 @@ use mirror_agent::{cli::Cli, command};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or("warn,packets=info"),
+    )
+    .format_timestamp(None)
+    .format_target(false)
+    .init();
     match command::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

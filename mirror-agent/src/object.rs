@@ -12,6 +12,9 @@ use mirror_common::abi::Meta;
 
 use crate::pins::{Attachment, Role};
 
+/// Bytes of a ring buffer that nobody writes to: the kernel wants a page.
+const SMALLEST_RING: u32 = 4096;
+
 static SOURCE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/source"));
 static TARGET: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/target"));
 
@@ -28,6 +31,8 @@ pub struct Settings {
     pub flows: u32,
     /// How often each TCP copy is sent, for the source.
     pub redundancy: u32,
+    /// Whether to log packets.
+    pub debug_packets: bool,
 }
 
 /// Loads `attachment`'s object. Maps that are pinned are used, others are made and pinned.
@@ -47,7 +52,12 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 (TARGET, &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "COUNTERS", "META"])
             }
         };
+    let debug_packets = u32::from(settings.debug_packets);
     loader.override_global("SEAL", &settings.magic, true);
+    loader.override_global("DEBUG_PACKETS", &debug_packets, true);
+    if !settings.debug_packets {
+        loader.map_max_entries("AYA_LOGS", SMALLEST_RING);
+    }
     for name in maps {
         loader.map_pin_path(name, attachment.map(name));
     }

@@ -9,7 +9,7 @@ pub mod served;
 #[cfg(feature = "user")]
 mod user;
 
-pub use counter::{MappingCounter, SourceCounter, TargetCounter};
+pub use counter::{LABEL, MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
 pub use mapping::{MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot};
 pub use meta::Meta;

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod counters;
+pub mod debug;
 pub mod settings;
 pub mod skb;
 

@@ -15,6 +15,7 @@ use crate::{
     neighbour,
     network::{Interface, Network, Route},
     object::{self, Settings},
+    packet_lines::PacketLines,
     pins::{Attachment, Role, Store},
 };
 
@@ -35,12 +36,13 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         hold_ifindex: 0,
         flows: 0,
         redundancy: arguments.redundancy,
+        debug_packets: arguments.common.debug_packets,
     };
     let result = install(&attachment, &interface, &settings, &entries, &ways_out);
     if result.is_err() && fresh {
         attachment.remove()?;
     }
-    let changed = result?;
+    let (changed, lines) = result?;
     drop(lock);
 
     println!("{}: {}", interface.name, if fresh { "attached" } else { changed });
@@ -51,7 +53,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         log::warn!("{} is down: nothing arrives until it is up", interface.name);
     }
     if arguments.common.foreground {
-        foreground::run(store, &network, &[attachment]).await?;
+        foreground::run(store, &network, &[attachment], lines).await?;
     }
     Ok(())
 }
@@ -133,7 +135,7 @@ fn install(
     settings: &Settings,
     entries: &[(MapSpec, Mapping)],
     ways_out: &[WayOut],
-) -> Result<&'static str> {
+) -> Result<(&'static str, Option<PacketLines>)> {
     attachment.create()?;
     let mut ebpf = object::load(attachment, settings)?;
     let changed = fill(attachment, entries)?;
@@ -157,7 +159,9 @@ fn install(
         Hook { program: "source_ingress", side: TcAttachType::Ingress, pin: "ingress", ..egress };
     hooks::attach(&mut ebpf, attachment, &ingress)?;
     object::write_meta(attachment, settings)?;
-    Ok(if changed { "was attached; its maps are now" } else { "was attached already, with" })
+    let changed =
+        if changed { "was attached; its maps are now" } else { "was attached already, with" };
+    Ok((changed, PacketLines::take(&mut ebpf, settings)?))
 }
 
 /// Makes the kernel's tables say `entries`. A map that stays keeps its index and its counters.

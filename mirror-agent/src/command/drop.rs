@@ -10,6 +10,7 @@ use crate::{
     hooks::{self, Hook},
     network::{Interface, Network},
     object::{self, Settings},
+    packet_lines::PacketLines,
     pins::{Attachment, Role, Store},
     retire,
 };
@@ -27,7 +28,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
         attachment.remove()?;
         hold_device::remove(&network, interface.index).await?;
     }
-    result?;
+    let lines = result?;
     drop(lock);
 
     let ports: Vec<String> = arguments.ports.iter().map(ToString::to_string).collect();
@@ -41,7 +42,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
         log::warn!("{} is down: nothing arrives until it is up", interface.name);
     }
     if arguments.common.foreground {
-        foreground::run(store, &network, &[attachment]).await?;
+        foreground::run(store, &network, &[attachment], lines).await?;
     }
     Ok(())
 }
@@ -51,7 +52,7 @@ async fn install(
     attachment: &Attachment,
     interface: &Interface,
     arguments: &cli::Drop,
-) -> Result<()> {
+) -> Result<Option<PacketLines>> {
     attachment.create()?;
     let settings = Settings {
         magic: arguments.common.magic,
@@ -59,6 +60,7 @@ async fn install(
         hold_ifindex: hold_device::ensure(network, interface.index).await?,
         flows: arguments.flows,
         redundancy: 1,
+        debug_packets: arguments.common.debug_packets,
     };
     let mut ebpf = object::load(attachment, &settings)?;
     let retired: Vec<u16> = retire::served(attachment)?
@@ -98,5 +100,6 @@ async fn install(
     for port in &arguments.ports {
         table.set(u32::from(*port), served::YES, 0).context("cannot write PORTS")?;
     }
-    object::write_meta(attachment, &settings)
+    object::write_meta(attachment, &settings)?;
+    PacketLines::take(&mut ebpf, &settings)
 }

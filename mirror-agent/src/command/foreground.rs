@@ -5,7 +5,9 @@ use std::{io::Write as _, time::Duration};
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{counters, network::Network, pins::Attachment, pins::Store, render};
+use crate::{
+    counters, network::Network, packet_lines::PacketLines, pins::Attachment, pins::Store, render,
+};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -14,10 +16,14 @@ pub(super) async fn run(
     store: &Store,
     network: &Network,
     attachments: &[Attachment],
+    lines: Option<PacketLines>,
 ) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut tick = tokio::time::interval(INTERVAL);
+    if let Some(lines) = lines {
+        lines.show()?;
+    }
     let mut before: Option<Vec<counters::Snapshot>> = None;
     loop {
         tokio::select! {

@@ -2,6 +2,19 @@
 //!
 //! One list is the index of the per-CPU values in the kernel, the row in `stats` and the key in JSON.
 
+/// Bytes of a counter's name that is filled up with blanks.
+pub const LABEL: usize = 24;
+
+const fn label(name: &str) -> [u8; LABEL] {
+    let (bytes, mut label, mut at) = (name.as_bytes(), [b' '; LABEL], 0);
+    assert!(bytes.len() < LABEL, "names fit");
+    while at < bytes.len() {
+        label[at] = bytes[at];
+        at += 1;
+    }
+    label
+}
+
 macro_rules! counters {
     ($(#[$doc:meta])* $name:ident { $($(#[doc = $help:literal])+ $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -19,6 +32,9 @@ macro_rules! counters {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
+
+            /// The names by index, filled up with blanks.
+            pub const LABELS: [[u8; LABEL]; Self::COUNT] = [$(label($text)),+];
 
             /// What it counts, in a sentence.
             pub const fn help(self) -> &'static str {

@@ -7,22 +7,31 @@
 
 mod egress;
 mod ingress;
+mod lines;
 mod maps;
 mod rewrite;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
-use mirror_ebpf::skb::Skb;
+use mirror_ebpf::{debug, skb::Skb};
 
 /// tc ingress. Every packet goes on, whatever happened to its copy.
 #[classifier]
 pub fn source_ingress(ctx: TcContext) -> i32 {
-    ingress::run(Skb::new(&ctx))
+    let skb = Skb::new(&ctx);
+    debug::before::<lines::Ingress>(skb);
+    let verdict = ingress::run(skb);
+    debug::after::<lines::Ingress>();
+    verdict
 }
 
 /// tc egress. Packets that are not copies go on untouched.
 #[classifier]
 pub fn source_egress(ctx: TcContext) -> i32 {
-    egress::run(Skb::new(&ctx))
+    let skb = Skb::new(&ctx);
+    debug::before::<lines::Egress>(skb);
+    let verdict = egress::run(skb);
+    debug::after::<lines::Egress>();
+    verdict
 }
 
 #[unsafe(link_section = "license")]

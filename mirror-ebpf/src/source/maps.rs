@@ -7,7 +7,9 @@ use aya_ebpf::{
 use mirror_common::abi::{
     Address, MAX_FAN_OUT, MAX_MAPPINGS, Mapping, MappingCounter, Meta, PortSlot, SourceCounter,
 };
-use mirror_ebpf::counters::Counters;
+use mirror_ebpf::{counters::Counters, debug};
+
+use crate::lines;
 
 #[map]
 static PORTS: Array<PortSlot> = Array::with_max_entries(1 << 16, 0);
@@ -37,6 +39,7 @@ pub fn count(counter: SourceCounter) {
 /// Adds one to this CPU's counter of packets seen, and to that of what became of one.
 #[inline(always)]
 pub fn count_seen(fate: SourceCounter) {
+    debug::note::<lines::Ingress>(fate as u32);
     if let Some(counters) = Counters::of(&COUNTERS, 0) {
         counters.add(SourceCounter::Seen as usize, 1);
         counters.add(fate as usize, 1);
@@ -46,6 +49,7 @@ pub fn count_seen(fate: SourceCounter) {
 /// Adds to this CPU's counter of mapping `index`.
 #[inline(always)]
 pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
+    debug::note::<lines::Egress>(counter as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(counter as usize, amount);
     }
@@ -54,6 +58,7 @@ pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
 /// Adds a copy that left, in so many segments and bytes, to this CPU's counters of mapping `index`.
 #[inline(always)]
 pub fn count_sent(index: u32, segments: u64, bytes: u64) {
+    debug::note::<lines::Egress>(MappingCounter::Sent as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(MappingCounter::Sent as usize, 1);
         counters.add(MappingCounter::SentSegments as usize, segments);

@@ -10,24 +10,33 @@ mod egress;
 mod evict;
 mod hold;
 mod ingress;
+mod lines;
 mod maps;
 mod segment;
 mod tcp_copy;
 mod udp_copy;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
-use mirror_ebpf::skb::Skb;
+use mirror_ebpf::{debug, skb::Skb};
 
 /// tc ingress of the interface that copies arrive at.
 #[classifier]
 pub fn target_ingress(ctx: TcContext) -> i32 {
-    ingress::run(Skb::new(&ctx))
+    let skb = Skb::new(&ctx);
+    debug::before::<lines::Ingress>(skb);
+    let verdict = ingress::run(skb);
+    debug::after::<lines::Ingress>();
+    verdict
 }
 
 /// tc egress of the interface that replies would leave by.
 #[classifier]
 pub fn target_egress(ctx: TcContext) -> i32 {
-    egress::run(Skb::new(&ctx))
+    let skb = Skb::new(&ctx);
+    debug::before::<lines::Egress>(skb);
+    let verdict = egress::run(skb);
+    debug::after::<lines::Egress>();
+    verdict
 }
 
 /// tc ingress of the far end of the hold device.

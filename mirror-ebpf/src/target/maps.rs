@@ -14,7 +14,9 @@ use mirror_common::{
     parse::Headers,
     tcp::Header,
 };
-use mirror_ebpf::counters::Counters;
+use mirror_ebpf::{counters::Counters, debug};
+
+use crate::lines;
 
 /// Index is the port, the value one of `served`. Four bytes, as arrays round up to eight.
 #[map]
@@ -90,6 +92,7 @@ pub fn count(counter: TargetCounter) {
 /// Adds to this CPU's counter.
 #[inline(always)]
 pub fn count_many(counter: TargetCounter, amount: u64) {
+    debug::note::<lines::Ingress>(counter as u32);
     if let Some(counters) = Counters::of(&COUNTERS, 0) {
         counters.add(counter as usize, amount);
     }
