@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use mirror_common::abi::MAX_REDUNDANCY;
+use mirror_common::abi::{MAX_REDUNDANCY, mac_key};
 
 use crate::mapping::MapSpec;
 
@@ -76,6 +76,11 @@ pub struct Drop {
     /// Port of a memcached that serves copies; repeat it for more
     #[arg(long = "port", value_name = "PORT", required = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
+
+    /// Take copies only from this MAC address, of an old host or of the router before this host; repeat
+    /// it for more
+    #[arg(long = "from", value_name = "MAC", value_parser = mac)]
+    pub from: Vec<u64>,
 
     /// Connections that can be mirrored at once; 96 + 40 bytes of kernel memory each when used
     #[arg(long, value_name = "COUNT", default_value_t = 1 << 18, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
@@ -150,6 +155,17 @@ fn number(text: &str) -> Result<u32, String> {
     parsed.map_err(|_| "expected a number below 2^32, like 4711 or 0x1267".to_owned())
 }
 
+/// A MAC address like `02:00:5e:10:00:01`, as a map key.
+fn mac(text: &str) -> Result<u64, String> {
+    let wrong = || format!("expected a MAC address like 02:00:5e:10:00:01, not '{text}'");
+    let bytes: Vec<u8> = text
+        .split(':')
+        .map(|part| u8::from_str_radix(part, 16).ok().filter(|_| part.len() == 2))
+        .collect::<Option<_>>()
+        .ok_or_else(wrong)?;
+    Ok(mac_key(bytes.try_into().map_err(|_| wrong())?))
+}
+
 /// A time like `500ms`, `1s`, `2m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time like 500ms, 1s or 2m, not '{text}'");
@@ -173,6 +189,14 @@ mod tests {
     fn the_definition_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn mac_addresses() {
+        assert_eq!(mac("02:00:5e:10:00:fF"), Ok(0x0200_5e10_00ff));
+        for text in ["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "2:0:5e:10:0:1", "x", "é:1"] {
+            assert!(mac(text).is_err(), "{text}");
+        }
     }
 
     #[test]

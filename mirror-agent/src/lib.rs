@@ -22,6 +22,8 @@
 pub mod cli;
 pub mod command;
 pub mod counters;
+pub mod farewell;
+pub mod feeders;
 pub mod hold_device;
 pub mod hooks;
 pub mod mapping;

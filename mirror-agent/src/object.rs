@@ -31,6 +31,8 @@ pub struct Settings {
     pub flows: u32,
     /// How often each TCP copy is sent, for the source.
     pub redundancy: u32,
+    /// Whether only some may feed copies, for the target.
+    pub feeders_limited: bool,
     /// Whether to log packets.
     pub debug_packets: bool,
 }
@@ -49,7 +51,11 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 loader
                     .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
                     .override_global("IFINDEX", &settings.ifindex, true);
-                (TARGET, &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "COUNTERS", "META"])
+                let limited = if settings.feeders_limited { &1u32 } else { &0 };
+                loader.override_global("FEEDERS_LIMITED", limited, true);
+                let maps =
+                    &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "FEEDERS", "COUNTERS", "META"];
+                (TARGET, maps)
             }
         };
     let debug_packets = u32::from(settings.debug_packets);

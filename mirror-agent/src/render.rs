@@ -31,4 +31,6 @@ pub struct State {
     pub maps: Vec<MapSpec>,
     /// Ports of a target.
     pub ports: Vec<u16>,
+    /// MAC addresses that a target takes copies from; none for all.
+    pub from: Vec<String>,
 }

@@ -1,4 +1,5 @@
-//! Ends memcached's sockets of mirrored connections, by the kernel's socket diagnosis (`sock_diag`).
+//! Lists memcached's connections, and ends those that are mirrored, by the kernel's socket diagnosis
+//! (`sock_diag`).
 //!
 //! Without the programs nobody plays these sockets' client: sooner or later they would send something
 //! to the real one. So they go while the programs at egress still swallow their resets.
@@ -31,8 +32,7 @@ use crate::mapping::ip;
 /// Ends the sockets of these flows, in this network namespace; returns how many there were. Fails on
 /// a kernel that cannot do it (before 4.5, or without `CONFIG_INET_DIAG_DESTROY`).
 pub fn destroy(flows: &[FlowKey]) -> Result<usize> {
-    let socket = Socket::new(NETLINK_SOCK_DIAG).context("cannot open a sock_diag socket")?;
-    socket.connect(&Kernel::new(0, 0)).context("cannot reach the kernel's sock_diag")?;
+    let socket = open()?;
     let ports: BTreeSet<u16> = flows.iter().map(|flow| u16::from_be(flow.local_port)).collect();
     let mirrored: HashSet<_> = flows.iter().map(ends_of_flow).collect();
     let mut ended = 0;
@@ -45,6 +45,23 @@ pub fn destroy(flows: &[FlowKey]) -> Result<usize> {
         }
     }
     Ok(ended)
+}
+
+/// Connections of this host, in this network namespace, to the local port `port`: own end, client's
+/// end.
+pub fn connections(port: u16) -> Result<Vec<(SocketAddr, SocketAddr)>> {
+    let socket = open()?;
+    let mut found = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        found.extend(list(&socket, family, port)?.iter().map(ends));
+    }
+    Ok(found)
+}
+
+fn open() -> Result<Socket> {
+    let socket = Socket::new(NETLINK_SOCK_DIAG).context("cannot open a sock_diag socket")?;
+    socket.connect(&Kernel::new(0, 0)).context("cannot reach the kernel's sock_diag")?;
+    Ok(socket)
 }
 
 /// Own end and client's end. Addresses as such: memcached may serve IPv4 on a socket of IPv6.

@@ -18,7 +18,7 @@
 
 use crate::abi::{CopySide, Flow, ReplySide};
 use crate::memcache::Start;
-use crate::tcp::{ACK, FIN, RST, SYN, after};
+use crate::tcp::{ACK, FIN, NO_MORE, RST, SYN, after};
 
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
@@ -163,6 +163,9 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
         Pass::First | Pass::Again => {}
     }
     let verdict = match flow.copy.state {
+        CopySide::STATE_WATCH | CopySide::STATE_OPEN if segment.flags & NO_MORE == NO_MORE => {
+            end_now(flow, Discard::NoFlow, now)
+        }
         CopySide::STATE_WATCH => watch(flow, segment, pass, now),
         CopySide::STATE_OPEN => open(flow, segment, pass, now),
         _ => Verdict::discard(Discard::RealClient),
@@ -194,7 +197,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         };
     }
     if segment.has(RST) || segment.has(FIN) && segment.length == 0 {
-        return end_watched(flow, Discard::NoFlow, now);
+        return end_now(flow, Discard::NoFlow, now);
     }
     if segment.length == 0 {
         return Verdict::discard(Discard::PureAck);
@@ -207,7 +210,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         return Verdict::of(Action::Adopt, 0);
     }
     if segment.has(FIN) {
-        return end_watched(flow, Discard::Unproven, now);
+        return end_now(flow, Discard::Unproven, now);
     }
     let copy = &mut flow.copy;
     if !copy.has(CopySide::BIT_WATCHED) || after(segment.end(), copy.watch_end) {
@@ -219,10 +222,10 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     Verdict::discard(Discard::Unproven)
 }
 
-/// The client ended a connection that is not fed: resets the puppet's socket, if one is left over.
+/// A connection that is not fed, or will not be, ends: resets the puppet's socket, if there is one.
 #[inline(always)]
-fn end_watched(flow: &Flow, reason: Discard, now: u64) -> Verdict {
-    if flow.copy.has(CopySide::BIT_SOCKET) {
+fn end_now(flow: &Flow, reason: Discard, now: u64) -> Verdict {
+    if has_socket(flow) {
         Verdict::of(Action::Abort, reset_at(flow, now))
     } else {
         Verdict { action: Action::Forget, number: 0, reason }

@@ -13,6 +13,10 @@ pub const ACK: u8 = 0x10;
 /// URG flag.
 pub const URG: u8 = 0x20;
 
+/// Flags of a sealed segment by which a source says that no more copies of a connection come. No
+/// client has a use for the two together.
+pub const NO_MORE: u8 = SYN | RST;
+
 /// Length of a header without options.
 pub const HEADER: u32 = 20;
 /// Longest header.

@@ -119,6 +119,36 @@ fn detach_ends_mirrored_connections_and_no_packet_reaches_a_client() {
 }
 
 #[test]
+fn when_copies_end_the_target_ends_its_connections() {
+    let mirror = Mirror::idle();
+    let idle = mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections") - idle;
+    mirror.start();
+    let (at_client, wire) = (mirror.watch("client"), mirror.watch_new());
+    let mut v4: Vec<_> = (0..10).map(|_| mirror.connect()).collect();
+    let mut v6: Vec<_> =
+        (0..10).map(|_| Connection::open(&mirror.client, mirror.old.v6(), PORT)).collect();
+    for client in v4.iter_mut().chain(&mut v6) {
+        client.set("key", b"value");
+    }
+    // One has a request under way.
+    v4[0].send(b"set half 0 0 10\r\nhal");
+    mirror.settled();
+    assert_eq!(connections(), 20);
+    // A map that goes, in place.
+    mirror.old.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
+    wait::until("the connections of one family to end", || (connections() == 10).then_some(()));
+    mirror.old.agent_ok("detach eth0");
+    wait::until("all connections to end", || (connections() == 0).then_some(()));
+    let target = mirror.new.settled("target");
+    assert_eq!((target["opened"], target["closed"]), (20, 20), "{target:?}");
+    v4[0].send(b"f-open-\r\n");
+    assert_eq!(v4[0].read_until(b"\r\n"), b"STORED\r\n", "production goes on");
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+}
+
+#[test]
 fn everything_can_be_said_twice() {
     let mirror = Mirror::running();
     let mut client = mirror.connect();

@@ -1,6 +1,12 @@
 //! The new server's own clients and monitoring: always served, with no list to keep.
 
-use mirror_tests::{agent::lost, client::Connection, memcached::Memcached, mirror::Mirror};
+use mirror_tests::{
+    Host,
+    agent::lost,
+    client::{Connection, frame, udp},
+    memcached::Memcached,
+    mirror::{Mirror, PORT},
+};
 
 #[test]
 fn clients_of_the_new_server_are_served_while_it_is_mirrored_to() {
@@ -70,6 +76,41 @@ fn connections_from_before_drop_stay_real() {
     mirror.settled();
     mirror.assert_same((0..20).map(|i| format!("m{i}")));
     assert!(real.get("r19").is_some(), "served to the end");
+}
+
+#[test]
+fn copies_may_be_taken_from_some_hosts_only() {
+    let mirror = Mirror::idle();
+    let mac = |host: &Host| {
+        let link = host.shell("ip -o link show eth0");
+        let rest = link.split("link/ether ").nth(1).expect("a MAC address");
+        rest.split(' ').next().expect("a MAC address").to_owned()
+    };
+    let attach = format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4());
+    let drop_from = |host: &Host| format!("drop eth0 --port {PORT} --from {}", mac(host));
+    let requests = |prefix: &str| {
+        mirror.connect().set(prefix, b"1");
+        let socket = udp(&mirror.client, mirror.old.v4(), PORT);
+        let request = format!("set {prefix}-udp 0 0 1\r\n1\r\n");
+        socket.send(&frame(1, 1, request.as_bytes())).expect("a datagram can be sent");
+        socket.recv(&mut [0; 1500]).expect("production replies");
+    };
+    // From somebody else: nothing is taken.
+    mirror.new.agent_ok(&drop_from(&mirror.client));
+    mirror.old.agent_ok(&attach);
+    requests("stranger");
+    let (_, target) = mirror.settled();
+    assert_eq!(target["discarded_feeder"], target["arrived"], "{target:?}");
+    assert_eq!(mirror.new_server.stat(&mirror.new, "curr_items"), 0);
+    // From the old host, in place.
+    mirror.new.agent_ok(&drop_from(&mirror.old));
+    let status = mirror.new.agent_ok("status");
+    assert!(status.contains(&format!("only from {}", mac(&mirror.old))), "{status}");
+    assert!(!status.contains(&mac(&mirror.client)), "{status}");
+    requests("known");
+    mirror.settled();
+    mirror.assert_same(["known", "known-udp"]);
+    assert_eq!(mirror.new_server.stat(&mirror.new, "curr_items"), 2);
 }
 
 #[test]

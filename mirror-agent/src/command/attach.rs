@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::TcAttachType;
-use mirror_common::abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping, PortSlot};
+use mirror_common::{
+    abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping, PortSlot},
+    seal::Magic,
+};
 
 use super::foreground;
 use crate::{
@@ -36,6 +39,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         hold_ifindex: 0,
         flows: 0,
         redundancy: arguments.redundancy,
+        feeders_limited: false,
         debug_packets: arguments.common.debug_packets,
     };
     let result = install(&attachment, &interface, &settings, &entries, &ways_out);
@@ -138,7 +142,8 @@ fn install(
 ) -> Result<(&'static str, Option<PacketLines>)> {
     attachment.create()?;
     let mut ebpf = object::load(attachment, settings)?;
-    let changed = fill(attachment, entries)?;
+    let old = in_use(attachment)?;
+    let changed = fill(attachment, &old, entries)?;
     // Egress first: a copy must never meet an interface without the program that seals it.
     let egress = Hook {
         program: "source_egress",
@@ -159,16 +164,21 @@ fn install(
         Hook { program: "source_ingress", side: TcAttachType::Ingress, pin: "ingress", ..egress };
     hooks::attach(&mut ebpf, attachment, &ingress)?;
     object::write_meta(attachment, settings)?;
+    let gone = old.into_values().filter(|spec| entries.iter().all(|(kept, _)| kept != spec));
+    super::detach::say_farewell(&interface.name, gone, Magic(settings.magic));
     let changed =
         if changed { "was attached; its maps are now" } else { "was attached already, with" };
     Ok((changed, PacketLines::take(&mut ebpf, settings)?))
 }
 
 /// Makes the kernel's tables say `entries`. A map that stays keeps its index and its counters.
-fn fill(attachment: &Attachment, entries: &[(MapSpec, Mapping)]) -> Result<bool> {
+fn fill(
+    attachment: &Attachment,
+    old: &BTreeMap<u32, MapSpec>,
+    entries: &[(MapSpec, Mapping)],
+) -> Result<bool> {
     let mut table = object::array::<Mapping>(attachment, "MAPPINGS")?;
     let mut ports = object::array::<PortSlot>(attachment, "PORTS")?;
-    let old = in_use(attachment)?;
 
     let mut indexes: BTreeMap<u32, MapSpec> = BTreeMap::new();
     let mut free = (0..MAX_MAPPINGS).filter(|index| !old.contains_key(index));
@@ -207,5 +217,5 @@ fn fill(attachment: &Attachment, entries: &[(MapSpec, Mapping)]) -> Result<bool>
         };
         table.set(*index, unused, 0).context("cannot write MAPPINGS")?;
     }
-    Ok(old != indexes)
+    Ok(*old != indexes)
 }

@@ -1,9 +1,13 @@
 //! `detach`: takes programs off and leaves nothing behind.
 
 use anyhow::Result;
+use mirror_common::seal::Magic;
 
 use crate::{
-    cli, hold_device,
+    cli,
+    counters::in_use,
+    farewell, hold_device,
+    mapping::MapSpec,
     network::{Interface, Network},
     object,
     pins::{Attachment, Role, Store},
@@ -36,14 +40,34 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
         end_connections(attachment).await;
     }
     // Known from the pins, since the interface may be gone or have another index by now.
-    let ifindex = object::meta(attachment).map(|meta| meta.ifindex);
+    let meta = object::meta(attachment);
+    let ifindex = meta.as_ref().map(|meta| meta.ifindex);
+    let maps = in_use(attachment).unwrap_or_default();
     attachment.remove()?;
+    if attachment.role == Role::Source
+        && let Ok(meta) = &meta
+    {
+        say_farewell(&attachment.interface, maps.into_values(), Magic(meta.seal));
+    }
     if attachment.role == Role::Target
         && let Ok(ifindex) = ifindex
     {
         hold_device::remove(network, ifindex).await?;
     }
     Ok(())
+}
+
+/// Tells the targets of `maps` that their copies end. Without it they end their connections when they
+/// are detached, or when a client that left is missed.
+pub(super) fn say_farewell(interface: &str, maps: impl Iterator<Item = MapSpec>, magic: Magic) {
+    let maps: Vec<MapSpec> = maps.collect();
+    match farewell::say(&maps, magic) {
+        Ok(count) => log::info!("{interface}: told targets of {count} connections"),
+        Err(error) => log::warn!(
+            "{interface}: could not tell the targets that copies end ({error:#}); their memcached \
+             keeps the connections until `detach` there"
+        ),
+    }
 }
 
 /// A mirror that cannot be stopped is worse than a warning: what fails here does not stay attached.

@@ -6,7 +6,7 @@ use mirror_common::abi::served;
 
 use super::foreground;
 use crate::{
-    cli, hold_device,
+    cli, feeders, hold_device,
     hooks::{self, Hook},
     network::{Interface, Network},
     object::{self, Settings},
@@ -60,9 +60,11 @@ async fn install(
         hold_ifindex: hold_device::ensure(network, interface.index).await?,
         flows: arguments.flows,
         redundancy: 1,
+        feeders_limited: !arguments.from.is_empty(),
         debug_packets: arguments.common.debug_packets,
     };
     let mut ebpf = object::load(attachment, &settings)?;
+    feeders::set(attachment, &arguments.from)?;
     let retired: Vec<u16> = retire::served(attachment)?
         .into_iter()
         .filter(|port| !arguments.ports.contains(port))

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::{
     cli,
     counters::in_use,
+    feeders,
     network::Network,
     object,
     pins::{Attachment, Role, Store},
@@ -42,9 +43,9 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     let meta = object::meta(attachment)?;
     let link = network.link(&attachment.interface).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (maps, ports) = match attachment.role {
-        Role::Source => (in_use(attachment)?.into_values().collect(), Vec::new()),
-        Role::Target => (Vec::new(), retire::served(attachment)?),
+    let (maps, ports, from) = match attachment.role {
+        Role::Source => (in_use(attachment)?.into_values().collect(), Vec::new(), Vec::new()),
+        Role::Target => (Vec::new(), retire::served(attachment)?, feeders::get(attachment)?),
     };
     Ok(State {
         interface: attachment.interface.clone(),
@@ -57,5 +58,6 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         redundancy: meta.redundancy,
         maps,
         ports,
+        from: from.into_iter().map(feeders::text).collect(),
     })
 }

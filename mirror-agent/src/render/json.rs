@@ -39,6 +39,7 @@ pub fn status(states: &[State]) -> String {
                 "redundancy": state.redundancy,
                 "maps": state.maps.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "ports": state.ports,
+                "from": state.from,
             })
         })
         .collect();

@@ -68,6 +68,7 @@ pub fn status(states: &[State]) -> String {
     for state in states {
         let mut what: Vec<String> = state.maps.iter().map(ToString::to_string).collect();
         what.extend(state.ports.iter().map(|port| format!("port {port}")));
+        what.extend(state.from.iter().map(|mac| format!("only from {mac}")));
         if state.redundancy > 1 {
             what.push(format!("each TCP copy {} times", state.redundancy));
         }
@@ -142,6 +143,7 @@ mod tests {
             redundancy: 2,
             maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
             ports: vec![],
+            from: vec![],
         };
         let target = State {
             interface: "eth1".into(),
@@ -150,6 +152,8 @@ mod tests {
             age: 61,
             maps: vec![],
             ports: vec![11211, 11212],
+            from: vec!["02:00:5e:10:00:01".into()],
+            redundancy: 1,
             ..source.clone()
         };
         insta::assert_snapshot!(status(&[source, target]));

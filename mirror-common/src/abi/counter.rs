@@ -136,6 +136,8 @@ counters! {
         DiscardedMalformed = "discarded_malformed",
         /// A sealed copy for a port that is not served here.
         DiscardedPort = "discarded_port",
+        /// A sealed copy from a link-layer address that may not feed copies.
+        DiscardedFeeder = "discarded_feeder",
         /// Connections opened by a copied SYN.
         Opened = "opened",
         /// Connections that are older than the mirror and were adopted.

@@ -16,7 +16,7 @@ use mirror_ebpf::{
     skb::{DROP, NEXT, Skb},
 };
 
-use crate::{maps, tcp_copy, udp_copy};
+use crate::{feeders, maps, tcp_copy, udp_copy};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -54,9 +54,16 @@ pub fn run(skb: Skb) -> i32 {
             return NEXT;
         };
         if seal::is_sealed_tcp(&header, settings::seal()) {
-            if service != served::YES {
+            let refused = if service != served::YES {
+                Some(TargetCounter::DiscardedPort)
+            } else if !feeders::allow(skb) {
+                Some(TargetCounter::DiscardedFeeder)
+            } else {
+                None
+            };
+            if let Some(reason) = refused {
                 let payload = headers.end.saturating_sub(headers.l4 + tcp::HEADER);
-                return refuse_port(pass, skb.segments(payload));
+                return refuse(pass, skb.segments(payload), reason);
             }
             return tcp_copy::run(skb, work, &header, pass, epoch);
         }
@@ -71,12 +78,11 @@ pub fn run(skb: Skb) -> i32 {
     NEXT
 }
 
-/// A sealed copy for a port that was taken off. The stack would drop it without a word; so do we.
+/// A sealed copy that is not welcome. The stack would drop it without a word; so do we.
 #[inline(always)]
-fn refuse_port(pass: Pass, segments: u64) -> i32 {
+fn refuse(pass: Pass, segments: u64, reason: TargetCounter) -> i32 {
     tcp_copy::count_pass(pass, segments);
-    maps::count_many(TargetCounter::DiscardedPort, segments);
-    DROP
+    tcp_copy::discard(reason, segments)
 }
 
 /// A real client's segment. If it opens a connection on a mirrored 4-tuple, the mirror stands back.

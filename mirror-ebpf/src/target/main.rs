@@ -8,6 +8,7 @@
 
 mod egress;
 mod evict;
+mod feeders;
 mod hold;
 mod ingress;
 mod lines;

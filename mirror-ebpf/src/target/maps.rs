@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 use mirror_common::{
-    abi::{Finished, Flow, FlowKey, Meta, TargetCounter, served, v4_mapped},
+    abi::{Finished, Flow, FlowKey, MAX_FEEDERS, Meta, TargetCounter, mac_key, served, v4_mapped},
     copy::{self, Segment},
     parse::Headers,
     tcp::Header,
@@ -33,6 +33,10 @@ static FINISHED: LruHashMap<FlowKey, Finished> = LruHashMap::with_max_entries(1 
 /// UDP requests of real clients. A reply to any other is dropped, so forgetting the oldest leaks none.
 #[map]
 static REAL_REQUESTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
+
+/// Source MAC addresses that copies may come from, as [`mac_key`] has them.
+#[map]
+static FEEDERS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_FEEDERS, 0);
 
 #[map]
 static COUNTERS: PerCpuArray<[u64; TargetCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
@@ -102,6 +106,12 @@ pub fn count_many(counter: TargetCounter, amount: u64) {
 #[inline(always)]
 pub fn service(port: u16) -> u32 {
     PORTS.get(u32::from(port)).copied().unwrap_or(served::NO)
+}
+
+/// Whether copies may come from this MAC address.
+#[inline(always)]
+pub fn is_feeder(mac: [u8; 6]) -> bool {
+    FEEDERS.get_ptr(mac_key(mac)).is_some()
 }
 
 /// The key of the flow that an arriving packet belongs to.

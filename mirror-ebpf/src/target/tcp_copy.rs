@@ -48,6 +48,10 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         Err(TargetCounter::DiscardedTableFull) => return evict::make_room(skb, work),
         Err(reason) => return discard(reason, segments),
     };
+    if work.plain.flags() & tcp::NO_MORE == tcp::NO_MORE {
+        // It has no place of its own in the stream: it is behind everything.
+        work.segment.seq = flow.copy.next_seq;
+    }
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
         return discard(TargetCounter::DiscardedStale, segments);
     }
@@ -71,7 +75,7 @@ pub fn count_pass(pass: Pass, segments: u64) {
 #[inline(always)]
 fn find(skb: Skb, work: &Work) -> Result<&'static mut Flow, TargetCounter> {
     let Work { headers, key, segment: seg, .. } = work;
-    let opens = seg.flags & tcp::SYN != 0;
+    let opens = seg.flags & tcp::NO_MORE == tcp::SYN;
     if let Some(flow) = maps::flow(key) {
         // A real client's connection may be over by now.
         if opens && flow.copy.state == CopySide::STATE_REAL && !skb.has_connection(headers) {

@@ -12,7 +12,7 @@ use mirror_ebpf::{
     skb::{DROP, NEXT, Skb},
 };
 
-use crate::maps;
+use crate::{feeders, maps};
 
 #[inline(always)]
 pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
@@ -34,6 +34,10 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
     maps::count(TargetCounter::Arrived);
     if service != served::YES {
         maps::count(TargetCounter::DiscardedPort);
+        return DROP;
+    }
+    if !feeders::allow(skb) {
+        maps::count(TargetCounter::DiscardedFeeder);
         return DROP;
     }
     // A reply passes only where a real client asked, and now a mirrored one did.
