@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use mirror_common::abi::{MAX_REDUNDANCY, mac_key};
 
-use crate::mapping::MapSpec;
+use crate::{hooks::Kind, mapping::MapSpec};
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
 ///
@@ -102,9 +102,35 @@ pub struct Common {
     #[arg(long)]
     pub foreground: bool,
 
+    /// By what programs are attached: tcx (Linux 6.6) or filters of clsact; auto takes tcx where it is
+    #[arg(long, value_name = "KIND", default_value = "auto")]
+    pub hook: HookKind,
+
     /// Say what becomes of each packet of the mirror, up to 100 a second for each hook and processor
     #[arg(long, requires = "foreground")]
     pub debug_packets: bool,
+}
+
+/// What `--hook` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HookKind {
+    /// The best that the kernel has.
+    Auto,
+    /// tcx links.
+    Tcx,
+    /// clsact filters.
+    Clsact,
+}
+
+impl HookKind {
+    /// What it means on this kernel.
+    pub fn resolve(self) -> anyhow::Result<Kind> {
+        match self {
+            Self::Auto => Kind::of_kernel(),
+            Self::Tcx => Ok(Kind::Tcx),
+            Self::Clsact => Ok(Kind::Clsact),
+        }
+    }
 }
 
 /// `stats`.

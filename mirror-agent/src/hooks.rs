@@ -1,7 +1,7 @@
 //! Programs on interfaces: attached through pinned tcx links, which outlive the agent and can be
-//! given a new program without a gap.
+//! given a new program without a gap; or, where the kernel has none, as filters (`clsact.rs`).
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{
     Ebpf,
     programs::{
@@ -11,7 +11,7 @@ use aya::{
     },
 };
 
-use crate::{object, pins::Attachment};
+use crate::{clsact, object, pins::Attachment, preflight};
 
 /// One program at one hook.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,24 @@ pub struct Hook<'a> {
     pub pin: &'a str,
     /// Whether to run before the programs that are there, or after.
     pub first: bool,
+    /// By what.
+    pub kind: Kind,
+}
+
+/// By what programs are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// tcx links: Linux 6.6 or later.
+    Tcx,
+    /// Filters of the clsact queueing discipline.
+    Clsact,
+}
+
+impl Kind {
+    /// What this kernel has.
+    pub fn of_kernel() -> Result<Self> {
+        Ok(if preflight::has_tcx()? { Self::Tcx } else { Self::Clsact })
+    }
 }
 
 /// Attaches the program, or replaces the one that is attached by this hook's pin. Returns whether it
@@ -36,6 +54,9 @@ pub fn attach(ebpf: &mut Ebpf, attachment: &Attachment, hook: &Hook<'_>) -> Resu
         .ok_or_else(|| anyhow!("the object lacks the program {}", hook.program))?
         .try_into()
         .context("not a tc program")?;
+    if hook.kind == Kind::Clsact {
+        return clsact::attach(program, attachment, hook);
+    }
     let path = attachment.link(hook.pin);
     let failed = || format!("cannot attach {} to {}", hook.program, hook.interface);
 
@@ -54,4 +75,18 @@ pub fn attach(ebpf: &mut Ebpf, attachment: &Attachment, hook: &Hook<'_>) -> Resu
         program.take_link(id).with_context(failed)?.try_into().with_context(failed)?;
     link.pin(&path).with_context(|| format!("cannot pin {}", path.display()))?;
     Ok(false)
+}
+
+/// Refuses to attach by another kind than what is attached already.
+pub fn check_kind(attachment: &Attachment, kind: Kind) -> Result<()> {
+    let other = if kind == Kind::Tcx { "filter_" } else { "link_" };
+    if attachment.names()?.iter().any(|name| name.starts_with(other)) {
+        bail!(
+            "the {} at {} is attached by {2}; detach it first, or say --hook {2}",
+            attachment.role,
+            attachment.interface,
+            if kind == Kind::Tcx { "clsact" } else { "tcx" }
+        );
+    }
+    Ok(())
 }

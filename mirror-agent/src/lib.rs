@@ -20,6 +20,7 @@
 //! | [`render`] | counters and states as tables or JSON |
 
 pub mod cli;
+pub mod clsact;
 pub mod command;
 pub mod counters;
 pub mod farewell;

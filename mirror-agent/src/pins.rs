@@ -1,7 +1,7 @@
 //! Where programs and maps live on the BPF file system, and the lock that keeps two agents apart.
 //!
 //! `<bpffs>/mirror-agent/<interface>/<role>/` holds one file for each map, by the map's name, and
-//! one for each link, `link_ingress`, `link_egress` and so on. A directory exists if and only if
+//! one for each link, `link_ingress`, `link_egress` and so on (before Linux 6.6: see `clsact.rs`). A directory exists if and only if
 //! something is attached.
 
 use std::{
@@ -141,6 +141,11 @@ impl Attachment {
     /// Whether anything is pinned.
     pub fn exists(&self) -> bool {
         self.directory.is_dir()
+    }
+
+    /// Names of all pins.
+    pub fn names(&self) -> Result<Vec<String>> {
+        names(&self.directory)
     }
 
     /// Makes the directory.

@@ -4,8 +4,10 @@ use anyhow::{Context as _, Result, bail};
 use caps::{CapSet, Capability};
 use nix::sys::utsname::uname;
 
-/// tcx, which the programs attach by, came with Linux 6.6 (commit e420bed02507).
-const MINIMUM_KERNEL: (u32, u32) = (6, 6);
+/// The oldest kernel that the programs were tried on.
+const MINIMUM_KERNEL: (u32, u32) = (6, 1);
+/// tcx came with commit e420bed02507.
+const TCX_KERNEL: (u32, u32) = (6, 6);
 
 /// Refuses when the process lacks a capability or the kernel a feature.
 pub fn check() -> Result<()> {
@@ -32,17 +34,27 @@ fn capabilities() -> Result<()> {
 }
 
 fn kernel() -> Result<()> {
-    let name = uname().context("cannot tell the kernel's version")?;
-    let release = name.release().to_string_lossy();
-    match version(&release) {
+    match running()? {
         Some(found) if found < MINIMUM_KERNEL => bail!(
-            "Linux {release} lacks tcx, which this version of mirror-agent needs and which is there \
-             since Linux {}.{}",
+            "Linux {}.{} is too old: mirror-agent was tried on Linux {}.{} and later",
+            found.0,
+            found.1,
             MINIMUM_KERNEL.0,
             MINIMUM_KERNEL.1
         ),
         _ => Ok(()),
     }
+}
+
+/// Whether the kernel has tcx. One whose version says nothing is taken for a new one.
+pub fn has_tcx() -> Result<bool> {
+    Ok(running()?.is_none_or(|found| found >= TCX_KERNEL))
+}
+
+/// The version of the kernel that runs.
+fn running() -> Result<Option<(u32, u32)>> {
+    let name = uname().context("cannot tell the kernel's version")?;
+    Ok(version(&name.release().to_string_lossy()))
 }
 
 fn version(release: &str) -> Option<(u32, u32)> {

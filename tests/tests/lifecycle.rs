@@ -24,11 +24,16 @@ fn objects(host: &Host) -> Vec<(&'static str, u64)> {
     let mut found = Vec::new();
     for path in host.shell(&format!("find {}/mirror-agent -type f", host.bpffs().display())).lines()
     {
-        let (kind, key) = if path.contains("link_") { ("link", "prog_id") } else { ("map", "id") };
+        let (kind, key) = match path.rsplit('/').next() {
+            Some(name) if name.starts_with("link_") => ("link", "prog_id"),
+            // Before Linux 6.6.
+            Some(name) if name.starts_with("filter_") => ("prog", "id"),
+            _ => ("map", "id"),
+        };
         let text = host.output("bpftool", &["-j", kind, "show", "pinned", path]);
         let id = text.split(&format!("\"{key}\":")).nth(1).expect("an id");
         let digits: String = id.chars().take_while(char::is_ascii_digit).collect();
-        found.push((if kind == "link" { "prog" } else { "map" }, digits.parse().expect("an id")));
+        found.push((if kind == "map" { kind } else { "prog" }, digits.parse().expect("an id")));
     }
     found
 }
@@ -287,6 +292,56 @@ fn programs_of_others_keep_running() {
     mirror.old.agent_ok("detach --all");
     mirror.new.agent_ok("detach --all");
     step("after", &mut client);
+}
+
+#[test]
+fn filters_of_clsact_do_what_tcx_does() {
+    let mirror = Mirror::idle();
+    let before = [inventory(&mirror.old), inventory(&mirror.new)];
+    let drop = format!("drop eth0 --port {PORT} --hook clsact");
+    let attach = format!("attach eth0 --map {PORT}={}:{PORT} --hook clsact", mirror.new.v4());
+    let mut older = mirror.connect();
+    mirror.new.agent_ok(&drop);
+    mirror.old.agent_ok(&attach);
+    let filters =
+        mirror.old.shell("tc filter show dev eth0 ingress; tc filter show dev eth0 egress");
+    assert!(filters.contains("source_ingress") && filters.contains("source_egress"), "{filters}");
+    let wire = mirror.watch_new();
+    older.set("lost", b"1");
+    let mut client = mirror.connect();
+    for i in 0..50 {
+        older.set(&format!("older{i}"), b"1");
+        client.set(&format!("new{i}"), &vec![b'n'; 1 << (i % 18)]);
+        if i == 20 {
+            // In place.
+            assert!(mirror.new.agent_ok(&drop).contains("already"));
+            assert!(mirror.old.agent_ok(&attach).contains("already"));
+        }
+    }
+    let said = mirror.old.agent_refuses(&attach.replace("clsact", "tcx"));
+    assert!(said.contains("attached by clsact"), "{said}");
+    let (_, target) = mirror.settled();
+    assert_eq!((target["adopted"], target["broken"]), (1, 0), "{target:?}");
+    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    mirror.assert_same((0..50).flat_map(|i| [format!("older{i}"), format!("new{i}")]));
+
+    for host in [&mirror.old, &mirror.new] {
+        host.agent_ok("detach --all");
+    }
+    assert_eq!([inventory(&mirror.old), inventory(&mirror.new)], before);
+    client.set("after", b"1");
+    assert_eq!(mirror.new_server.inside(&mirror.new).get("after"), None);
+
+    // Where clsact and a filter were before, they stay.
+    mirror.old.shell(
+        "tc qdisc add dev eth0 clsact
+         tc filter add dev eth0 ingress bpf bytecode '1,6 0 0 0' flowid 1:1",
+    );
+    let before = mirror.old.shell("tc qdisc show dev eth0; tc filter show dev eth0 ingress");
+    mirror.old.agent_ok(&attach);
+    mirror.old.agent_ok("detach --all");
+    let after = mirror.old.shell("tc qdisc show dev eth0; tc filter show dev eth0 ingress");
+    assert_eq!(after, before);
 }
 
 #[test]

@@ -54,6 +54,11 @@ pub(crate) fn lab_tools() -> Result<()> {
     ])
 }
 
+/// What starts other kernels.
+pub(crate) fn emulator() -> Result<()> {
+    packages(&["busybox-static", "cpio", "kmod", "qemu-system-x86"])
+}
+
 /// Installs those of `names` that are not installed.
 fn packages(names: &[&str]) -> Result<()> {
     let missing: Vec<&str> = names.iter().copied().filter(|name| !is_installed(name)).collect();

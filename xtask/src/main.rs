@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod install;
 mod interrupt;
+mod kernels;
 mod lint;
 mod process;
 mod test;
@@ -37,6 +38,8 @@ enum Task {
     Demo(demo::Options),
     /// Measure what mirroring costs, in a lab of its own; as root
     Bench(bench::Options),
+    /// Run end-to-end tests on other kernels, in emulated machines: takes minutes; as root
+    Kernels(kernels::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Ci(options) => ci::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Kernels(options) => kernels::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

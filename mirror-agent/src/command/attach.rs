@@ -11,9 +11,9 @@ use mirror_common::{
 
 use super::foreground;
 use crate::{
-    cli,
+    cli, clsact,
     counters::in_use,
-    hooks::{self, Hook},
+    hooks::{self, Hook, Kind},
     mapping::{self, MapSpec},
     neighbour,
     network::{Interface, Network, Route},
@@ -42,9 +42,11 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         feeders_limited: false,
         debug_packets: arguments.common.debug_packets,
     };
-    let result = install(&attachment, &interface, &settings, &entries, &ways_out);
+    let kind = arguments.common.hook.resolve()?;
+    let result =
+        install(&network, &attachment, &interface, &settings, &entries, &ways_out, kind).await;
     if result.is_err() && fresh {
-        attachment.remove()?;
+        super::detach::remove(&network, &attachment).await?;
     }
     let (changed, lines) = result?;
     drop(lock);
@@ -133,14 +135,17 @@ async fn ways_out(
 }
 
 /// Loads, fills the maps, and attaches; returns what to call it where something was attached.
-fn install(
+async fn install(
+    network: &Network,
     attachment: &Attachment,
     interface: &Interface,
     settings: &Settings,
     entries: &[(MapSpec, Mapping)],
     ways_out: &[WayOut],
+    kind: Kind,
 ) -> Result<(&'static str, Option<PacketLines>)> {
     attachment.create()?;
+    hooks::check_kind(attachment, kind)?;
     let mut ebpf = object::load(attachment, settings)?;
     let old = in_use(attachment)?;
     let changed = fill(attachment, &old, entries)?;
@@ -151,15 +156,17 @@ fn install(
         side: TcAttachType::Egress,
         pin: "egress",
         first: true,
+        kind,
     };
     hooks::attach(&mut ebpf, attachment, &egress)?;
     // Where copies leave by another interface, it is there that they are counted.
     for WayOut { interface, pin } in ways_out {
         hooks::attach(&mut ebpf, attachment, &Hook { interface, pin, ..egress })?;
     }
-    attachment.remove_links(|pin| {
-        pin.starts_with(WayOut::PIN) && ways_out.iter().all(|way| way.pin != pin)
-    })?;
+    let unwanted =
+        |pin: &str| pin.starts_with(WayOut::PIN) && ways_out.iter().all(|way| way.pin != pin);
+    attachment.remove_links(unwanted)?;
+    clsact::remove(network, attachment, unwanted).await?;
     let ingress =
         Hook { program: "source_ingress", side: TcAttachType::Ingress, pin: "ingress", ..egress };
     hooks::attach(&mut ebpf, attachment, &ingress)?;

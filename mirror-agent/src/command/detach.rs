@@ -4,7 +4,7 @@ use anyhow::Result;
 use mirror_common::seal::Magic;
 
 use crate::{
-    cli,
+    cli, clsact,
     counters::in_use,
     farewell, hold_device,
     mapping::MapSpec,
@@ -43,6 +43,7 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
     let meta = object::meta(attachment);
     let ifindex = meta.as_ref().map(|meta| meta.ifindex);
     let maps = in_use(attachment).unwrap_or_default();
+    clsact::remove(network, attachment, |_| true).await?;
     attachment.remove()?;
     if attachment.role == Role::Source
         && let Ok(meta) = &meta

@@ -25,7 +25,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
     let result = install(&network, &attachment, &interface, arguments).await;
     if result.is_err() && fresh {
-        attachment.remove()?;
+        super::detach::remove(&network, &attachment).await?;
         hold_device::remove(&network, interface.index).await?;
     }
     let lines = result?;
@@ -53,7 +53,9 @@ async fn install(
     interface: &Interface,
     arguments: &cli::Drop,
 ) -> Result<Option<PacketLines>> {
+    let kind = arguments.common.hook.resolve()?;
     attachment.create()?;
+    hooks::check_kind(attachment, kind)?;
     let settings = Settings {
         magic: arguments.common.magic,
         ifindex: interface.index,
@@ -79,6 +81,7 @@ async fn install(
         side: TcAttachType::Egress,
         pin: "egress",
         first: true,
+        kind,
     };
     hooks::attach(&mut ebpf, attachment, &egress)?;
     let hold = Hook {
@@ -87,6 +90,7 @@ async fn install(
         side: TcAttachType::Ingress,
         pin: "hold",
         first: true,
+        kind,
     };
     hooks::attach(&mut ebpf, attachment, &hold)?;
     // Last of all, so that a source on the same interface sees copies sealed, and lets them be.
