@@ -4,7 +4,7 @@
 //! filter is: `filter_<hook>__<ifindex>_<in|out>_<priority>_<handle>_<made|found>`, of which the last
 //! says whether the discipline is ours, too.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
 use aya::programs::{
@@ -14,10 +14,14 @@ use aya::programs::{
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::tc::TcHandle as Parent;
 
-use crate::{hooks::Hook, network::Network, pins::Attachment};
+use crate::{
+    hooks::Hook,
+    network::Network,
+    pins::{Attachment, remove_file},
+};
 
 /// How the names of pins begin.
-const PIN: &str = "filter_";
+pub(crate) const PIN: &str = "filter_";
 /// Priority of a program that runs before others, and of one that runs after them. Others seldom choose
 /// these.
 const FIRST: u16 = 7;
@@ -76,7 +80,7 @@ pub(crate) fn attach(
         let id = program.attach_to_link(link).with_context(failed)?;
         // Dropped, it would take the filter away.
         std::mem::forget(program.take_link(id).with_context(failed)?);
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        remove_file(&path)?;
         program.pin(&path).with_context(failed)?;
         return Ok(true);
     }
@@ -122,7 +126,7 @@ pub async fn remove(
                 made.push(filter.ifindex);
             }
         }
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        remove_file(&path)?;
     }
     for ifindex in made {
         if !in_use(network, ifindex).await? {

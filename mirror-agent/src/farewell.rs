@@ -5,6 +5,7 @@
 //! A target that never knew the connection counts and drops it.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     os::fd::{AsRawFd as _, OwnedFd},
 };
@@ -28,24 +29,31 @@ use crate::{
 /// Returns how many segments were sent.
 pub fn say(maps: &[MapSpec], magic: Magic) -> Result<usize> {
     let mut sent = 0;
-    let mut raw: [Option<OwnedFd>; 2] = [None, None];
-    for map in maps {
-        let socket = &mut raw[usize::from(map.target.is_ipv6())];
-        if socket.is_none() {
-            *socket = Some(raw_socket(map.target.ip())?);
+    let ports: BTreeSet<u16> = maps.iter().map(|map| map.local_port).collect();
+    for port in ports {
+        let connections = sockets::connections(port)?;
+        for map in maps.iter().filter(|map| map.local_port == port) {
+            sent += say_to(map, &connections, magic)?;
         }
-        let Some(socket) = socket else { continue };
-        for (own, client) in sockets::connections(map.local_port)? {
-            let mirrored = client.is_ipv4() == map.target.is_ipv4()
-                && map.local_addr.is_none_or(|local| local == own.ip());
-            if mirrored {
-                let packet = packet(client, map.target, magic).context("cannot seal a segment")?;
-                // The port has no meaning to a raw socket, and IPv6 wants none.
-                let to = SockaddrStorage::from(SocketAddr::new(map.target.ip(), 0));
-                sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty())
-                    .with_context(|| format!("cannot send to {}", map.target.ip()))?;
-                sent += 1;
-            }
+    }
+    Ok(sent)
+}
+
+/// The same for one map, of whose port these are the connections: own end, client's end.
+fn say_to(map: &MapSpec, connections: &[(SocketAddr, SocketAddr)], magic: Magic) -> Result<usize> {
+    let target = map.target.ip();
+    let socket = raw_socket(target)?;
+    // The port has no meaning to a raw socket, and IPv6 wants none.
+    let to = SockaddrStorage::from(SocketAddr::new(target, 0));
+    let mut sent = 0;
+    for (own, client) in connections {
+        let mirrored = client.is_ipv4() == target.is_ipv4()
+            && map.local_addr.is_none_or(|local| local == own.ip());
+        if mirrored {
+            let packet = packet(*client, map.target, magic).context("cannot seal a segment")?;
+            sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty())
+                .with_context(|| format!("cannot send to {target}"))?;
+            sent += 1;
         }
     }
     Ok(sent)

@@ -11,7 +11,11 @@ use aya::{
     },
 };
 
-use crate::{clsact, object, pins::Attachment, preflight};
+use crate::{
+    clsact, object,
+    pins::{self, Attachment},
+    preflight,
+};
 
 /// One program at one hook.
 #[derive(Clone, Copy, Debug)]
@@ -79,13 +83,13 @@ pub fn attach(ebpf: &mut Ebpf, attachment: &Attachment, hook: &Hook<'_>) -> Resu
 
 /// Refuses to attach by another kind than what is attached already.
 pub fn check_kind(attachment: &Attachment, kind: Kind) -> Result<()> {
-    let other = if kind == Kind::Tcx { "filter_" } else { "link_" };
-    if attachment.names()?.iter().any(|name| name.starts_with(other)) {
+    let (other, name) =
+        if kind == Kind::Tcx { (clsact::PIN, "clsact") } else { (pins::LINK, "tcx") };
+    if attachment.names()?.iter().any(|pin| pin.starts_with(other)) {
         bail!(
-            "the {} at {} is attached by {2}; detach it first, or say --hook {2}",
+            "the {} at {} is attached by {name}; detach it first, or say --hook {name}",
             attachment.role,
             attachment.interface,
-            if kind == Kind::Tcx { "clsact" } else { "tcx" }
         );
     }
     Ok(())

@@ -11,11 +11,15 @@
 //! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
 //! | [`object`] | the kernel objects: load, settings, maps |
 //! | [`hooks`] | programs on interfaces: attach, replace in place |
+//! | [`clsact`] | the same before Linux 6.6, by filters |
 //! | [`network`] | interfaces, routes, addresses, by netlink |
 //! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
 //! | [`hold_device`] | the queue in which the target's copies wait |
+//! | [`feeders`] | who may feed copies to a target |
 //! | [`retire`] | takes ports off a target without a leak |
-//! | [`sockets`] | ends memcached's sockets of mirrored connections |
+//! | [`farewell`] | tells targets that no more copies come |
+//! | [`sockets`] | lists memcached's connections, and ends those that are mirrored |
+//! | [`packet_lines`] | what the programs say of packets |
 //! | [`counters`] | reading the per-CPU counters |
 //! | [`render`] | counters and states as tables or JSON |
 

@@ -39,26 +39,25 @@ pub struct Settings {
 
 /// Loads `attachment`'s object. Maps that are pinned are used, others are made and pinned.
 pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
-    let mut loader = EbpfLoader::new();
-    let (object, maps): (_, &[&str]) =
-        match attachment.role {
-            Role::Source => {
-                loader.override_global("REDUNDANCY", &settings.redundancy, true);
-                (SOURCE, &["PORTS", "MAPPINGS", "COUNTERS", "MAPPING_COUNTERS", "META"])
-            }
-            Role::Target => {
-                loader.map_max_entries("FLOWS", settings.flows);
-                loader
-                    .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
-                    .override_global("IFINDEX", &settings.ifindex, true);
-                let limited = if settings.feeders_limited { &1u32 } else { &0 };
-                loader.override_global("FEEDERS_LIMITED", limited, true);
-                let maps =
-                    &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "FEEDERS", "COUNTERS", "META"];
-                (TARGET, maps)
-            }
-        };
+    let feeders_limited = u32::from(settings.feeders_limited);
     let debug_packets = u32::from(settings.debug_packets);
+    let mut loader = EbpfLoader::new();
+    let (object, maps): (_, &[&str]) = match attachment.role {
+        Role::Source => {
+            loader.override_global("REDUNDANCY", &settings.redundancy, true);
+            (SOURCE, &["PORTS", "MAPPINGS", "COUNTERS", "MAPPING_COUNTERS", "META"])
+        }
+        Role::Target => {
+            loader
+                .map_max_entries("FLOWS", settings.flows)
+                .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
+                .override_global("IFINDEX", &settings.ifindex, true)
+                .override_global("FEEDERS_LIMITED", &feeders_limited, true);
+            let maps =
+                &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "FEEDERS", "COUNTERS", "META"];
+            (TARGET, maps)
+        }
+    };
     loader.override_global("SEAL", &settings.magic, true);
     loader.override_global("DEBUG_PACKETS", &debug_packets, true);
     if !settings.debug_packets {

@@ -1,8 +1,8 @@
 //! Where programs and maps live on the BPF file system, and the lock that keeps two agents apart.
 //!
 //! `<bpffs>/mirror-agent/<interface>/<role>/` holds one file for each map, by the map's name, and
-//! one for each link, `link_ingress`, `link_egress` and so on (before Linux 6.6: see `clsact.rs`). A directory exists if and only if
-//! something is attached.
+//! one for each link, `link_ingress`, `link_egress` and so on (before Linux 6.6: see `clsact.rs`). A
+//! directory exists if and only if something is attached.
 
 use std::{
     fmt, fs,
@@ -18,6 +18,9 @@ use nix::{
     mount::{MsFlags, mount},
     sys::statfs::{FsType, statfs},
 };
+
+/// How the names of links' pins begin.
+pub(crate) const LINK: &str = "link_";
 
 const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
 
@@ -160,13 +163,13 @@ impl Attachment {
 
     /// Where a link is pinned.
     pub fn link(&self, hook: &str) -> PathBuf {
-        self.directory.join(format!("link_{hook}"))
+        self.directory.join(format!("{LINK}{hook}"))
     }
 
     /// Removes the pins of those links whose hook is `unwanted`.
     pub fn remove_links(&self, unwanted: impl Fn(&str) -> bool) -> Result<()> {
         for name in names(&self.directory)? {
-            if name.strip_prefix("link_").is_some_and(&unwanted) {
+            if name.strip_prefix(LINK).is_some_and(&unwanted) {
                 remove_file(&self.directory.join(&name))?;
             }
         }
@@ -177,7 +180,7 @@ impl Attachment {
     pub fn remove(&self) -> Result<()> {
         let names = names(&self.directory)?;
         let (links, maps): (Vec<_>, Vec<_>) =
-            names.into_iter().partition(|name| name.starts_with("link_"));
+            names.into_iter().partition(|name| name.starts_with(LINK));
         for name in links.iter().chain(&maps) {
             remove_file(&self.directory.join(name))?;
         }
@@ -212,7 +215,8 @@ fn make_directory(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot make {}", path.display()))
 }
 
-fn remove_file(path: &Path) -> Result<()> {
+/// Removes one pin.
+pub(crate) fn remove_file(path: &Path) -> Result<()> {
     fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 

@@ -82,13 +82,11 @@ fn ends_of_flow(flow: &FlowKey) -> (SocketAddr, SocketAddr) {
 /// All sockets of `family` with this local port that are not listeners.
 fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
     let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
-    let request = SockDiagMessage::InetRequest(InetRequest {
+    let request = request(
         family,
-        protocol: IPPROTO_TCP,
-        extensions: ExtensionFlags::empty(),
-        states: StateFlags::all() - StateFlags::LISTEN,
-        socket_id: SocketId { source_port: port, ..any },
-    });
+        StateFlags::all() - StateFlags::LISTEN,
+        SocketId { source_port: port, ..any },
+    );
     send(socket, NetlinkMessage::from(request), NLM_F_DUMP)?;
     let mut found = Vec::new();
     loop {
@@ -115,13 +113,7 @@ fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
 
 /// Whether the socket was still there.
 fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool> {
-    let request = SockDiagMessage::InetRequest(InetRequest {
-        family,
-        protocol: IPPROTO_TCP,
-        extensions: ExtensionFlags::empty(),
-        states: StateFlags::all(),
-        socket_id,
-    });
+    let request = request(family, StateFlags::all(), socket_id);
     send(socket, NetlinkMessage::from(SockDiagDestroy::new(request)), NLM_F_ACK)?;
     let (answer, _) = socket.recv_from_full().context("sock_diag did not answer")?;
     let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).context("sock_diag")?;
@@ -138,6 +130,16 @@ fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool>
             other.desc()
         ),
     }
+}
+
+fn request(family: u8, states: StateFlags, socket_id: SocketId) -> SockDiagMessage {
+    SockDiagMessage::InetRequest(InetRequest {
+        family,
+        protocol: IPPROTO_TCP,
+        extensions: ExtensionFlags::empty(),
+        states,
+        socket_id,
+    })
 }
 
 fn send<M: NetlinkSerializable>(

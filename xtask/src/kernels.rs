@@ -5,16 +5,17 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
 use crate::{
     build, install,
-    process::{cargo, exec, target_dir},
+    process::{cargo, exec, output, target_dir},
 };
 
 const INITRD: &str = include_str!("kernels/initrd.sh");
@@ -73,14 +74,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// The end-to-end tests' programs.
 fn executables() -> Result<Vec<PathBuf>> {
-    let output = cargo()
-        .args(["test", "--package", "mirror-tests", "--tests", "--no-run"])
-        .args(["--message-format", "json"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo")?;
-    ensure!(output.status.success(), "the tests cannot be built");
-    let lines = String::from_utf8_lossy(&output.stdout);
+    let lines = output(
+        cargo()
+            .args(["test", "--package", "mirror-tests", "--tests", "--no-run"])
+            .args(["--message-format", "json"]),
+    )?;
     let messages =
         lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     Ok(messages
@@ -173,7 +171,6 @@ impl Kernel {
             .context("cannot start qemu")?;
         let mut said = String::new();
         if let Some(console) = child.stdout.take() {
-            use std::io::{BufRead as _, BufReader};
             for line in BufReader::new(console).split(b'\n') {
                 let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
                 println!("  {line}");
@@ -184,12 +181,4 @@ impl Kernel {
         child.wait().context("qemu")?;
         Ok(said)
     }
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
-    if !output.status.success() {
-        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,5 +1,7 @@
 //! `detach`: takes programs off and leaves nothing behind.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use mirror_common::seal::Magic;
 
@@ -40,20 +42,19 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
         end_connections(attachment).await;
     }
     // Known from the pins, since the interface may be gone or have another index by now.
-    let meta = object::meta(attachment);
-    let ifindex = meta.as_ref().map(|meta| meta.ifindex);
-    let maps = in_use(attachment).unwrap_or_default();
+    let meta = object::meta(attachment).ok();
+    let maps = match attachment.role {
+        Role::Source => in_use(attachment).unwrap_or_default(),
+        Role::Target => BTreeMap::new(),
+    };
     clsact::remove(network, attachment, |_| true).await?;
     attachment.remove()?;
-    if attachment.role == Role::Source
-        && let Ok(meta) = &meta
-    {
-        say_farewell(&attachment.interface, maps.into_values(), Magic(meta.seal));
-    }
-    if attachment.role == Role::Target
-        && let Ok(ifindex) = ifindex
-    {
-        hold_device::remove(network, ifindex).await?;
+    let Some(meta) = meta else { return Ok(()) };
+    match attachment.role {
+        Role::Source => {
+            say_farewell(&attachment.interface, maps.into_values(), Magic(meta.seal));
+        }
+        Role::Target => hold_device::remove(network, meta.ifindex).await?,
     }
     Ok(())
 }

@@ -10,13 +10,13 @@ use mirror_common::{
 };
 use mirror_ebpf::{
     clock,
-    skb::{DROP, NEXT, Skb},
+    skb::{DROP, Skb},
 };
 
 use crate::{
     maps::{self, Work},
     segment,
-    tcp_copy::{again, discard},
+    tcp_copy::{again, discard, prelude},
 };
 
 /// Makes room for the copy that `work` describes. The verdict for it.
@@ -51,11 +51,9 @@ fn reset(skb: Skb, work: &mut Work, idle: &FlowKey, seq: u32) -> i32 {
     work.headers.src = idle.client_addr;
     work.headers.dst = idle.local_addr;
     work.plain.set_ports(idle.client_port, idle.local_port);
-    if segment::into_rst(skb, &work.headers, &work.plain, seq).is_err() {
-        return DROP;
+    let made = segment::into_rst(skb, &work.headers, &work.plain, seq);
+    if made.is_ok() {
+        maps::count(TargetCounter::Reset);
     }
-    skb.set_mark(0);
-    maps::count(TargetCounter::Reset);
-    maps::count(TargetCounter::Synthesized);
-    NEXT
+    prelude(skb, made)
 }

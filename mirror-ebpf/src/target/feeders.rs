@@ -1,13 +1,23 @@
-//! Who may feed copies: anybody, or the MAC addresses that `drop --from` names.
+//! Which sealed copies are welcome: those for a port that is served, from anybody, or from the MAC
+//! addresses that `drop --from` names.
 
-use mirror_common::packet::Packet;
+use mirror_common::{
+    abi::{TargetCounter, served},
+    packet::Packet,
+};
 use mirror_ebpf::{settings, skb::Skb};
 
 use crate::maps;
 
-/// Whether a sealed copy may come from where this one came from.
+/// Why a sealed copy is refused, if it is; `service` is what is done with its port.
 #[inline(always)]
-pub fn allow(skb: Skb) -> bool {
+pub fn refusal(skb: Skb, service: u32) -> Option<TargetCounter> {
     const SOURCE_MAC: u32 = 6;
-    settings::feeders_limited() == 0 || skb.bytes(SOURCE_MAC).is_some_and(maps::is_feeder)
+    if service != served::YES {
+        return Some(TargetCounter::DiscardedPort);
+    }
+    if settings::feeders_limited() != 0 && !skb.bytes(SOURCE_MAC).is_some_and(maps::is_feeder) {
+        return Some(TargetCounter::DiscardedFeeder);
+    }
+    None
 }

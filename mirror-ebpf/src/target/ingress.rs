@@ -54,14 +54,7 @@ pub fn run(skb: Skb) -> i32 {
             return NEXT;
         };
         if seal::is_sealed_tcp(&header, settings::seal()) {
-            let refused = if service != served::YES {
-                Some(TargetCounter::DiscardedPort)
-            } else if !feeders::allow(skb) {
-                Some(TargetCounter::DiscardedFeeder)
-            } else {
-                None
-            };
-            if let Some(reason) = refused {
+            if let Some(reason) = feeders::refusal(skb, service) {
                 let payload = headers.end.saturating_sub(headers.l4 + tcp::HEADER);
                 return refuse(pass, skb.segments(payload), reason);
             }

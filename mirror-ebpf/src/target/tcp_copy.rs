@@ -180,7 +180,7 @@ fn apply(skb: Skb, opened: Result<(), Refused>, segments: u64) -> i32 {
 /// What was made of the copy goes to the stack; the copy itself is queued, and counted when it is
 /// back.
 #[inline(always)]
-fn prelude(skb: Skb, made: Result<(), Refused>) -> i32 {
+pub fn prelude(skb: Skb, made: Result<(), Refused>) -> i32 {
     if made.is_err() {
         return DROP;
     }

@@ -1,11 +1,7 @@
 //! UDP to a served port: sealed datagrams are opened, real clients' are remembered.
 
 use mirror_common::{
-    abi::{TargetCounter, served},
-    checksum::difference,
-    packet::Packet,
-    parse::Headers,
-    seal,
+    abi::TargetCounter, checksum::difference, packet::Packet, parse::Headers, seal,
 };
 use mirror_ebpf::{
     settings,
@@ -32,12 +28,8 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
         return NEXT;
     }
     maps::count(TargetCounter::Arrived);
-    if service != served::YES {
-        maps::count(TargetCounter::DiscardedPort);
-        return DROP;
-    }
-    if !feeders::allow(skb) {
-        maps::count(TargetCounter::DiscardedFeeder);
+    if let Some(reason) = feeders::refusal(skb, service) {
+        maps::count(reason);
         return DROP;
     }
     // A reply passes only where a real client asked, and now a mirrored one did.
