@@ -72,6 +72,11 @@ impl Host {
 
     /// Starts the agent with `--foreground`.
     pub fn agent_foreground(&self, arguments: &str) -> Running {
+        self.agent_foreground_to(arguments, Stdio::inherit())
+    }
+
+    /// The same, with what it has to say going there.
+    pub fn agent_foreground_to(&self, arguments: &str, stderr: impl Into<Stdio>) -> Running {
         let child = self
             .command(binary())
             .arg("--bpffs")
@@ -80,6 +85,7 @@ impl Host {
             .arg("--foreground")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .expect("the agent can be started");
         Running(child)

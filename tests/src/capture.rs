@@ -6,10 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
 use crate::host::{Host, Running};
 
@@ -49,8 +46,7 @@ impl Capture {
 
     /// Ends the capture; returns a line for each packet.
     pub fn stop(mut self) -> Vec<String> {
-        let pid = i32::try_from(self.tcpdump.0.id()).expect("process ids are small");
-        kill(Pid::from_raw(pid), Signal::SIGINT).expect("tcpdump runs");
+        self.tcpdump.signal(Signal::SIGINT);
         self.tcpdump.0.wait().expect("tcpdump ends");
         let output = Command::new("tcpdump")
             .args(["-n", "-r"])

@@ -11,6 +11,8 @@ use std::{
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns},
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 /// A host of a lab. Gone, with all that it held, when dropped.
@@ -73,6 +75,13 @@ impl Host {
         self.output("sh", &["-e", "-c", line])
     }
 
+    /// The MAC address of `eth0`, as it is written.
+    pub fn mac(&self) -> String {
+        let link = self.output("ip", &["-o", "link", "show", "eth0"]);
+        let mut words = link.split_whitespace().skip_while(|word| *word != "link/ether");
+        words.nth(1).expect("Ethernet interfaces have a MAC address").to_owned()
+    }
+
     /// Has this CPU do what the kernel does with packets that arrive at `eth0` (RPS).
     pub fn steer(&self, cpu: usize) {
         self.steer_at("eth0", cpu);
@@ -113,6 +122,14 @@ impl Drop for Host {
 /// A child that is killed, and waited for, when dropped.
 #[derive(Debug)]
 pub struct Running(pub Child);
+
+impl Running {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).expect("process ids are small");
+        kill(Pid::from_raw(pid), signal).expect("the child runs");
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

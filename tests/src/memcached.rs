@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, process::Stdio};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
 use crate::{
     client::Connection,
@@ -78,8 +75,7 @@ impl Memcached {
 
     /// Sends a signal, like SIGSTOP.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.0.id()).expect("process ids are small");
-        kill(Pid::from_raw(pid), signal).expect("memcached runs");
+        self.child.signal(signal);
     }
 }
 

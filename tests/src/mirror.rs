@@ -28,6 +28,21 @@ pub struct Mirror {
     pub lab: Lab,
 }
 
+/// Captures of what may never be there.
+#[derive(Debug)]
+pub struct Leaks {
+    at_client: Capture,
+    at_new: Capture,
+}
+
+impl Leaks {
+    /// Panics if the new host sent anything from memcached's port.
+    pub fn assert_none(self) {
+        assert_eq!(self.at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+        assert_eq!(self.at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    }
+}
+
 impl Mirror {
     /// Both servers run; nothing is attached.
     pub fn idle() -> Self {
@@ -53,6 +68,11 @@ impl Mirror {
     /// The same, with further options for the source.
     pub fn start_with(&self, options: &str) {
         self.new.agent_ok(&format!("drop eth0 --port {PORT}"));
+        self.attach(options);
+    }
+
+    /// Attaches on the old host only, for IPv4 and IPv6.
+    pub fn attach(&self, options: &str) {
         let (v4, v6) = (self.new.v4(), self.new.v6());
         self.old.agent_ok(&format!(
             "attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT} {options}"
@@ -82,6 +102,11 @@ impl Mirror {
     /// Watches what the new host sends, at its wire.
     pub fn watch_new(&self) -> Capture {
         self.watch("new")
+    }
+
+    /// Watches for packets of the new host at its own wire and at the client's.
+    pub fn watch_leaks(&self) -> Leaks {
+        Leaks { at_client: self.watch("client"), at_new: self.watch_new() }
     }
 
     /// Watches at the wire of the host with this name what the new host sent. Only memcached's port: it

@@ -3,7 +3,6 @@
 use std::{
     fs::{self, File},
     path::PathBuf,
-    process::Stdio,
 };
 
 use mirror_tests::{
@@ -12,10 +11,7 @@ use mirror_tests::{
     mirror::{Mirror, PORT},
     wait,
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
 /// An agent that stays and talks.
 struct Talking {
@@ -26,17 +22,8 @@ struct Talking {
 impl Talking {
     fn start(host: &Host, arguments: &str, ready: &str) -> Self {
         let said = std::env::temp_dir().join(format!("{}-said", host.namespace));
-        let agent = host
-            .command(agent::binary())
-            .arg("--bpffs")
-            .arg(host.bpffs())
-            .args(arguments.split_whitespace())
-            .args(["--foreground", "--debug-packets"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&said).expect("a temporary file"))
-            .spawn()
-            .expect("the agent can be started");
+        let file = File::create(&said).expect("a temporary file");
+        let agent = host.agent_foreground_to(&format!("{arguments} --debug-packets"), file);
         wait::until("the agent to attach", || {
             host.agent("status")
                 .stdout
@@ -44,7 +31,7 @@ impl Talking {
                 .any(|w| w == ready.as_bytes())
                 .then_some(())
         });
-        Self { agent: Running(agent), said }
+        Self { agent, said }
     }
 
     fn said(&self) -> String {
@@ -102,8 +89,7 @@ fn each_packet_of_the_mirror_has_a_line_and_a_limit() {
     assert_eq!(agent::lost(&counters), 0, "{counters:?}");
 
     for agent in [&mut source, &mut target] {
-        let pid = i32::try_from(agent.agent.0.id()).expect("process ids are small");
-        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("the agent runs");
+        agent.agent.signal(Signal::SIGTERM);
         assert!(agent.agent.0.wait().expect("the agent ends").success());
     }
 }

@@ -6,10 +6,7 @@ use mirror_tests::{
     Host, agent::lost, client::Connection, foreign::Counter, memcached::Memcached, mirror::Mirror,
     mirror::PORT, wait,
 };
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 
 /// What the system's own tools say of a host: links, queues, pins.
 fn inventory(host: &Host) -> String {
@@ -129,7 +126,7 @@ fn when_copies_end_the_target_ends_its_connections() {
     let idle = mirror.new_server.stat(&mirror.new, "curr_connections");
     let connections = || mirror.new_server.stat(&mirror.new, "curr_connections") - idle;
     mirror.start();
-    let (at_client, wire) = (mirror.watch("client"), mirror.watch_new());
+    let leaks = mirror.watch_leaks();
     let mut v4: Vec<_> = (0..10).map(|_| mirror.connect()).collect();
     let mut v6: Vec<_> =
         (0..10).map(|_| Connection::open(&mirror.client, mirror.old.v6(), PORT)).collect();
@@ -149,8 +146,7 @@ fn when_copies_end_the_target_ends_its_connections() {
     assert_eq!((target["opened"], target["closed"]), (20, 20), "{target:?}");
     v4[0].send(b"f-open-\r\n");
     assert_eq!(v4[0].read_until(b"\r\n"), b"STORED\r\n", "production goes on");
-    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
-    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    leaks.assert_none();
 }
 
 #[test]
@@ -245,8 +241,7 @@ fn a_foreground_agent_detaches_when_it_is_told_to_end() {
         wait::until("the agent to attach", || {
             mirror.new.agent_ok("status").contains("eth0").then_some(())
         });
-        let pid = i32::try_from(agent.0.id()).expect("process ids are small");
-        kill(Pid::from_raw(pid), signal).expect("the agent runs");
+        agent.signal(signal);
         assert!(agent.0.wait().expect("the agent ends").success(), "{signal}");
         assert_eq!(inventory(&mirror.new), before, "{signal}");
     }

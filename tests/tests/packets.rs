@@ -71,8 +71,7 @@ fn without_offloads() {
 /// A UDP `set` as a frame with these VLAN tags (protocol, id), outermost first; IPv4, no UDP checksum.
 fn tagged_frame(mirror: &Mirror, tags: &[(u16, u16)], key: &str) -> Vec<u8> {
     let mac = |host: &Host| -> Vec<u8> {
-        host.shell("ip -o link show eth0 | grep -o 'link/ether [^ ]*' | cut -d' ' -f2")
-            .trim()
+        host.mac()
             .split(':')
             .map(|byte| u8::from_str_radix(byte, 16).expect("a MAC address"))
             .collect()

@@ -81,13 +81,8 @@ fn connections_from_before_drop_stay_real() {
 #[test]
 fn copies_may_be_taken_from_some_hosts_only() {
     let mirror = Mirror::idle();
-    let mac = |host: &Host| {
-        let link = host.shell("ip -o link show eth0");
-        let rest = link.split("link/ether ").nth(1).expect("a MAC address");
-        rest.split(' ').next().expect("a MAC address").to_owned()
-    };
     let attach = format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4());
-    let drop_from = |host: &Host| format!("drop eth0 --port {PORT} --from {}", mac(host));
+    let drop_from = |host: &Host| format!("drop eth0 --port {PORT} --from {}", host.mac());
     let requests = |prefix: &str| {
         mirror.connect().set(prefix, b"1");
         let socket = udp(&mirror.client, mirror.old.v4(), PORT);
@@ -105,8 +100,8 @@ fn copies_may_be_taken_from_some_hosts_only() {
     // From the old host, in place.
     mirror.new.agent_ok(&drop_from(&mirror.old));
     let status = mirror.new.agent_ok("status");
-    assert!(status.contains(&format!("only from {}", mac(&mirror.old))), "{status}");
-    assert!(!status.contains(&mac(&mirror.client)), "{status}");
+    assert!(status.contains(&format!("only from {}", mirror.old.mac())), "{status}");
+    assert!(!status.contains(&mirror.client.mac()), "{status}");
     requests("known");
     mirror.settled();
     mirror.assert_same(["known", "known-udp"]);

@@ -1,13 +1,14 @@
 //! Replies on the new host may have any length, whatever production's have.
 
-use mirror_tests::{agent::lost, mirror::Mirror};
+use mirror_tests::{agent::lost, client::Connection, mirror::Mirror};
 
 const BIG: usize = 1_000_000;
 
-#[test]
-fn a_cold_target_misses_where_production_hits() {
+/// Asks for large values that only the server has which `holder` connects to, and stores a small one
+/// after each. Production replies with `found` bytes, and the new server counts 20 of `counted`.
+fn ask_for_large(holder: impl Fn(&Mirror) -> Connection, found: Option<usize>, counted: &str) {
     let mirror = Mirror::idle();
-    let mut inside = mirror.old_server.inside(&mirror.old);
+    let mut inside = holder(&mirror);
     for i in 0..20 {
         inside.set(&format!("big{i}"), &vec![b'a' + i; BIG]);
     }
@@ -15,31 +16,22 @@ fn a_cold_target_misses_where_production_hits() {
     let wire = mirror.watch_new();
     let mut client = mirror.connect();
     for i in 0..20 {
-        assert_eq!(client.get(&format!("big{i}")).map(|value| value.len()), Some(BIG), "big{i}");
+        assert_eq!(client.get(&format!("big{i}")).map(|value| value.len()), found, "big{i}");
         client.set(&format!("then{i}"), b"goes on");
     }
     mirror.assert_all_applied(wire);
-    assert_eq!(mirror.new_server.stat(&mirror.new, "get_misses"), 20);
+    assert_eq!(mirror.new_server.stat(&mirror.new, counted), 20);
     mirror.assert_same((0..20).map(|i| format!("then{i}")));
 }
 
 #[test]
+fn a_cold_target_misses_where_production_hits() {
+    ask_for_large(|mirror| mirror.old_server.inside(&mirror.old), Some(BIG), "get_misses");
+}
+
+#[test]
 fn the_target_hits_where_production_misses() {
-    let mirror = Mirror::idle();
-    let mut inside = mirror.new_server.inside(&mirror.new);
-    for i in 0..20 {
-        inside.set(&format!("big{i}"), &vec![b'a' + i; BIG]);
-    }
-    mirror.start();
-    let wire = mirror.watch_new();
-    let mut client = mirror.connect();
-    for i in 0..20 {
-        assert_eq!(client.get(&format!("big{i}")), None, "big{i}");
-        client.set(&format!("then{i}"), b"goes on");
-    }
-    mirror.assert_all_applied(wire);
-    assert_eq!(mirror.new_server.stat(&mirror.new, "get_hits"), 20);
-    mirror.assert_same((0..20).map(|i| format!("then{i}")));
+    ask_for_large(|mirror| mirror.new_server.inside(&mirror.new), None, "get_hits");
 }
 
 #[test]

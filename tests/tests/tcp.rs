@@ -182,11 +182,9 @@ fn strange_clients_are_mirrored_like_any_other() {
     const NOBODY: &str = "10.77.0.200";
     let mirror = Mirror::running();
     let wire = mirror.watch_new();
-    let link = mirror.client.shell("ip -o link show eth0");
-    let mac = link.split("link/ether ").nth(1).and_then(|rest| rest.split(' ').next());
-    let mac = mac.expect("a MAC address");
+    let mac = mirror.client.mac();
     for host in [&mirror.old, &mirror.new] {
-        host.ip(&["neigh", "add", NOBODY, "lladdr", mac, "dev", "eth0"]);
+        host.ip(&["neigh", "add", NOBODY, "lladdr", &mac, "dev", "eth0"]);
     }
     for (port, first, syns, early, prefix) in [
         ("40001", "1000", "1", "0", "plain"),

@@ -39,15 +39,21 @@ fn assert_served_again(mirror: &Mirror, clients: &mut [Connection]) {
     }
 }
 
+/// The same, and what they all send then is on both servers.
+fn assert_goes_on(mirror: &Mirror, clients: &mut [Connection]) {
+    assert_served_again(mirror, clients);
+    requests(mirror, clients, "after");
+    mirror.settled();
+    let keys = (0..clients.len()).map(|i| format!("after{i}"));
+    mirror.assert_same(keys.chain(["after".to_owned()]));
+}
+
 #[test]
 fn nothing_answers_copies_where_drop_does_not_run() {
     let mirror = Mirror::idle();
-    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let leaks = mirror.watch_leaks();
     let mut clients = connect(&mirror, 5);
-    let (v4, v6) = (mirror.new.v4(), mirror.new.v6());
-    mirror
-        .old
-        .agent_ok(&format!("attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT}"));
+    mirror.attach("");
     requests(&mirror, &mut clients, "armed-not");
     // With nobody behind the port, too, where a plain packet would be answered by a reset or by ICMP.
     let Mirror { new_server, client, old, old_server, new, lab } = mirror;
@@ -57,31 +63,26 @@ fn nothing_answers_copies_where_drop_does_not_run() {
     requests(&mirror, &mut clients, "closed-port");
     let source = mirror.old.settled("source");
     assert!(source["cloned"] > 40, "{source:?}");
-    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
-    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    leaks.assert_none();
 }
 
 #[test]
 fn a_memcached_that_is_restarted_is_fed_again() {
     let mut mirror = Mirror::running();
-    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let leaks = mirror.watch_leaks();
     let mut clients = connect(&mirror, 10);
     requests(&mirror, &mut clients, "before");
     mirror.new_server.signal(Signal::SIGKILL);
     requests(&mirror, &mut clients, "meanwhile");
     mirror.new_server = Memcached::start(&mirror.new, PORT);
-    assert_served_again(&mirror, &mut clients);
-    requests(&mirror, &mut clients, "after");
-    mirror.settled();
-    mirror.assert_same((0..10).map(|i| format!("after{i}")).chain(["after".to_owned()]));
-    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
-    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    assert_goes_on(&mirror, &mut clients);
+    leaks.assert_none();
 }
 
 #[test]
 fn a_memcached_that_is_stopped_for_long_catches_up_or_starts_anew() {
     let mirror = Mirror::running();
-    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let leaks = mirror.watch_leaks();
     let mut clients = connect(&mirror, 10);
     requests(&mirror, &mut clients, "before");
     mirror.new_server.signal(Signal::SIGSTOP);
@@ -92,12 +93,8 @@ fn a_memcached_that_is_stopped_for_long_catches_up_or_starts_anew() {
         std::thread::sleep(Duration::from_millis(400));
     }
     mirror.new_server.signal(Signal::SIGCONT);
-    assert_served_again(&mirror, &mut clients);
-    requests(&mirror, &mut clients, "after");
-    mirror.settled();
-    mirror.assert_same((0..10).map(|i| format!("after{i}")).chain(["after".to_owned()]));
-    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
-    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    assert_goes_on(&mirror, &mut clients);
+    leaks.assert_none();
 }
 
 #[test]
@@ -108,21 +105,20 @@ fn a_memcached_that_refuses_connections_harms_nobody() {
     mirror.new_server =
         Memcached::start_with(&mirror.new, PORT, &["-c", "64", "-o", "maxconns_fast"]);
     mirror.start();
-    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let leaks = mirror.watch_leaks();
     let mut clients = connect(&mirror, 100);
     for round in 0..3 {
         requests(&mirror, &mut clients, &format!("round{round}-"));
     }
     let (_, target) = mirror.settled();
     assert!(target["opened"] >= 100, "{target:?}");
-    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
-    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    leaks.assert_none();
 }
 
 #[test]
 fn a_target_that_comes_back_empty_is_fed_again() {
     let mut mirror = Mirror::running();
-    let (at_client, at_new) = (mirror.watch("client"), mirror.watch_new());
+    let leaks = mirror.watch_leaks();
     let mut clients = connect(&mirror, 10);
     requests(&mirror, &mut clients, "before");
     // What a restart of the host does: nothing is attached, no socket is left, another memcached.
@@ -133,8 +129,7 @@ fn a_target_that_comes_back_empty_is_fed_again() {
     requests(&mirror, &mut clients, "not-armed-yet");
     mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
     assert_served_again(&mirror, &mut clients);
-    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
-    assert_eq!(at_new.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    leaks.assert_none();
     let target = mirror.new.settled("target");
     assert_eq!(target["adopted"], 10, "{target:?}");
 }
@@ -161,11 +156,8 @@ fn in_a_full_flow_table_the_idle_make_room() {
     const ROOM: u64 = 16;
     let mirror = Mirror::idle();
     mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --flows {ROOM}"));
-    let (v4, v6) = (mirror.new.v4(), mirror.new.v6());
-    mirror
-        .old
-        .agent_ok(&format!("attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT}"));
-    let (at_client, wire) = (mirror.watch("client"), mirror.watch_new());
+    mirror.attach("");
+    let leaks = mirror.watch_leaks();
     let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
     let idle = connections();
 
@@ -192,6 +184,5 @@ fn in_a_full_flow_table_the_idle_make_room() {
     // Those who went are welcome again, when there is room.
     drop((more, late));
     assert_served_again(&mirror, &mut first);
-    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
-    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+    leaks.assert_none();
 }
