@@ -67,15 +67,15 @@ impl Skb {
         }
     }
 
-    /// The `N` bytes at `offset`, of which no more than `length` are read; zeros in place of the others.
+    /// The `N` bytes at `offset`, of which no more than `length` are read, and `length` is not zero; zeros
+    /// in place of the others.
     #[inline(always)]
     pub fn beginning<const N: usize>(self, offset: u32, length: u32) -> Option<[u8; N]> {
         let mut bytes = [0; N];
-        let size = if length < N as u32 { length } else { N as u32 };
-        // The helper refuses to read nothing, and the verifier a size that could be that.
-        if size == 0 {
-            return Some(bytes);
-        }
+        // So that the verifier sees a size from 1 to `N`. That of Linux 6.1 learns nothing from a
+        // comparison with zero, and refuses what could be a read of nothing.
+        let last = N as u32 - 1;
+        let size = length.wrapping_sub(1).min(last) + 1;
         // SAFETY: the helper writes `size` bytes, of which there are `N`, and checks the packet's bounds.
         let result =
             unsafe { bpf_skb_load_bytes(self.0.cast(), offset, bytes.as_mut_ptr().cast(), size) };
