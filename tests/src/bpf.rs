@@ -9,9 +9,7 @@ use std::{
 
 use nix::libc;
 
-pub(crate) use assembler::{
-    Assembler, CONTEXT, IFINDEX_IN, MARK, R0, R1, R2, R3, R7, helper,
-};
+pub(crate) use assembler::{Assembler, CONTEXT, IFINDEX_IN, MARK, R0, R1, R2, R3, R7, helper};
 
 use crate::Host;
 
@@ -127,9 +125,8 @@ impl Program {
         attributes.u32(4, index);
         attributes.u32(8, self.hook.attach_type());
         Link {
-            _fd: host.run(|| {
-                bpf_fd(LINK_CREATE, &attributes).expect("the program can be attached")
-            }),
+            _fd: host
+                .run(|| bpf_fd(LINK_CREATE, &attributes).expect("the program can be attached")),
         }
     }
 }

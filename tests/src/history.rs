@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{client::binary, client::set_request, memcached::Memcached, random::Random, Host};
+use crate::{Host, client::binary, client::set_request, memcached::Memcached, random::Random};
 
 /// What a value is made of.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,9 @@ impl Fill {
     pub fn commands(self) -> Vec<u8> {
         match self {
             Self::Noise => Vec::new(),
-            Self::Text => [set_request("evil-text", b"x"), b"ms evil-meta 1\r\nx\r\n".to_vec()].concat(),
+            Self::Text => {
+                [set_request("evil-text", b"x"), b"ms evil-meta 1\r\nx\r\n".to_vec()].concat()
+            }
             Self::Binary => binary(1, &[0; 8], "evil-binary", b"x"),
         }
     }
@@ -56,7 +58,7 @@ impl Value {
         if matches!(self.fill, Fill::Noise) {
             let mut random = Random::new(&head);
             while bytes.len() < self.length {
-                bytes.extend(random.next().to_le_bytes());
+                bytes.extend(random.number().to_le_bytes());
             }
         } else {
             bytes.extend(head.as_bytes());

@@ -64,7 +64,8 @@ impl Impairment {
         let switch = mirror.lab.switch();
         switch.ip(&["link", "add", "round0", "type", "veth", "peer", "name", "round1"]);
         // A packet each 37 µs: enough for hundreds that are late, and little for the processor.
-        switch.shell("tc qdisc add dev round0 root tbf rate 320mbit burst 10kb limit 20mb mpu 1500");
+        switch
+            .shell("tc qdisc add dev round0 root tbf rate 320mbit burst 10kb limit 20mb mpu 1500");
         for name in ["round0", "round1"] {
             switch.ip(&["link", "set", "dev", name, "arp", "off", "up"]);
         }

@@ -14,7 +14,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,6 +25,6 @@ impl Random {
     /// The next number, below `limit`.
     pub fn below(&mut self, limit: usize) -> usize {
         // A `usize` has 64 bits wherever the lab runs; the slight bias does not matter.
-        (self.next() as usize) % limit.max(1)
+        (self.number() as usize) % limit.max(1)
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn of(key: &str) -> Vec<u8> {
     };
     let mut value = Vec::with_capacity(length + 8);
     while value.len() < length {
-        value.extend(random.next().to_le_bytes());
+        value.extend(random.number().to_le_bytes());
     }
     value.truncate(length);
     value
