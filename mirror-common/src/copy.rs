@@ -83,7 +83,7 @@ pub enum Pass {
 /// Why a copy is not given to memcached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Discard {
-    /// No boundary is proven yet.
+    /// No boundary is proven yet, or it lies before the one that was.
     Unproven,
     /// Nothing in it for memcached.
     PureAck,
@@ -288,8 +288,11 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         // A retransmission; the socket may have had no room for the first.
         return if after(end, flow.reply.rcv_nxt) && !repeated && flow.held() == 0 {
             deliver(flow, false)
-        } else {
+        } else if after(end, flow.copy.isn.wrapping_add(1)) {
             Verdict::discard(Discard::Duplicate)
+        } else {
+            // Before the boundary that the connection was joined at: nobody had it.
+            Verdict::discard(Discard::Unproven)
         };
     }
     if pass == Pass::First && flow.held() > 0 {

@@ -95,6 +95,12 @@ impl Host {
         ip(&["netns", "exec", &self.namespace, "sh", "-e", "-c", &line]);
     }
 
+    /// The kernel's number for an interface of this host.
+    pub(crate) fn interface_index(&self, name: &str) -> u32 {
+        self.run(|| nix::net::if_::if_nametoindex(name))
+            .unwrap_or_else(|error| panic!("{name} of {}: {error}", self.namespace))
+    }
+
     /// Runs `work` on a thread whose sockets are on this host.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let namespace = File::open(format!("/run/netns/{}", self.namespace))

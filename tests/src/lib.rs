@@ -10,18 +10,27 @@
 //! | [`client`] | requests over plain sockets |
 //! | [`capture`] | what was on a wire |
 //! | [`foreign`] | programs of somebody else at the same interface |
+//! | [`impair`] | a bad network between the hosts |
+//! | [`traffic`] | clients of every kind |
+//! | [`history`] | what they wrote, and whether a server holds anything else |
+//! | [`random`] | numbers that look random |
 //! | [`wait`] | waiting for what has to come, with a deadline |
 //!
 //! The lab panics where it cannot go on: a test without its lab has no other way to fail.
 
 pub mod agent;
+mod bpf;
 pub mod capture;
 pub mod client;
 pub mod foreign;
+pub mod history;
 pub mod host;
+pub mod impair;
 pub mod lab;
 pub mod memcached;
 pub mod mirror;
+pub mod random;
+pub mod traffic;
 pub mod wait;
 
 pub use host::Host;

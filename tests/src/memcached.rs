@@ -56,6 +56,20 @@ impl Memcached {
             .collect()
     }
 
+    /// Every key that the server holds.
+    pub fn keys(&self, host: &Host) -> Vec<String> {
+        // Items that the server is just moving are not listed, and it lists for one at a time.
+        wait::until("a list of all keys", || {
+            let reply = self.inside(host).ask("lru_crawler metadump all\r\n", "\r\n");
+            let keys: Vec<String> = String::from_utf8_lossy(&reply)
+                .lines()
+                .filter_map(|line| line.strip_prefix("key=")?.split(' ').next())
+                .map(str::to_owned)
+                .collect();
+            (keys.len() as u64 == self.stat(host, "curr_items")).then_some(keys)
+        })
+    }
+
     /// Keeps the server's threads on one CPU.
     pub fn pin(&self, host: &Host, cpu: usize) {
         host.output(

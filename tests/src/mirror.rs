@@ -5,6 +5,7 @@ use crate::{
     agent::{Counters, lost},
     capture::Capture,
     client::Connection,
+    impair::Impairment,
     memcached::{self, Memcached},
 };
 
@@ -129,12 +130,25 @@ impl Mirror {
     /// Waits for traffic to settle, checks that all counters add up, on each host and between them;
     /// returns source's and target's.
     pub fn settled(&self) -> (Counters, Counters) {
+        self.settled_with(|sent| sent)
+    }
+
+    /// The same where copies are lost and doubled on the way.
+    pub fn settled_behind(&self, impairment: &Impairment) -> (Counters, Counters) {
+        self.settled_with(|sent| {
+            let done = impairment.done();
+            sent - done.dropped + done.doubled
+        })
+    }
+
+    /// `arrived` says how many segments arrive of so many that were sent.
+    fn settled_with(&self, arrived: impl Fn(u64) -> u64) -> (Counters, Counters) {
         let (source, target) = (self.old.settled("source"), self.new.settled("target"));
         let maps = self.old.all_map_counters();
         let total = |name: &str| maps.values().map(|counters| counters[name]).sum::<u64>();
         assert_eq!(source["cloned"], total("cloned"), "{source:?}, {maps:?}");
         assert_eq!(total("cloned"), total("sent"), "{maps:?}");
-        assert_eq!(total("sent_segments"), target["arrived"], "{maps:?}, {target:?}");
+        assert_eq!(arrived(total("sent_segments")), target["arrived"], "{maps:?}, {target:?}");
         (source, target)
     }
 

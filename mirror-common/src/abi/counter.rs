@@ -110,7 +110,8 @@ counters! {
         Held = "held",
         /// Times that a segment came back from it.
         Returned = "returned",
-        /// No request boundary is proven yet for a connection older than the mirror.
+        /// Before the first proven request boundary of a connection that is older than the mirror, or
+        /// whose stream had a hole.
         DiscardedUnproven = "discarded_unproven",
         /// A pure acknowledgement: the puppet makes its own.
         DiscardedPureAck = "discarded_pure_ack",

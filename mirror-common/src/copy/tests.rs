@@ -546,6 +546,22 @@ mod mending {
     }
 
     #[test]
+    fn what_lies_before_the_boundary_is_lost_and_no_repetition() {
+        let mut flow = broken();
+        wire(&mut flow, &request(FIRST + 20, 50), LATER);
+        let next = request(FIRST + 30, 58);
+        wire(&mut flow, &next, LATER);
+        assert_eq!(again(&mut flow, &next, LATER), Action::Adopt);
+        answer(&mut flow);
+        assert_eq!(again(&mut flow, &next, LATER), Action::Deliver);
+        flow.reply.rcv_nxt = FIRST + 40;
+        let before = held(&mut flow, &data(FIRST + 20, 10), LATER);
+        assert_eq!(before, Verdict::discard(Discard::Unproven));
+        let verdict = first(&mut flow, &next, LATER);
+        assert_eq!(verdict, Verdict::discard(Discard::Duplicate));
+    }
+
+    #[test]
     fn copies_queue_while_the_broken_flows_wait() {
         let mut flow = opened();
         wire(&mut flow, &data(FIRST + 10, 10), MS);

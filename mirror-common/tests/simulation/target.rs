@@ -148,7 +148,7 @@ impl Target {
             start: Start::None,
             crlf: false,
         };
-        if !self.find(&segment) {
+        if !self.find(&segment, pass) {
             self.counts.discarded += 1;
             return;
         }
@@ -201,14 +201,14 @@ impl Target {
     }
 
     /// `tcp_copy::find`: whether there is a flow for `segment` now.
-    fn find(&mut self, segment: &Segment) -> bool {
+    fn find(&mut self, segment: &Segment, pass: Pass) -> bool {
         if self.flow.is_some() {
             return true;
         }
         if segment.flags & SYN == 0 {
             let end = segment.seq.wrapping_add(segment.length);
             let straggler = self.finished.is_some_and(|finished| !after(end, finished));
-            if segment.length == 0 || straggler {
+            if pass == Pass::Held || segment.length == 0 || straggler {
                 return false;
             }
         }

@@ -43,7 +43,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     let segments = skb.segments(work.segment.length);
     work.segment.segments = segments as u32;
     count_pass(pass, segments);
-    let flow = match find(skb, work) {
+    let flow = match find(skb, work, pass) {
         Ok(flow) => flow,
         Err(TargetCounter::DiscardedTableFull) => return evict::make_room(skb, work),
         Err(reason) => return discard(reason, segments),
@@ -73,7 +73,7 @@ pub fn count_pass(pass: Pass, segments: u64) {
 
 /// The copy's flow: the one in the table, or a new one if the copy can begin one.
 #[inline(always)]
-fn find(skb: Skb, work: &Work) -> Result<&'static mut Flow, TargetCounter> {
+fn find(skb: Skb, work: &Work, pass: Pass) -> Result<&'static mut Flow, TargetCounter> {
     let Work { headers, key, segment: seg, .. } = work;
     let opens = seg.flags & tcp::NO_MORE == tcp::SYN;
     if let Some(flow) = maps::flow(key) {
@@ -85,6 +85,10 @@ fn find(skb: Skb, work: &Work) -> Result<&'static mut Flow, TargetCounter> {
         return Ok(flow);
     }
     if !opens {
+        // Its flow ended while it waited, without having had it.
+        if pass == Pass::Held {
+            return Err(TargetCounter::DiscardedStale);
+        }
         if seg.length == 0 {
             return Err(if seg.flags & (tcp::RST | tcp::FIN) != 0 {
                 TargetCounter::DiscardedNoFlow

@@ -11,9 +11,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use mirror_tests::{client::Connection, mirror::Mirror};
+use mirror_tests::{client::Connection, mirror::Mirror, random::Random};
 
-use super::content::{self, Random};
+use super::content;
 
 /// Time between two requests of a connection.
 const PACE: Duration = Duration::from_millis(40);
