@@ -288,16 +288,17 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         // Of the 4-tuple's next connection, whose SYN was lost.
         return give_up(flow, segment, Discard::Unproven, now);
     }
-    if after(end, flow.reply.edge) {
-        flow.copy.gap_at = 0;
-        return hold_or_break(flow, segment, pass, now);
-    }
     if after(segment.seq, flow.copy.next_seq) {
         // Behind one from the wire, what is missing may go into the hold device, too.
         if flow.copy.gap_at == 0 && pass == Pass::Held {
             flow.copy.gap_at = now;
             flow.copy.gap_round = flow.held();
         }
+        return hold_or_break(flow, segment, pass, now);
+    }
+    if after(end, flow.reply.edge) {
+        // What follows waits for the window, too: nothing is missing.
+        flow.copy.gap_at = 0;
         return hold_or_break(flow, segment, pass, now);
     }
     flow.copy.next_seq = end;

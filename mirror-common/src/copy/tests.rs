@@ -203,6 +203,22 @@ mod delivering {
     }
 
     #[test]
+    fn what_follows_waits_for_the_window_too() {
+        let mut flow = opened();
+        wire(&mut flow, &data(FIRST, WINDOW), 0);
+        let waiting = [data(FIRST + WINDOW, 10), data(FIRST + WINDOW + 10, 10)];
+        for seg in waiting {
+            wire(&mut flow, &seg, 0);
+        }
+        for now in [MS, MS + GAP_LIMIT + 1, WAIT_LIMIT] {
+            for seg in waiting {
+                assert_eq!(held(&mut flow, &seg, now).action, Action::Hold);
+            }
+        }
+        assert_eq!(held(&mut flow, &waiting[0], WAIT_LIMIT + 1).reason, Discard::HoldExpired);
+    }
+
+    #[test]
     fn a_gap_is_filled() {
         let mut flow = opened();
         let (one, two) = (data(FIRST, 10), data(FIRST + 10, 10));
@@ -482,6 +498,20 @@ mod mending {
         let verdict = held(&mut flow, &late, 2 * MS + GAP_LIMIT + 1);
         assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
         assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
+    }
+
+    #[test]
+    fn a_gap_is_one_though_more_waits_behind_it_than_the_window_takes() {
+        let mut flow = opened();
+        let waiting = [data(FIRST + 10, 10), data(FIRST + 20, WINDOW)];
+        for seg in waiting {
+            wire(&mut flow, &seg, MS);
+        }
+        for seg in waiting {
+            assert_eq!(held(&mut flow, &seg, 2 * MS).action, Action::Hold);
+        }
+        let verdict = held(&mut flow, &waiting[0], 3 * MS + GAP_LIMIT);
+        assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
     }
 
     #[test]
