@@ -106,7 +106,137 @@ mod tests {
         assert!(same(u16::from_be(fold(add(0, &mapped))), reference(&v4)));
     }
 
+    /// The checksum that belongs to `bytes`, in memory order.
+    fn whole(bytes: &[u8]) -> u16 {
+        (!reference(bytes)).to_be()
+    }
+
+    /// What the kernel's helpers make of a checksum field (`inet_proto_csum_replace_by_diff`).
+    fn mend(field: u16, difference: u64) -> u16 {
+        finish(u64::from(!field) + u64::from(fold(difference)))
+    }
+
+    /// The same with `BPF_F_MARK_MANGLED_0`, for UDP: zero is none, and never made.
+    fn mend_udp(field: u16, difference: u64) -> u16 {
+        match field {
+            0 => 0,
+            _ => match mend(field, difference) {
+                0 => !0,
+                field => field,
+            },
+        }
+    }
+
+    /// UDP sends a checksum of zero as its other form (RFC 768).
+    fn whole_udp(bytes: &[u8]) -> u16 {
+        match whole(bytes) {
+            0 => !0,
+            field => field,
+        }
+    }
+
+    /// Words, their last ones often such that the sum is close to a carry.
+    fn sums<const N: usize>() -> impl Strategy<Value = [u32; N]> {
+        let word = prop_oneof![
+            4 => any::<u32>(),
+            1 => prop::sample::select(std::vec![0, 1, 0xffff, 0x1_0000, 0xffff_0000, u32::MAX]),
+        ];
+        prop::collection::vec(word, N).prop_map(|words| words.try_into().unwrap())
+    }
+
+    fn bytes(words: &[&[u32]]) -> std::vec::Vec<u8> {
+        words.concat().into_iter().flat_map(u32::to_ne_bytes).collect()
+    }
+
+    /// A segment with the words of a header that are not its checksum.
+    #[derive(Debug)]
+    struct Datagram {
+        src: [u32; 4],
+        dst: [u32; 4],
+        protocol: u8,
+        header: [u32; 5],
+        payload: std::vec::Vec<u8>,
+    }
+
+    impl Datagram {
+        fn length(&self) -> u16 {
+            20 + self.payload.len() as u16
+        }
+
+        /// Everything that the checksum is over (RFC 9293, 3.1; RFC 8200, 8.1).
+        fn bytes(&self) -> std::vec::Vec<u8> {
+            let rest = [u32::from(self.length()).to_be(), u32::from(self.protocol).to_be()];
+            let mut bytes = bytes(&[&self.src, &self.dst, &rest, &self.header]);
+            bytes.extend(&self.payload);
+            bytes.resize(bytes.len().next_multiple_of(2), 0);
+            bytes
+        }
+    }
+
+    fn datagram(protocol: u8) -> impl Strategy<Value = Datagram> {
+        let address = prop_oneof![sums(), any::<u32>().prop_map(crate::abi::v4_mapped)];
+        let payload = prop::collection::vec(any::<u8>(), 0..64);
+        (address.clone(), address, sums(), payload).prop_map(move |(src, dst, header, payload)| {
+            Datagram { src, dst, protocol, header, payload }
+        })
+    }
+
     proptest! {
+        /// Whatever is added up: the rest of a division by 0xffff stays, and only nothing is zero.
+        #[test]
+        fn every_sum_folds(sum in prop_oneof![any::<u64>(), any::<u64>().prop_map(|sum| !(sum >> 32))]) {
+            prop_assert_eq!(u64::from(fold(sum)) % 0xffff, sum % 0xffff);
+            prop_assert_eq!(fold(sum) == 0, sum == 0);
+        }
+
+        #[test]
+        fn the_pseudo_header_is_part_of_the_sum(datagram in datagram(6)) {
+            let Datagram { src, dst, protocol, header, .. } = &datagram;
+            let sum = add(pseudo_header(src, dst, *protocol, 20), header);
+            let alone = Datagram { payload: std::vec![], header: *header, ..datagram };
+            prop_assert_eq!(finish(sum), whole(&alone.bytes()));
+        }
+
+        /// Not a bit differs, not even between the two forms of zero.
+        #[test]
+        fn an_ipv4_header_is_mended(mut header in sums::<5>(), new in sums::<5>(), edits: [bool; 5]) {
+            header[0] |= 0x4500_0000u32.to_be();
+            header[2] &= 0xffff_0000u32.to_be();
+            let mut after = header;
+            for (at, edit) in edits.into_iter().enumerate().filter(|(at, _)| *at > 0 && *at != 2) {
+                after[at] = if edit { new[at] } else { header[at] };
+            }
+            let field = whole(&bytes(&[&header]));
+            prop_assert_eq!(mend(field, difference(&header, &after)), whole(&bytes(&[&after])));
+        }
+
+        #[test]
+        fn a_tcp_header_and_its_addresses_are_mended(
+            before in datagram(6),
+            dst in sums::<4>(),
+            header in sums::<5>(),
+        ) {
+            let field = whole(&before.bytes());
+            let change = difference(&before.header, &header);
+            let moved = difference(&before.dst, &dst);
+            let after = Datagram { dst, header, ..before };
+            prop_assert_eq!(mend(mend(field, change), moved), whole(&after.bytes()));
+        }
+
+        #[test]
+        fn a_udp_header_and_its_addresses_are_mended_if_there_is_a_checksum(
+            before in datagram(17),
+            dst in sums::<4>(),
+            header in sums::<5>(),
+        ) {
+            let field = whole_udp(&before.bytes());
+            let change = difference(&before.header, &header);
+            let moved = difference(&before.dst, &dst);
+            let after = Datagram { dst, header, ..before };
+            prop_assert_eq!(mend_udp(mend_udp(field, change), moved), whole_udp(&after.bytes()));
+            prop_assert_eq!(mend_udp(mend_udp(0, change), moved), 0);
+        }
+
         #[test]
         fn sum_is_the_reference(bytes: [u8; 40]) {
             prop_assert!(same(u16::from_be(fold(add(0, &words::<10>(&bytes)))), reference(&bytes)));

@@ -18,7 +18,7 @@
 
 use crate::abi::{CopySide, Flow, ReplySide};
 use crate::memcache::Start;
-use crate::tcp::{ACK, FIN, NO_MORE, RST, SYN, after};
+use crate::tcp::{ACK, FIN, NO_MORE, RST, SYN, after, late};
 
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
@@ -213,7 +213,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         return end_now(flow, Discard::Unproven, now);
     }
     let copy = &mut flow.copy;
-    if !copy.has(CopySide::BIT_WATCHED) || after(segment.end(), copy.watch_end) {
+    if !copy.has(CopySide::BIT_WATCHED) || !late(segment.end(), copy.watch_end) {
         copy.watch_end = segment.end();
         copy.watch_ack = segment.ack;
         copy.put(CopySide::BIT_WATCHED, true);
@@ -284,7 +284,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         };
     }
     let end = segment.end();
-    if !after(end, flow.copy.next_seq) {
+    if late(end, flow.copy.next_seq) {
         // A retransmission; the socket may have had no room for the first.
         return if after(end, flow.reply.rcv_nxt) && !repeated && flow.held() == 0 {
             deliver(flow, false)
@@ -298,15 +298,21 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     if pass == Pass::First && flow.held() > 0 {
         return hold(flow, now);
     }
-    if after(end, flow.reply.edge) {
-        flow.copy.gap_at = 0;
-        return hold_or_break(flow, segment, pass, now);
+    if !after(end, flow.copy.next_seq) {
+        // Of the 4-tuple's next connection, whose SYN was lost.
+        return give_up(flow, segment, Discard::Unproven, now);
     }
     if after(segment.seq, flow.copy.next_seq) {
-        if flow.copy.gap_at == 0 {
+        // Behind one from the wire, what is missing may go into the hold device, too.
+        if flow.copy.gap_at == 0 && pass == Pass::Held {
             flow.copy.gap_at = now;
             flow.copy.gap_round = flow.held();
         }
+        return hold_or_break(flow, segment, pass, now);
+    }
+    if after(end, flow.reply.edge) {
+        // What follows waits for the window, too: nothing is missing.
+        flow.copy.gap_at = 0;
         return hold_or_break(flow, segment, pass, now);
     }
     flow.copy.next_seq = end;
@@ -389,25 +395,30 @@ fn hold(flow: &mut Flow, now: u64) -> Verdict {
     Verdict::of(Action::Hold, 0)
 }
 
-/// Holds `segment`, or gives the connection up when it stands still for too long.
+/// Holds `segment`, or gives the connection up when it came back and stands still for too long.
 #[inline(always)]
 fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let gap = flow.copy.gap_at;
     let patient = now.saturating_sub(flow.copy.stalled_at) <= WAIT_LIMIT
         && (gap == 0 || flow.copy.gap_round > 0 || now.saturating_sub(gap) <= GAP_LIMIT);
-    if flow.held() == 0 || pass == Pass::Again || patient {
+    if pass != Pass::Held || patient {
         return hold(flow, now);
     }
+    give_up(flow, segment, Discard::HoldExpired, now)
+}
+
+/// Drops `segment` for `reason`, and looks for a boundary behind it.
+#[inline(always)]
+fn give_up(flow: &mut Flow, segment: &Segment, reason: Discard, now: u64) -> Verdict {
     let copy = &mut flow.copy;
     copy.state = CopySide::STATE_WATCH;
-    // The next boundary has to be behind `segment`, which is dropped.
     copy.bits = CopySide::BIT_SOCKET | CopySide::BIT_WATCHED;
     copy.watch_end = segment.end();
     copy.watch_ack = segment.ack;
     if segment.has(FIN) || segment.has(RST) {
         return Verdict::of(Action::Abort, reset_at(flow, now));
     }
-    Verdict::discard(Discard::HoldExpired)
+    Verdict::discard(reason)
 }
 
 /// Whether what is held did not move for so long that it must have been dropped on the way.

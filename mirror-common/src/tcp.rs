@@ -38,6 +38,13 @@ pub const fn after(a: u32, b: u32) -> bool {
     (b.wrapping_sub(a) as i32) < 0
 }
 
+/// Whether sequence number `a` is `b`, or shortly before it, as in a segment that comes late or twice:
+/// by less than 64 MiB, further than windows are wide. What is older belongs to another connection.
+#[inline(always)]
+pub const fn late(a: u32, b: u32) -> bool {
+    b.wrapping_sub(a) < 1 << 26
+}
+
 /// The fixed part of a TCP header: five words whose memory is in network byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
@@ -134,6 +141,16 @@ mod tests {
         assert!(after(0, u32::MAX));
         assert!(!after(5, 5));
         assert!(!after(u32::MAX, 3));
+    }
+
+    #[test]
+    fn late_is_shortly_before() {
+        for a in [1000, 999, 0, u32::MAX, 1001u32.wrapping_sub(1 << 26)] {
+            assert!(late(a, 1000), "{a}");
+        }
+        for a in [1001, 1 << 30, 1 << 31, 1000u32.wrapping_sub(1 << 26)] {
+            assert!(!late(a, 1000), "{a}");
+        }
     }
 
     #[test]

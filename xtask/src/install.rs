@@ -59,6 +59,38 @@ pub(crate) fn emulator() -> Result<()> {
     packages(&["busybox-static", "cpio", "kmod", "qemu-system-x86"])
 }
 
+/// What `cargo fuzz` runs with: nightly, itself, and a compiler for libFuzzer.
+pub(crate) fn fuzzer() -> Result<()> {
+    if find_program("c++").is_none() {
+        packages(&["g++"])?;
+    }
+    let nightly = Command::new("rustup")
+        .args(["run", "nightly", "rustc", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("fuzzing needs a nightly compiler, and rustup to call it")?;
+    if !nightly.success() {
+        exec(Command::new("rustup").args([
+            "toolchain",
+            "install",
+            "nightly",
+            "--profile",
+            "minimal",
+        ]))?;
+    }
+    if find_program("cargo-fuzz").is_none() {
+        exec(Command::new("cargo").args([
+            "install",
+            "cargo-fuzz",
+            "--version",
+            "0.13.2",
+            "--locked",
+        ]))?;
+    }
+    Ok(())
+}
+
 /// Installs those of `names` that are not installed.
 fn packages(names: &[&str]) -> Result<()> {
     let missing: Vec<&str> = names.iter().copied().filter(|name| !is_installed(name)).collect();

@@ -16,6 +16,7 @@ pub(crate) struct Options {}
 /// Runs the task.
 pub(crate) fn run(_: &Options) -> Result<()> {
     exec(cargo().args(["fmt", "--all", "--check"]))?;
+    exec(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     install::bpf_toolchain()?;
     exec(
         cargo()

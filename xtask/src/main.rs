@@ -5,11 +5,13 @@ mod bpf_toolchain;
 mod build;
 mod ci;
 mod demo;
+mod fuzz;
 mod install;
 mod interrupt;
 mod kernels;
 mod lint;
 mod process;
+mod simulate;
 mod test;
 
 use std::process::ExitCode;
@@ -30,6 +32,10 @@ enum Task {
     Build(build::Options),
     /// Install what is missing, build, and run every test: unit, property, end to end
     Test(test::Options),
+    /// Run the simulation for many seeds, or for one that failed
+    Simulate(simulate::Options),
+    /// Fuzz what reads packets and decides about them, on nightly
+    Fuzz(fuzz::Options),
     /// Check formatting, clippy and documentation; warnings are errors
     Lint(lint::Options),
     /// Lint, then test
@@ -46,6 +52,8 @@ fn main() -> ExitCode {
     let result = match Tasks::parse().task {
         Task::Build(options) => build::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Simulate(options) => simulate::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Lint(options) => lint::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Demo(options) => demo::run(&options),

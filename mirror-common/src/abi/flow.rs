@@ -78,6 +78,12 @@ impl CopySide {
     /// The client's FIN was delivered.
     pub const BIT_FIN: u32 = 8;
 
+    /// From one new flow's first epoch to the next one's. A flow that follows another on the same
+    /// 4-tuple must not begin with an epoch that the other had, or what the other left in the hold
+    /// device would be taken for its own. The other's first is far away (the golden section of the 12
+    /// bits of a mark), and it went up by one for each time that it gave up what it held.
+    pub const EPOCH_STEP: u32 = 2531;
+
     /// Whether all of `bit` is set.
     #[inline(always)]
     pub fn has(&self, bit: u32) -> bool {

@@ -51,8 +51,10 @@ fn answer(flow: &mut Flow) {
 /// A flow whose connection was given up, with its socket left over.
 fn broken() -> Flow {
     let mut flow = opened();
-    assert_eq!(wire(&mut flow, &data(FIRST + 10, 10), MS), Action::Hold);
-    let verdict = held(&mut flow, &data(FIRST + 10, 10), 2 * MS + GAP_LIMIT);
+    let late = data(FIRST + 10, 10);
+    assert_eq!(wire(&mut flow, &late, MS), Action::Hold);
+    assert_eq!(held(&mut flow, &late, MS).action, Action::Hold);
+    let verdict = held(&mut flow, &late, 2 * MS + GAP_LIMIT);
     assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
     assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
     flow
@@ -233,6 +235,22 @@ mod delivering {
     }
 
     #[test]
+    fn what_follows_waits_for_the_window_too() {
+        let mut flow = opened();
+        wire(&mut flow, &data(FIRST, WINDOW), 0);
+        let waiting = [data(FIRST + WINDOW, 10), data(FIRST + WINDOW + 10, 10)];
+        for seg in waiting {
+            wire(&mut flow, &seg, 0);
+        }
+        for now in [MS, MS + GAP_LIMIT + 1, WAIT_LIMIT] {
+            for seg in waiting {
+                assert_eq!(held(&mut flow, &seg, now).action, Action::Hold);
+            }
+        }
+        assert_eq!(held(&mut flow, &waiting[0], WAIT_LIMIT + 1).reason, Discard::HoldExpired);
+    }
+
+    #[test]
     fn a_gap_is_filled() {
         let mut flow = opened();
         let (one, two) = (data(FIRST, 10), data(FIRST + 10, 10));
@@ -257,6 +275,19 @@ mod delivering {
         let verdict = first(&mut flow, &data(FIRST, 15), 0);
         assert_eq!(verdict.action, Action::Deliver, "the client sent more with it this time");
         assert_eq!(flow.copy.next_seq, FIRST + 15);
+    }
+
+    #[test]
+    fn what_lies_far_back_is_another_connections() {
+        let mut flow = opened();
+        wire(&mut flow, &data(FIRST, 10), MS);
+        let early = FIRST.wrapping_sub(1 << 30);
+        for seg in [data(early, 10), request(early + 10, 50)] {
+            assert_eq!(first(&mut flow, &seg, MS), Verdict::discard(Discard::Unproven));
+        }
+        let next = request(early + 20, 58);
+        assert_eq!(first(&mut flow, &next, MS), Verdict::of(Action::ResetFirst, FIRST + 10));
+        assert_eq!(again(&mut flow, &next, MS), Action::Adopt);
     }
 
     #[test]
@@ -364,6 +395,7 @@ mod ending {
             let mut flow = opened();
             let end = segment(FIRST + 10, 0, flag);
             assert_eq!(wire(&mut flow, &end, MS), Action::Hold);
+            assert_eq!(held(&mut flow, &end, MS).action, Action::Hold);
             let verdict = held(&mut flow, &end, 2 * MS + GAP_LIMIT);
             assert_eq!(verdict, Verdict::of(Action::Abort, FIRST));
         }
@@ -463,6 +495,14 @@ mod watching {
     }
 
     #[test]
+    fn a_segment_far_back_takes_the_place_of_the_last() {
+        let mut flow = watched();
+        let early = 110u32.wrapping_sub(1 << 30);
+        wire(&mut flow, &request(early, 50), 0);
+        assert_eq!(wire(&mut flow, &request(early + 10, 58), 0), Action::Adopt);
+    }
+
+    #[test]
     fn pure_acks_and_probes_prove_nothing() {
         let mut flow = watched();
         let verdict = first(&mut flow, &segment(110, 0, 0), 0);
@@ -488,10 +528,37 @@ mod mending {
         let late = data(FIRST + 10, 10);
         wire(&mut flow, &late, MS);
         assert_eq!(held(&mut flow, &late, 2 * MS).action, Action::Hold);
-        assert_eq!(held(&mut flow, &late, MS + GAP_LIMIT).action, Action::Hold);
-        let verdict = held(&mut flow, &late, MS + GAP_LIMIT + 1);
+        assert_eq!(held(&mut flow, &late, 2 * MS + GAP_LIMIT).action, Action::Hold);
+        let verdict = held(&mut flow, &late, 2 * MS + GAP_LIMIT + 1);
         assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
         assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
+    }
+
+    #[test]
+    fn a_gap_is_one_though_more_waits_behind_it_than_the_window_takes() {
+        let mut flow = opened();
+        let waiting = [data(FIRST + 10, 10), data(FIRST + 20, WINDOW)];
+        for seg in waiting {
+            wire(&mut flow, &seg, MS);
+        }
+        for seg in waiting {
+            assert_eq!(held(&mut flow, &seg, 2 * MS).action, Action::Hold);
+        }
+        let verdict = held(&mut flow, &waiting[0], 3 * MS + GAP_LIMIT);
+        assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
+    }
+
+    #[test]
+    fn what_waits_is_judged_once_before_anything_is_taken_for_lost() {
+        let mut flow = opened();
+        let (late, missing) = (data(FIRST + 10, 10), data(FIRST, 10));
+        wire(&mut flow, &late, MS);
+        wire(&mut flow, &missing, MS);
+        // The hold device is slow: other connections' copies are in it.
+        assert_eq!(held(&mut flow, &late, 2 * MS + GAP_LIMIT).action, Action::Hold);
+        assert_eq!(held(&mut flow, &late, 3 * MS + 2 * GAP_LIMIT).action, Action::Hold);
+        assert_eq!(held(&mut flow, &missing, 3 * MS + 2 * GAP_LIMIT).action, Action::Deliver);
+        assert_eq!(held(&mut flow, &late, 4 * MS + 3 * GAP_LIMIT).action, Action::Deliver);
     }
 
     #[test]
@@ -533,9 +600,11 @@ mod mending {
         for seg in [late, one, two, three] {
             assert_eq!(wire(&mut flow, &seg, MS), Action::Hold);
         }
-        held(&mut flow, &late, 2 * MS);
-        assert_eq!(held(&mut flow, &late, 2 * MS + GAP_LIMIT).reason, Discard::HoldExpired);
+        for seg in [late, one, two, three] {
+            assert_eq!(held(&mut flow, &seg, 2 * MS).action, Action::Hold);
+        }
         let now = 3 * MS + GAP_LIMIT;
+        assert_eq!(held(&mut flow, &late, now).reason, Discard::HoldExpired);
         assert_eq!(held(&mut flow, &one, now).reason, Discard::Unproven);
         assert_eq!(held(&mut flow, &two, now).action, Action::ResetFirst);
         assert_eq!((flow.held(), flow.copy.epoch), (1, 0));
@@ -564,8 +633,12 @@ mod mending {
     #[test]
     fn copies_queue_while_the_broken_flows_wait() {
         let mut flow = opened();
-        wire(&mut flow, &data(FIRST + 10, 10), MS);
-        wire(&mut flow, &data(FIRST + 20, 10), MS);
+        for seg in [data(FIRST + 10, 10), data(FIRST + 20, 10)] {
+            wire(&mut flow, &seg, MS);
+        }
+        for seg in [data(FIRST + 10, 10), data(FIRST + 20, 10)] {
+            held(&mut flow, &seg, MS);
+        }
         held(&mut flow, &data(FIRST + 10, 10), 2 * MS + GAP_LIMIT);
         assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
         assert_eq!(wire(&mut flow, &request(FIRST + 30, 58), 2 * MS + GAP_LIMIT), Action::Hold);
@@ -577,6 +650,8 @@ mod mending {
         let late = data(FIRST + 10, 10);
         wire(&mut flow, &late, MS);
         wire(&mut flow, &late, MS);
+        held(&mut flow, &late, MS);
+        held(&mut flow, &late, MS);
         held(&mut flow, &late, 2 * MS + GAP_LIMIT);
         let (next, its) = (syn(ISN + 700_000), data(ISN + 700_001, 10));
         let now = 3 * MS + GAP_LIMIT;

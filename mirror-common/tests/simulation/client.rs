@@ -4,20 +4,11 @@ use std::ops::Range;
 
 use mirror_common::tcp::{ACK, FIN, PSH, RST, SYN, after};
 
+use crate::requests::{Protocol, Request};
+
 const MICROSECOND: u64 = 1_000;
 /// A long silence: whatever waits has been delivered or given up by then.
 pub(crate) const REST: u64 = 6_000_000_000;
-
-/// One request of a client.
-#[derive(Clone, Debug)]
-pub(crate) enum Request {
-    /// A `get`, to which production replies with so many bytes.
-    Get { reply: u32 },
-    /// A `set` whose value's pieces, one to a segment, look like commands and end in CR LF.
-    SetMimic { pieces: usize },
-    /// A `set` of so many bytes.
-    Set { length: usize },
-}
 
 /// How a client ends its connection.
 #[derive(Clone, Copy, Debug)]
@@ -32,24 +23,50 @@ pub(crate) enum Ending {
     ResetInHaste,
 }
 
+/// How fast a client sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Time until it takes what was replied for read, in microseconds.
+    pub(crate) pause: u64,
+    /// So many requests are written at once, and cut into segments wherever one is full.
+    pub(crate) joined: usize,
+    /// So many replies are still on their way when the next request is sent.
+    pub(crate) behind: usize,
+}
+
 /// What a client does on one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) isn: u32,
+    /// The first number that production's server sends.
+    pub(crate) ack: u32,
+    pub(crate) protocol: Protocol,
     pub(crate) requests: Vec<Request>,
-    /// Whether a request is sent before the reply to the one before it is there.
-    pub(crate) pipelines: bool,
-    /// Segments are at most so long.
+    pub(crate) pace: Pace,
+    /// Segments are at most so long. What the network card has joined is longer than a packet.
     pub(crate) mss: usize,
-    /// Time from one request to the next, in microseconds.
-    pub(crate) pause: u64,
-    /// Every so many segments one is sent twice; 0 for none.
+    /// Every so many segments one, or two as one, is sent again; 0 for none.
     pub(crate) resends: usize,
     pub(crate) ending: Ending,
-    /// Before this request the client is silent for [`REST`].
-    pub(crate) rests_before: Option<usize>,
-    /// And from then on the time from one request to the next is this, in microseconds.
-    pub(crate) pause_then: u64,
+    /// Before this request the client is silent for [`REST`], and then it sends at this pace.
+    pub(crate) rests_before: Option<(usize, Pace)>,
+}
+
+impl Plan {
+    /// The number of the first request behind the client's rest.
+    pub(crate) fn rested(&self) -> usize {
+        self.rests_before.map_or(0, |(number, _)| number)
+    }
+
+    /// The last request that is written together with request `first`, and the pace of both.
+    fn batch(&self, first: usize) -> (Range<usize>, Pace) {
+        let (limit, pace) = match self.rests_before {
+            Some((rest, _)) if first < rest => (rest, self.pace),
+            Some((_, pace)) => (self.requests.len(), pace),
+            None => (self.requests.len(), self.pace),
+        };
+        (first..limit.min(first + pace.joined), pace)
+    }
 }
 
 /// A segment that production received.
@@ -71,30 +88,6 @@ pub(crate) struct Connection {
     pub(crate) ends_at: u64,
 }
 
-/// The bytes of request `number`, in the pieces that a segment must not span.
-fn pieces(connection: usize, number: usize, request: &Request) -> Vec<Vec<u8>> {
-    let key = format!("key-{connection}-{number}");
-    let set = |length| format!("set {key} 0 0 {length}\r\n").into_bytes();
-    match *request {
-        Request::Get { .. } => vec![format!("get {key}\r\n").into_bytes()],
-        Request::SetMimic { pieces } => {
-            let lines = [&b"get evil\r\n"[..], b"set evil 0 0 3\r\nbad\r\n", b"flush_all\r\n"];
-            let value: Vec<_> =
-                (0..pieces).map(|piece| lines[(number + piece) % 3].to_vec()).collect();
-            let mut all = vec![set(value.iter().map(Vec::len).sum::<usize>())];
-            all.extend(value);
-            all.push(b"\r\n".to_vec());
-            all
-        }
-        Request::Set { length } => {
-            let mut one = set(length);
-            one.extend((0..length).map(|at| b'a' + (at % 23) as u8));
-            one.extend(b"\r\n");
-            vec![one]
-        }
-    }
-}
-
 impl Connection {
     /// Carries `plan` out from time `at` on.
     pub(crate) fn new(index: usize, plan: &Plan, mut at: u64) -> Self {
@@ -105,56 +98,104 @@ impl Connection {
             sent: Vec::new(),
             ends_at: 0,
         };
-        let mut ack = 77_000u32;
+        let replies = |requests: usize| {
+            let lengths = plan.requests[..requests].iter().map(|one| one.reply(plan.protocol));
+            lengths.fold(plan.ack, u32::wrapping_add)
+        };
         connection.send(at, plan.isn, 0, SYN, Vec::new());
-        connection.send(at + 100 * MICROSECOND, plan.isn.wrapping_add(1), ack, ACK, Vec::new());
+        connection.send(at + 100 * MICROSECOND, plan.isn.wrapping_add(1), plan.ack, ACK, vec![]);
         at += 200 * MICROSECOND;
-        let mut segments = 0;
-        for (number, request) in plan.requests.iter().enumerate() {
-            if plan.rests_before == Some(number) {
+        let (mut number, mut segments) = (0, 0);
+        while number < plan.requests.len() {
+            if plan.rests_before.is_some_and(|(rest, _)| rest == number) {
                 at += REST;
             }
-            let begin = connection.stream.len();
-            let mut mine: Vec<Sent> = Vec::new();
-            for piece in pieces(index, number, request) {
-                // A CR LF that is cut in two is no evidence, and would cost one more request.
-                let whole = |mss: &usize| piece.len() % mss != 1;
-                let mss = (2..=plan.mss).rev().find(whole).unwrap_or(plan.mss);
-                for part in piece.chunks(mss) {
-                    at += 10 * MICROSECOND;
-                    let seq = connection.seq_of(connection.stream.len());
-                    connection.stream.extend(part);
-                    connection.send(at, seq, ack, ACK | PSH, part.to_vec());
-                    mine.extend(connection.sent.last().cloned());
-                    segments += 1;
-                    if plan.resends > 0 && segments % plan.resends == 0 {
-                        // One of this request's, before its reply: the same acknowledgement.
-                        let mut again = mine[segments % mine.len()].clone();
-                        again.at = at + 5 * MICROSECOND;
-                        connection.sent.push(again);
-                    }
+            let (batch, pace) = plan.batch(number);
+            let parts = connection.parts(index, plan, batch.clone(), pace);
+            let count = parts.len();
+            let mine = connection.sent.len();
+            for (part, payload) in parts.into_iter().enumerate() {
+                at += 10 * MICROSECOND;
+                let halfway = pace.behind > 0 && part > count / 2;
+                let known = (number + usize::from(halfway)).saturating_sub(pace.behind);
+                connection.write(at, replies(known), payload);
+                segments += 1;
+                if plan.resends > 0 && segments % plan.resends == 0 {
+                    connection.resend(mine + segments % (part + 1), at + 5 * MICROSECOND);
                 }
             }
-            connection.requests.push(begin..connection.stream.len());
-            let reply = match *request {
-                Request::Get { reply } => reply,
-                Request::Set { .. } | Request::SetMimic { .. } => 8,
-            };
-            let rested = plan.rests_before.is_some_and(|rest| number >= rest);
-            at += if rested { plan.pause_then } else { plan.pause } * MICROSECOND;
-            ack = ack.wrapping_add(reply);
-            if !plan.pipelines && number % 3 == 0 {
+            number = batch.end;
+            let quiet = plan.requests[batch].iter().all(|one| one.reply(plan.protocol) == 0);
+            at += if quiet { 20 } else { pace.pause } * MICROSECOND;
+            if pace.behind == 0 && number % 3 == 1 {
                 let seq = connection.seq_of(connection.stream.len());
-                connection.send(at, seq, ack, ACK, Vec::new());
+                connection.send(at, seq, replies(number), ACK, Vec::new());
             }
         }
-        let end = connection.seq_of(connection.stream.len());
         at += MICROSECOND;
-        match plan.ending {
+        connection.end(plan.ending, at, replies(number));
+        connection
+    }
+
+    /// The segments' payloads for the requests of `batch`, whose places it notes.
+    fn parts(
+        &mut self,
+        index: usize,
+        plan: &Plan,
+        batch: Range<usize>,
+        pace: Pace,
+    ) -> Vec<Vec<u8>> {
+        let mut begin = self.requests.last().map_or(0, |range| range.end);
+        let mut pieces = Vec::new();
+        for number in batch {
+            let mut mine = plan.requests[number].pieces(plan.protocol, index, number);
+            let end = begin + mine.iter().map(Vec::len).sum::<usize>();
+            self.requests.push(begin..end);
+            begin = end;
+            pieces.append(&mut mine);
+        }
+        if pace.joined > 1 {
+            pieces = vec![pieces.concat()];
+        }
+        let cut = |piece: Vec<u8>| {
+            // A CR LF that is cut in two is no evidence, and would cost one more request.
+            let whole = |mss: &usize| piece.len() % mss != 1;
+            let mss = (2..=plan.mss).rev().find(whole).unwrap_or(plan.mss);
+            piece.chunks(mss).map(<[u8]>::to_vec).collect::<Vec<_>>()
+        };
+        pieces.into_iter().flat_map(cut).collect()
+    }
+
+    fn send(&mut self, at: u64, seq: u32, ack: u32, flags: u8, payload: Vec<u8>) {
+        self.sent.push(Sent { at, seq, ack, flags, payload });
+    }
+
+    fn write(&mut self, at: u64, ack: u32, payload: Vec<u8>) {
+        let seq = self.seq_of(self.stream.len());
+        self.stream.extend(&payload);
+        self.send(at, seq, ack, ACK | PSH, payload);
+    }
+
+    /// Sends the segment with this index again; every second time together with the one behind it.
+    fn resend(&mut self, index: usize, at: u64) {
+        let mut again = self.sent[index].clone();
+        again.at = at;
+        let end = again.seq.wrapping_add(again.payload.len() as u32);
+        let joins = self.sent.len().is_multiple_of(2);
+        if let Some(next) = self.sent.get(index + 1).filter(|next| joins && next.seq == end) {
+            again.ack = next.ack;
+            again.payload.extend(&next.payload);
+        }
+        self.sent.push(again);
+    }
+
+    fn end(&mut self, ending: Ending, mut at: u64, ack: u32) {
+        let end = self.seq_of(self.stream.len());
+        match ending {
             Ending::Nothing => {}
-            Ending::Fin => connection.send(at, end, ack, ACK | FIN, Vec::new()),
+            Ending::Fin => self.send(at, end, ack, ACK | FIN, Vec::new()),
             Ending::FinWithData => {
-                for sent in &mut connection.sent {
+                for sent in &mut self.sent {
                     let length = sent.payload.len() as u32;
                     if length > 0 && sent.seq.wrapping_add(length) == end {
                         sent.flags |= FIN;
@@ -163,16 +204,11 @@ impl Connection {
             }
             Ending::Reset => {
                 at += REST;
-                connection.send(at, end, ack, RST, Vec::new());
+                self.send(at, end, ack, RST, Vec::new());
             }
-            Ending::ResetInHaste => connection.send(at, end, ack, RST, Vec::new()),
+            Ending::ResetInHaste => self.send(at, end, ack, RST, Vec::new()),
         }
-        connection.ends_at = at;
-        connection
-    }
-
-    fn send(&mut self, at: u64, seq: u32, ack: u32, flags: u8, payload: Vec<u8>) {
-        self.sent.push(Sent { at, seq, ack, flags, payload });
+        self.ends_at = at;
     }
 
     /// Number of the first request of which nothing was sent before `time`.

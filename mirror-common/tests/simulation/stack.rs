@@ -39,10 +39,29 @@ pub(crate) struct Stack {
     receive_buffer: usize,
     /// Every socket that is not closed.
     handles: Vec<SocketHandle>,
+    numbers: Numbers,
+}
+
+/// Moves the server's sequence numbers, so that a connection can begin at any.
+struct Numbers {
+    /// The number of the first SYN-ACK.
+    first: u32,
+    shift: Option<u32>,
+}
+
+impl Numbers {
+    fn outward(&mut self, wire: &mut Wire) {
+        let shift = *self.shift.get_or_insert(self.first.wrapping_sub(wire.seq));
+        wire.seq = wire.seq.wrapping_add(shift);
+    }
+
+    fn inward(&self, wire: &Wire) -> u32 {
+        wire.ack.wrapping_sub(self.shift.unwrap_or(0))
+    }
 }
 
 impl Stack {
-    pub(crate) fn new(receive_buffer: usize) -> Self {
+    pub(crate) fn new(receive_buffer: usize, first: u32) -> Self {
         let mut device = Queues::default();
         let mut interface =
             Interface::new(Config::new(HardwareAddress::Ip), &mut device, Instant::ZERO);
@@ -50,7 +69,9 @@ impl Stack {
             addresses.push(IpCidr::new(IpAddress::Ipv4(SERVER), 24)).unwrap();
         });
         let sockets = SocketSet::new(Vec::new());
-        let mut stack = Self { device, interface, sockets, receive_buffer, handles: Vec::new() };
+        let numbers = Numbers { first, shift: None };
+        let mut stack =
+            Self { device, interface, sockets, receive_buffer, handles: Vec::new(), numbers };
         stack.listen();
         stack
     }
@@ -76,7 +97,8 @@ impl Stack {
                 self.listen();
             }
         }
-        self.device.received.push_back(encode(wire));
+        let ack = self.numbers.inward(wire);
+        self.device.received.push_back(encode(wire, ack));
         self.poll(now)
     }
 
@@ -88,7 +110,15 @@ impl Stack {
         if self.handles.is_empty() {
             self.listen();
         }
-        self.device.sent.drain(..).map(|packet| decode(&packet)).collect()
+        let mut sent: Vec<_> = self.device.sent.drain(..).map(|packet| decode(&packet)).collect();
+        sent.iter_mut().for_each(|wire| self.numbers.outward(wire));
+        sent
+    }
+
+    /// When a timer runs out next, if none is given anything before.
+    pub(crate) fn wakes_at(&mut self, now: u64) -> Option<u64> {
+        let time = self.interface.poll_at(instant(now), &self.sockets)?;
+        Some(u64::try_from(time.total_micros()).unwrap() * 1000)
     }
 
     fn remove(&mut self, unwanted: impl Fn(State) -> bool) {
@@ -132,7 +162,8 @@ fn instant(now: u64) -> Instant {
     Instant::from_micros(i64::try_from(now / 1000).unwrap())
 }
 
-fn encode(wire: &Wire) -> Vec<u8> {
+/// `wire` as an IP packet that acknowledges `ack`.
+fn encode(wire: &Wire, ack: u32) -> Vec<u8> {
     let control = match wire.flags & (SYN | FIN | RST | PSH) {
         flags if flags & SYN != 0 => TcpControl::Syn,
         flags if flags & RST != 0 => TcpControl::Rst,
@@ -145,7 +176,7 @@ fn encode(wire: &Wire) -> Vec<u8> {
         dst_port: SERVER_PORT,
         control,
         seq_number: TcpSeqNumber(wire.seq as i32),
-        ack_number: (wire.flags & ACK != 0).then_some(TcpSeqNumber(wire.ack as i32)),
+        ack_number: (wire.flags & ACK != 0).then_some(TcpSeqNumber(ack as i32)),
         window_len: wire.window,
         window_scale: wire.scale,
         max_seg_size: (wire.flags & SYN != 0).then_some(1460),

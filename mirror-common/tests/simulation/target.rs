@@ -3,26 +3,26 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use mirror_common::{
-    abi::{CopySide, Flow},
+    abi::{CopySide, Flow, mark::MAX_ARGUMENT},
     copy::{self, Action, Pass, Segment},
     memcache::{self, LOOK, Start},
     reply::{self, Reply},
-    tcp::{ACK, FIN, PSH, RST, SYN, after},
+    tcp::{ACK, FIN, PSH, RST, SYN, late},
 };
 
 use crate::{
-    client::{Connection, Sent},
+    Host,
+    client::{Connection, REST, Sent},
+    hold::{HoldDevice, segments},
     server::Server,
     stack::{Stack, Wire},
 };
 
 const MICROSECOND: u64 = 1_000;
-/// A held copy is back no sooner.
-const HOLD_DELAY: u64 = 500 * MICROSECOND;
-/// The hold device lets one copy through in this time.
-const HOLD_PACE: u64 = 2 * MICROSECOND;
 /// How long a packet waits that is sent round to ingress.
 const BACKLOG_DELAY: u64 = 15 * MICROSECOND;
+/// How long at most the end waits for what is in the hold device.
+const PATIENCE: u64 = 60_000_000_000;
 /// How often memcached looks for something to read, and the stack at its timers.
 const SERVER_PACE: u64 = 400 * MICROSECOND;
 
@@ -35,13 +35,14 @@ enum Event {
     Serve,
 }
 
-/// Copies by what became of them.
+/// Segments of copies by what became of them.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) arrived: usize,
     pub(crate) applied: usize,
     pub(crate) discarded: usize,
     pub(crate) lost_in_hold: usize,
+    pub(crate) in_hold: usize,
     pub(crate) broken: usize,
 }
 
@@ -49,37 +50,33 @@ pub(crate) struct Counts {
 pub(crate) struct Target {
     flow: Option<Flow>,
     finished: Option<u32>,
+    /// What the last new flow began with.
+    epoch: u32,
     stack: Stack,
     pub(crate) server: Server,
     events: BinaryHeap<(Reverse<(u64, usize)>, usize)>,
     bodies: Vec<Option<Event>>,
     now: u64,
-    hold_free_at: u64,
-    /// Every so many copies the hold device drops one; 0 for none.
-    hold_drops: usize,
-    holds: usize,
+    hold_device: HoldDevice,
+    /// When memcached looks next.
+    serves_at: Option<u64>,
     pub(crate) counts: Counts,
     connections: Vec<Connection>,
 }
 
 impl Target {
-    pub(crate) fn new(
-        connections: Vec<Connection>,
-        window: usize,
-        appetite: usize,
-        hold_drops: usize,
-    ) -> Self {
+    pub(crate) fn new(connections: Vec<Connection>, host: &Host) -> Self {
         Self {
             flow: None,
             finished: None,
-            stack: Stack::new(window),
-            server: Server::new(appetite),
+            epoch: 0,
+            stack: Stack::new(host.window, host.first),
+            server: Server::new(host.appetite),
             events: BinaryHeap::new(),
             bodies: Vec::new(),
             now: 0,
-            hold_free_at: 0,
-            hold_drops,
-            holds: 0,
+            hold_device: HoldDevice::new(host),
+            serves_at: None,
             counts: Counts::default(),
             connections,
         }
@@ -96,12 +93,15 @@ impl Target {
         self.at(time, Event::Copy(sent));
     }
 
-    /// Runs until `end`.
-    pub(crate) fn run(&mut self, end: u64) {
-        self.at(0, Event::Serve);
+    /// Runs until `end`, and on until nothing waits and all is read.
+    pub(crate) fn run(&mut self, mut end: u64) {
+        let limit = end + PATIENCE;
         while let Some((Reverse((time, _)), number)) = self.events.pop() {
-            if time > end {
+            if time > end.min(limit) {
                 break;
+            }
+            if self.counts.in_hold > 0 {
+                end = end.max(time + REST);
             }
             self.now = time;
             match self.bodies[number].take() {
@@ -109,12 +109,8 @@ impl Target {
                 Some(Event::Again(sent)) => self.copy(sent, Pass::Again, 0),
                 Some(Event::Held(sent, epoch)) => self.copy(sent, Pass::Held, epoch),
                 Some(Event::Reflected(wire)) => self.give(&wire),
-                Some(Event::Serve) => {
-                    self.server.run(&mut self.stack, &self.connections);
-                    self.poll();
-                    self.at(self.now + SERVER_PACE, Event::Serve);
-                }
-                None => {}
+                Some(Event::Serve) if self.serves_at == Some(time) => self.serve(),
+                Some(Event::Serve) | None => {}
             }
         }
     }
@@ -122,11 +118,28 @@ impl Target {
     fn give(&mut self, wire: &Wire) {
         let replies = self.stack.receive(self.now, wire);
         self.replies(replies);
+        self.serve_at(self.now);
     }
 
-    fn poll(&mut self) {
+    /// memcached looks no sooner than it usually does, at or after `time`.
+    fn serve_at(&mut self, time: u64) {
+        let time = (time.max(self.now + 1)).next_multiple_of(SERVER_PACE);
+        if self.serves_at.is_none_or(|at| time < at) {
+            self.serves_at = Some(time);
+            self.at(time, Event::Serve);
+        }
+    }
+
+    fn serve(&mut self) {
+        self.serves_at = None;
+        let busy = self.server.run(&mut self.stack, &self.connections);
         let replies = self.stack.poll(self.now);
         self.replies(replies);
+        if busy {
+            self.serve_at(self.now);
+        } else if let Some(time) = self.stack.wakes_at(self.now) {
+            self.serve_at(time);
+        }
     }
 
     fn finish(&mut self, end: u32) {
@@ -136,25 +149,28 @@ impl Target {
 
     /// `tcp_copy::run`.
     fn copy(&mut self, sent: Sent, pass: Pass, epoch: u32) {
-        if pass == Pass::First {
-            self.counts.arrived += 1;
+        let segments = segments(&sent.payload);
+        match pass {
+            Pass::First => self.counts.arrived += segments,
+            Pass::Held => self.counts.in_hold -= segments,
+            Pass::Again => {}
         }
         let mut segment = Segment {
             seq: sent.seq,
             ack: sent.ack,
             flags: sent.flags,
             length: sent.payload.len() as u32,
-            segments: 1,
+            segments: segments as u32,
             start: Start::None,
             crlf: false,
         };
         if !self.find(&segment, pass) {
-            self.counts.discarded += 1;
+            self.counts.discarded += segments;
             return;
         }
         let Some(flow) = &mut self.flow else { return };
-        if pass == Pass::Held && epoch != flow.copy.epoch {
-            self.counts.discarded += 1;
+        if pass == Pass::Held && epoch != flow.copy.epoch & MAX_ARGUMENT {
+            self.counts.discarded += segments;
             return;
         }
         if copy::wants_evidence(&flow.copy) {
@@ -167,20 +183,20 @@ impl Target {
         let was_open = flow.copy.state == CopySide::STATE_OPEN;
         let verdict = copy::judge(flow, &segment, pass, self.now);
         self.counts.broken += usize::from(was_open && flow.copy.state == CopySide::STATE_WATCH);
-        let epoch = flow.copy.epoch;
+        let epoch = flow.copy.epoch & MAX_ARGUMENT;
         let end = segment.seq.wrapping_add(segment.length);
         match verdict.action {
-            Action::PassSyn => self.apply(&syn(sent.seq)),
+            Action::PassSyn => self.apply(&syn(sent.seq), segments),
             Action::Deliver | Action::DeliverLast => {
                 if verdict.action == Action::DeliverLast {
                     self.finish(end.wrapping_add(1));
                 }
                 let flags = ACK | sent.flags & (PSH | FIN);
-                self.apply(&wire(sent.seq, verdict.number, flags, sent.payload));
+                self.apply(&wire(sent.seq, verdict.number, flags, sent.payload), segments);
             }
             Action::Abort => {
                 self.finish(end);
-                self.apply(&wire(verdict.number, 0, RST, Vec::new()));
+                self.apply(&wire(verdict.number, 0, RST, Vec::new()), segments);
             }
             Action::Adopt => {
                 let syn = syn(sent.seq.wrapping_sub(1));
@@ -192,10 +208,10 @@ impl Target {
                 self.give(&wire(verdict.number, 0, RST, Vec::new()));
             }
             Action::Hold => self.hold(sent, epoch),
-            Action::Discard => self.counts.discarded += 1,
+            Action::Discard => self.counts.discarded += segments,
             Action::Forget => {
-                self.flow = None;
-                self.counts.discarded += 1;
+                self.finish(end);
+                self.counts.discarded += segments;
             }
         }
     }
@@ -207,7 +223,7 @@ impl Target {
         }
         if segment.flags & SYN == 0 {
             let end = segment.seq.wrapping_add(segment.length);
-            let straggler = self.finished.is_some_and(|finished| !after(end, finished));
+            let straggler = self.finished.is_some_and(|finished| late(end, finished));
             if pass == Pass::Held || segment.length == 0 || straggler {
                 return false;
             }
@@ -217,23 +233,28 @@ impl Target {
             "{:?}: a socket of the puppet's outlived its flow, and passes for a real client's",
             self.now
         );
-        self.flow = Some(Flow::default());
+        self.epoch = self.epoch.wrapping_add(CopySide::EPOCH_STEP);
+        let mut flow = Flow::default();
+        flow.copy.epoch = self.epoch;
+        self.flow = Some(flow);
         true
     }
 
-    fn apply(&mut self, wire: &Wire) {
-        self.counts.applied += 1;
+    fn apply(&mut self, wire: &Wire, segments: usize) {
+        self.counts.applied += segments;
         self.give(wire);
     }
 
     fn hold(&mut self, sent: Sent, epoch: u32) {
-        self.holds += 1;
-        if self.hold_drops > 0 && self.holds.is_multiple_of(self.hold_drops) {
-            self.counts.lost_in_hold += 1;
-            return;
+        for (leaves_at, sent) in self.hold_device.send(self.now, sent) {
+            let segments = segments(&sent.payload);
+            if let Some(time) = leaves_at {
+                self.counts.in_hold += segments;
+                self.at(time + BACKLOG_DELAY, Event::Held(sent, epoch));
+            } else {
+                self.counts.lost_in_hold += segments;
+            }
         }
-        self.hold_free_at = (self.now + HOLD_DELAY).max(self.hold_free_at + HOLD_PACE);
-        self.at(self.hold_free_at, Event::Held(sent, epoch));
     }
 
     /// `egress::run`, for everything that the stack sends.

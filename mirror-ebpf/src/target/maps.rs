@@ -9,7 +9,10 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 use mirror_common::{
-    abi::{Finished, Flow, FlowKey, MAX_FEEDERS, Meta, TargetCounter, mac_key, served, v4_mapped},
+    abi::{
+        CopySide, Finished, Flow, FlowKey, MAX_FEEDERS, Meta, TargetCounter, mac_key, served,
+        v4_mapped,
+    },
     copy::{self, Segment},
     parse::Headers,
     tcp::Header,
@@ -56,6 +59,8 @@ pub struct Work {
     pub key: FlowKey,
     pub plain: Header,
     pub segment: Segment,
+    /// What the last new flow looked like: all zero, but for its epoch.
+    pub fresh: Flow,
 }
 
 /// This CPU's [`Work`]. Programs at one hook of one CPU run one after the other, never nested.
@@ -64,28 +69,6 @@ pub fn work() -> Option<&'static mut Work> {
     // SAFETY: zeroed by the kernel, which is a valid value of every field; used by ingress only.
     WORK.get_ptr_mut(0).map(|work| unsafe { &mut *work })
 }
-
-/// What a new flow looks like. Static, as the stack is small.
-static NEW_FLOW: Flow = Flow {
-    copy: mirror_common::abi::CopySide {
-        state: 0,
-        bits: 0,
-        isn: 0,
-        next_seq: 0,
-        watch_end: 0,
-        watch_ack: 0,
-        epoch: 0,
-        gap_round: 0,
-        stalled_at: 0,
-        gap_at: 0,
-        returned_at: 0,
-        seen_at: 0,
-    },
-    reply: mirror_common::abi::ReplySide { bits: 0, snd_nxt: 0, rcv_nxt: 0, edge: 0, scale: 0 },
-    acked: 0,
-    held_in: 0,
-    held_out: 0,
-};
 
 /// Adds one to this CPU's counter.
 #[inline(always)]
@@ -152,10 +135,10 @@ pub fn flow(key: &FlowKey) -> Option<&'static mut Flow> {
 
 /// Adds a flow; `None` when the table is full.
 #[inline(always)]
-pub fn add_flow(key: &FlowKey) -> Option<&'static mut Flow> {
+pub fn add_flow(key: &FlowKey, fresh: &mut Flow) -> Option<&'static mut Flow> {
+    fresh.copy.epoch = fresh.copy.epoch.wrapping_add(CopySide::EPOCH_STEP);
     // Another CPU may have been first: then its entry is the flow.
-    #[expect(clippy::needless_borrows_for_generic_args, reason = "by value it is on the stack")]
-    let _ = FLOWS.insert(key, &NEW_FLOW, u64::from(BPF_NOEXIST));
+    let _ = FLOWS.insert(key, &*fresh, u64::from(BPF_NOEXIST));
     flow(key)
 }
 
@@ -229,14 +212,6 @@ unsafe extern "C" fn visit(
 #[inline(always)]
 pub fn finish(key: &FlowKey, end: u32) {
     let _ = FINISHED.insert(key, Finished { end, pad: 0 }, u64::from(BPF_ANY));
-    if FLOWS.remove(key).is_ok() {
-        count(TargetCounter::Closed);
-    }
-}
-
-/// Takes a flow out that never had anything to end.
-#[inline(always)]
-pub fn forget(key: &FlowKey) {
     if FLOWS.remove(key).is_ok() {
         count(TargetCounter::Closed);
     }

@@ -9,7 +9,7 @@ use mirror_common::{
     memcache::{self, LOOK, Start},
     packet::Packet,
     seal,
-    tcp::{self, after},
+    tcp::{self, late},
 };
 use mirror_ebpf::{
     clock,
@@ -73,8 +73,8 @@ pub fn count_pass(pass: Pass, segments: u64) {
 
 /// The copy's flow: the one in the table, or a new one if the copy can begin one.
 #[inline(always)]
-fn find(skb: Skb, work: &Work, pass: Pass) -> Result<&'static mut Flow, TargetCounter> {
-    let Work { headers, key, segment: seg, .. } = work;
+fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, TargetCounter> {
+    let Work { headers, key, segment: seg, fresh, .. } = work;
     let opens = seg.flags & tcp::NO_MORE == tcp::SYN;
     if let Some(flow) = maps::flow(key) {
         // A real client's connection may be over by now.
@@ -97,11 +97,11 @@ fn find(skb: Skb, work: &Work, pass: Pass) -> Result<&'static mut Flow, TargetCo
             });
         }
         let end = seg.seq.wrapping_add(seg.length);
-        if maps::finished(key).is_some_and(|finished| !after(end, finished.end)) {
+        if maps::finished(key).is_some_and(|finished| late(end, finished.end)) {
             return Err(TargetCounter::DiscardedFinished);
         }
     }
-    let flow = maps::add_flow(key).ok_or(TargetCounter::DiscardedTableFull)?;
+    let flow = maps::add_flow(key, fresh).ok_or(TargetCounter::DiscardedTableFull)?;
     // A socket that is there already is a real client's: hands off.
     if skb.has_connection(headers) {
         flow.copy.state = CopySide::STATE_REAL;
@@ -120,7 +120,7 @@ fn look(skb: Skb, work: &mut Work, payload_at: u32) {
 
 #[inline(always)]
 fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32 {
-    let Work { headers, key, plain, segment: seg } = work;
+    let Work { headers, key, plain, segment: seg, .. } = work;
     let was_open = flow.copy.state == CopySide::STATE_OPEN;
     let verdict = copy::judge(flow, seg, pass, clock::now());
     if was_open && flow.copy.state == CopySide::STATE_WATCH {
@@ -164,7 +164,7 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
         }
         Action::Discard => discard(counter_of(verdict.reason), segments),
         Action::Forget => {
-            maps::forget(key);
+            maps::finish(key, seg.seq.wrapping_add(seg.length));
             discard(counter_of(verdict.reason), segments)
         }
     }

@@ -1,0 +1,311 @@
+//! The target's host: carries verdicts out as the programs in `mirror-ebpf/src/target` do, and checks
+//! what they lead to.
+
+use std::collections::VecDeque;
+
+use mirror_common::{
+    abi::{CopySide, Flow, mark::MAX_ARGUMENT},
+    copy::{Action, Discard, Pass, Segment, WAIT_LIMIT},
+    memcache::Start,
+    reply::{self, Reply},
+    tcp::{FIN, SYN, after, late},
+};
+
+use super::{
+    Met,
+    judged::{judge_copy, judge_reply},
+    server::Server,
+};
+
+/// A server acknowledges what it was given before so many nanoseconds are over.
+const ACK_DELAY: u64 = 400_000_000;
+
+/// The numbers of the copy that was judged last.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Last {
+    pub(crate) end: u32,
+    pub(crate) ack: u32,
+}
+
+/// A segment that was looked at for a boundary.
+struct Watched {
+    end: u32,
+    ack: u32,
+    crlf: bool,
+}
+
+/// A copy on its way to another judgement.
+struct Waiting {
+    segment: Segment,
+    /// In the hold device: the flow's epoch. Else: how many copies were judged before.
+    mark: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct Host {
+    pub(crate) flow: Option<Flow>,
+    pub(crate) server: Server,
+    pub(crate) last: Last,
+    pub(crate) met: Met,
+    finished: Option<u32>,
+    /// Whether a real client uses the 4-tuple.
+    real: bool,
+    held: VecDeque<Waiting>,
+    again: VecDeque<Waiting>,
+    watched: Vec<Watched>,
+    now: u64,
+    judged: u32,
+    /// The epoch that the last new flow began with.
+    epoch: u32,
+    /// Segments in the hold device, as far as the flow has to know.
+    waits: u32,
+    /// When a segment was last delivered, or held where none was.
+    moved_at: u64,
+}
+
+fn end(segment: &Segment) -> u32 {
+    let fin = u32::from(segment.flags & FIN != 0);
+    segment.seq.wrapping_add(segment.length).wrapping_add(fin)
+}
+
+impl Host {
+    /// A copy from the wire.
+    pub(crate) fn arrives(&mut self, segment: Segment) {
+        if self.find(&segment) {
+            self.judge(segment, Pass::First, false);
+        }
+    }
+
+    /// The oldest of the copies that a segment was made for.
+    pub(crate) fn again(&mut self) {
+        let Some(Waiting { segment, mark }) = self.again.pop_front() else { return };
+        if self.find(&segment) {
+            self.judge(segment, Pass::Again, mark == self.judged);
+        }
+    }
+
+    /// A copy from the hold device.
+    pub(crate) fn returns(&mut self, choice: usize) {
+        let Some(Waiting { segment, mark }) = self.take(choice) else { return };
+        if self.find(&segment)
+            && self.flow.is_some_and(|flow| flow.copy.epoch & MAX_ARGUMENT == mark)
+        {
+            self.judge(segment, Pass::Held, false);
+        }
+    }
+
+    fn take(&mut self, choice: usize) -> Option<Waiting> {
+        let index = choice.checked_rem(self.held.len())?;
+        self.held.remove(index)
+    }
+
+    /// The hold device loses a copy.
+    pub(crate) fn loses(&mut self, choice: usize) {
+        self.take(choice);
+    }
+
+    /// The hold device cuts a copy that stands for several in two.
+    pub(crate) fn splits(&mut self, choice: usize) {
+        let Some(Waiting { segment, mark }) = self.take(choice) else { return };
+        let mut rest = segment;
+        if segment.segments > 1 {
+            let length = segment.length / segment.segments;
+            rest.seq = segment.seq.wrapping_add(length);
+            rest.length -= length;
+            rest.segments -= 1;
+            let first = Segment { length, segments: 1, flags: segment.flags & !FIN, ..segment };
+            self.held.push_back(Waiting { segment: first, mark });
+        }
+        self.held.push_back(Waiting { segment: rest, mark });
+    }
+
+    /// `tcp_copy::find`: whether there is a flow for `segment` now.
+    fn find(&mut self, segment: &Segment) -> bool {
+        let opens = segment.flags & SYN != 0;
+        if let Some(flow) = &mut self.flow {
+            if opens && flow.copy.state == CopySide::STATE_REAL && !self.real {
+                flow.copy.state = CopySide::STATE_WATCH;
+                flow.copy.bits = 0;
+                self.watched.clear();
+            }
+            return true;
+        }
+        let straggler = self.finished.is_some_and(|finished| late(end(segment), finished));
+        if !opens && (segment.length == 0 || straggler) {
+            return false;
+        }
+        let mut flow = Flow::default();
+        self.epoch = self.epoch.wrapping_add(CopySide::EPOCH_STEP);
+        flow.copy.epoch = self.epoch;
+        if self.real {
+            flow.copy.state = CopySide::STATE_REAL;
+        }
+        self.flow = Some(flow);
+        self.waits = 0;
+        true
+    }
+
+    /// `tcp_copy::act`.
+    fn judge(&mut self, segment: Segment, pass: Pass, at_once: bool) {
+        self.last = Last { end: end(&segment), ack: segment.ack };
+        self.judged += 1;
+        let Some(before) = self.flow else { return };
+        let mut flow = before;
+        let verdict = judge_copy(&mut flow, &segment, pass, self.now);
+        self.flow = Some(flow);
+        self.met.copies.push(verdict.action);
+        self.count(&before, &segment, pass, verdict.action == Action::Hold);
+        let data_end = segment.seq.wrapping_add(segment.length);
+        match verdict.action {
+            Action::PassSyn => {
+                assert_ne!(segment.flags & SYN, 0);
+                self.open(segment.seq);
+            }
+            Action::Adopt => {
+                self.proven(&segment);
+                self.open(segment.seq.wrapping_sub(1));
+                self.again.push_back(Waiting { segment, mark: self.judged });
+            }
+            Action::ResetFirst => {
+                assert!(!at_once, "reset over and over");
+                self.server.reset(verdict.number);
+                self.again.push_back(Waiting { segment, mark: self.judged });
+            }
+            Action::Deliver => self.deliver(&before, &segment, pass, verdict.number),
+            Action::DeliverLast => {
+                self.deliver(&before, &segment, pass, verdict.number);
+                self.finish(end(&segment));
+            }
+            Action::Abort => {
+                self.server.reset(verdict.number);
+                self.finish(data_end);
+            }
+            Action::Hold => {
+                self.held.push_back(Waiting { segment, mark: flow.copy.epoch & MAX_ARGUMENT })
+            }
+            Action::Discard if flow.copy.state == CopySide::STATE_WATCH => {
+                // One that breaks a flow was not looked at while it was open.
+                let looked = before.copy.state == CopySide::STATE_WATCH;
+                if matches!(verdict.reason, Discard::Unproven | Discard::HoldExpired) {
+                    let crlf = segment.crlf && looked;
+                    self.watched.push(Watched { end: end(&segment), ack: segment.ack, crlf });
+                }
+            }
+            Action::Discard => {}
+            Action::Forget => self.finish(data_end),
+        }
+    }
+
+    /// What waits is known to the flow, keeps its place, and does not wait for too long.
+    fn count(&mut self, before: &Flow, segment: &Segment, pass: Pass, holds: bool) {
+        let Some(flow) = &self.flow else { return };
+        if flow.copy.epoch != before.copy.epoch {
+            self.waits = 0;
+        }
+        if holds && pass == Pass::Held {
+            assert_eq!(before.copy.state, CopySide::STATE_OPEN, "waits for nothing");
+            assert!(self.now - self.moved_at <= WAIT_LIMIT, "waits for too long");
+        } else if holds {
+            if self.waits == 0 {
+                self.moved_at = self.now;
+            }
+            self.waits += segment.segments;
+        } else if pass == Pass::Held {
+            assert!(self.waits >= segment.segments, "more came back than were held");
+            self.waits -= segment.segments;
+        }
+        assert_eq!(flow.held(), self.waits, "segments that wait");
+    }
+
+    fn open(&mut self, isn: u32) {
+        self.server.syn(isn);
+        self.watched.clear();
+    }
+
+    fn deliver(&mut self, before: &Flow, segment: &Segment, pass: Pass, ack: u32) {
+        if after(end(segment), before.copy.next_seq) {
+            assert!(pass != Pass::First || self.waits == 0, "overtook what waits");
+            self.moved_at = self.now;
+        }
+        let fin = segment.flags & FIN != 0;
+        self.server.deliver(segment.seq, end(segment), ack, fin, self.now);
+    }
+
+    /// A boundary directly follows a segment that was seen, and acknowledges more than it did.
+    fn proven(&self, segment: &Segment) {
+        let proves = |seen: &Watched| {
+            seen.end == segment.seq
+                && after(segment.ack, seen.ack)
+                && match segment.start {
+                    Start::Text => seen.crlf,
+                    Start::Binary => true,
+                    Start::None => false,
+                }
+        };
+        assert!(self.watched.iter().any(proves), "no boundary: {segment:?}");
+    }
+
+    fn finish(&mut self, end: u32) {
+        self.server.forget();
+        self.flow = None;
+        self.finished = Some(end);
+        self.watched.clear();
+    }
+
+    /// `egress::reply_tcp`.
+    pub(crate) fn replies(&mut self, reply: &Reply) {
+        let Some(mut flow) = self.flow else {
+            assert!(self.finished.is_some(), "a reply left the host");
+            return;
+        };
+        let verdict = judge_reply(&mut flow, reply, self.now);
+        self.flow = Some(flow);
+        self.met.replies.push(verdict.action);
+        match verdict.action {
+            reply::Action::Pass | reply::Action::DropData | reply::Action::DropAck => {}
+            reply::Action::DropReset => self.finish(flow.copy.next_seq),
+            reply::Action::Reflect | reply::Action::ReflectLast => {
+                assert_eq!(verdict.seq, reply.ack, "where the server expects the puppet");
+                self.server.acknowledged(verdict.ack);
+                if verdict.action == reply::Action::ReflectLast {
+                    self.finish(flow.copy.next_seq);
+                }
+            }
+        }
+    }
+
+    /// A real client opens a connection with the same 4-tuple, or has closed it.
+    pub(crate) fn real_client(&mut self) {
+        self.real = !self.real;
+        if !self.real {
+            return;
+        }
+        self.server = Server::default();
+        match &mut self.flow {
+            Some(flow) => flow.copy.state = CopySide::STATE_REAL,
+            None => self.finished = None,
+        }
+    }
+
+    pub(crate) fn wait(&mut self, time: u64) {
+        let due = self.server.owes_since().is_some_and(|since| self.now + time > since + ACK_DELAY);
+        if due && let Some(reply) = self.server.acknowledge() {
+            self.replies(&reply);
+        }
+        self.now += time;
+    }
+
+    /// Nothing waits forever, even if the server is silent.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..3 + 3 * (self.held.len() + self.again.len()) {
+            while !self.again.is_empty() {
+                self.again();
+            }
+            self.wait(WAIT_LIMIT + 1);
+            for _ in 0..self.held.len() {
+                self.returns(0);
+            }
+        }
+        assert!(self.held.is_empty() && self.again.is_empty(), "waits forever");
+    }
+}

@@ -1,0 +1,52 @@
+//! What holds of a verdict, whatever it is about: it passes what is a real client's, and writes only
+//! what its side may write (`abi::Flow`).
+
+use mirror_common::{
+    abi::{CopySide, Flow, ReplySide},
+    copy::{self, Action, Discard, Pass, Segment},
+    reply::{self, Reply},
+};
+
+pub(crate) fn judge_copy(
+    flow: &mut Flow,
+    segment: &Segment,
+    pass: Pass,
+    now: u64,
+) -> copy::Verdict {
+    let before = *flow;
+    let verdict = copy::judge(flow, segment, pass, now);
+    let begins = matches!(verdict.action, Action::PassSyn | Action::Adopt);
+    if begins {
+        assert!(!flow.reply.has(ReplySide::BIT_SYN_ACK) || flow.reply == before.reply);
+    } else {
+        assert_eq!(flow.reply, before.reply, "ingress wrote what egress writes");
+    }
+    if pass == Pass::First && before.held() > 0 && flow.copy.epoch == before.copy.epoch {
+        let untouched = Flow {
+            copy: CopySide { seen_at: flow.copy.seen_at, ..before.copy },
+            held_in: flow.held_in,
+            ..before
+        };
+        assert_eq!(*flow, untouched, "a copy from the wire changed what those that wait may");
+    }
+    if pass == Pass::Held {
+        assert_eq!(flow.held_in, before.held_in, "a copy that came back was counted again");
+    } else if flow.copy.epoch == before.copy.epoch {
+        assert_eq!(flow.held_out, before.held_out, "a copy that was not there left");
+    }
+    if before.copy.state == CopySide::STATE_REAL {
+        assert_eq!((verdict.action, verdict.reason), (Action::Discard, Discard::RealClient));
+    }
+    verdict
+}
+
+pub(crate) fn judge_reply(flow: &mut Flow, reply: &Reply, now: u64) -> reply::Verdict {
+    let before = *flow;
+    let verdict = reply::judge(flow, reply, || now);
+    let real = before.copy.state == CopySide::STATE_REAL;
+    assert_eq!(verdict.action == reply::Action::Pass, real, "what is real passes, nothing else");
+    assert_eq!(flow.copy, before.copy, "egress wrote what ingress writes");
+    assert_eq!((flow.held_in, flow.held_out), (before.held_in, before.held_out));
+    assert!(flow.reply.scale <= before.reply.scale.max(14));
+    verdict
+}
