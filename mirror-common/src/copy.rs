@@ -5,20 +5,23 @@
 //! that the socket could not take yet is held; a flow whose stream has a hole, or that waited for too
 //! long, is watched again.
 //!
-//! **A proven boundary.** A segment begins a request if it looks like one, directly follows a segment
-//! that was seen, and acknowledges more than that segment did: the server spoke after all that
-//! went before, and memcached speaks at the end of a request, not in the middle of one. Text requests
-//! must also have been preceded by CR LF. So the first segment seen of an old connection is never
-//! given to memcached; it is what the second is judged by.
+//! **A proven boundary.** A segment begins a request if it looks like one, directly follows segments
+//! that were seen to be whole requests (a [`Walk`]), and acknowledges more than they did: the server
+//! spoke after all that went before, and memcached speaks at the end of a request, not in the middle of
+//! one. So the first request seen of an old connection is never given to memcached; it is what the second
+//! is judged by.
 //!
-//! The proof trusts that the client waits for each reply, and that the server is silent until it has
-//! read the whole request. A client that pipelines, and a server that refuses a value before it has
-//! read it, can be misread where a segment of the value begins like a request, behind CR LF, just
-//! when an acknowledgement advances. Connections that are followed from their SYN need no proof.
+//! Where the walk lost its way, the same has to happen [`HINTS`] times on end, but for the walk.
+//!
+//! The proof trusts that a client waits for a reply now and then, and that the first segment seen, if it
+//! looks like a request, is one. A client that pipelines can be misread where a segment of a value
+//! begins like a request, is seen first, consists of whole requests, and is followed by another such
+//! just when an acknowledgement advances. Connections that are followed from their SYN need no proof.
 
 use crate::abi::{CopySide, Flow, ReplySide};
 use crate::memcache::Start;
 use crate::tcp::{ACK, FIN, NO_MORE, RST, SYN, after, late};
+use crate::walk::Walk;
 
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
@@ -37,6 +40,12 @@ const IDLE_LIMIT: u64 = 10_000_000_000;
 /// (kernel: `TCP_ATO_MIN`) unless it has a reason.
 const REPEAT_LIMIT: u64 = 40_000_000;
 
+/// So many segments have to begin like a request, each just when an acknowledgement advances, to be
+/// believed without a [`Walk`].
+const HINTS: u16 = 3;
+/// So many to no longer believe a walk that says that they are within a value.
+const DOUBTS: u16 = 3;
+
 /// An unsealed copy of a TCP segment, numbers in host order.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
@@ -54,6 +63,9 @@ pub struct Segment {
     pub start: Start,
     /// Whether the payload ends in CR LF. The same.
     pub crlf: bool,
+    /// Where the stream is at the end of the payload, if at its beginning it was where [`walk_from`]
+    /// says. The same.
+    pub walk: Walk,
 }
 
 impl Segment {
@@ -144,10 +156,39 @@ impl Verdict {
     }
 }
 
-/// Whether [`judge`] looks at [`Segment::start`] and [`Segment::crlf`] in this state.
+/// Whether [`judge`] looks at [`Segment::start`], [`Segment::crlf`] and [`Segment::walk`].
 #[inline(always)]
-pub fn wants_evidence(copy: &CopySide) -> bool {
+pub fn wants_evidence(copy: &CopySide, segment: &Segment, pass: Pass) -> bool {
+    // A segment that waited, or is another connection's, may be the first that is watched.
     copy.state == CopySide::STATE_WATCH
+        || copy.state == CopySide::STATE_OPEN
+            && (pass == Pass::Held && copy.gap_at != 0 || far_back(segment.end(), copy.next_seq))
+}
+
+/// Whether a segment that ends at `end` lies so far before `next_seq` that it is another connection's.
+#[inline(always)]
+fn far_back(end: u32, next_seq: u32) -> bool {
+    !after(end, next_seq) && !late(end, next_seq)
+}
+
+/// Where the stream is at the beginning of a segment: where what was watched before ends, or at a
+/// boundary, if it is one at all.
+#[inline(always)]
+pub fn walk_from(copy: &CopySide, segment: &Segment) -> Walk {
+    if !follows(copy, segment.seq) || copy.walk.is_lost() {
+        return Walk::BOUNDARY;
+    }
+    let mut walk = copy.walk;
+    if after(segment.ack, copy.watch_ack) {
+        walk.acknowledge(segment.ack.wrapping_sub(copy.watch_ack));
+    }
+    walk
+}
+
+/// Whether what is at `seq` directly follows what was watched.
+#[inline(always)]
+fn follows(copy: &CopySide, seq: u32) -> bool {
+    copy.state == CopySide::STATE_WATCH && copy.has(CopySide::BIT_WATCHED) && copy.watch_end == seq
 }
 
 /// Decides about `segment` of `flow`, which it brings up to date; `now` in ns.
@@ -182,9 +223,10 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
 /// No connection that could be fed: look for a SYN or a boundary.
 #[inline(always)]
 fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
-    if pass == Pass::First && flow.held() > 0 {
+    if pass == Pass::First && (flow.held() > 0 || flow.copy.has(CopySide::BIT_QUEUED)) {
         return hold(flow, now);
     }
+    flow.copy.put(CopySide::BIT_QUEUED, false);
     let leftover = flow.copy.has(CopySide::BIT_SOCKET);
     if segment.has(SYN) {
         return if segment.has(ACK) {
@@ -213,11 +255,10 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         return end_now(flow, Discard::Unproven, now);
     }
     let copy = &mut flow.copy;
-    if !copy.has(CopySide::BIT_WATCHED) || !late(segment.end(), copy.watch_end) {
-        copy.watch_end = segment.end();
-        copy.watch_ack = segment.ack;
-        copy.put(CopySide::BIT_WATCHED, true);
-        copy.put(CopySide::BIT_CRLF, segment.crlf);
+    let first = !copy.has(CopySide::BIT_WATCHED);
+    if first || !late(segment.end(), copy.watch_end) {
+        let advanced = first || may_advance(copy, segment, copy.watch_end);
+        note(copy, segment, advanced);
     }
     Verdict::discard(Discard::Unproven)
 }
@@ -235,14 +276,76 @@ fn end_now(flow: &Flow, reason: Discard, now: u64) -> Verdict {
 /// Whether `segment` begins a request; see the head of this file.
 #[inline(always)]
 fn boundary(copy: &CopySide, segment: &Segment) -> bool {
-    copy.has(CopySide::BIT_WATCHED)
-        && segment.seq == copy.watch_end
+    hints_at_boundary(copy, segment)
+        && if copy.walk.is_lost() { copy.hints + 1 >= HINTS } else { all_replied(copy, segment) }
+}
+
+/// Whether what was watched ends with a request, and `segment` acknowledges the replies to all of them.
+#[inline(always)]
+fn all_replied(copy: &CopySide, segment: &Segment) -> bool {
+    copy.walk.at_boundary() && copy.walk.owed() <= segment.ack.wrapping_sub(copy.watch_ack)
+}
+
+/// Whether `segment` looks like the first of a request, as far as one segment can tell.
+#[inline(always)]
+fn hints_at_boundary(copy: &CopySide, segment: &Segment) -> bool {
+    follows(copy, segment.seq)
         && after(segment.ack, copy.watch_ack)
         && match segment.start {
             Start::Text => copy.has(CopySide::BIT_CRLF),
             Start::Binary => true,
             Start::None => false,
         }
+}
+
+/// Whether `segment` acknowledges more than the last that was known, which ended at `end`. Who knows, if
+/// it is so far away that it must be another connection's.
+#[inline(always)]
+fn may_advance(copy: &CopySide, segment: &Segment, end: u32) -> bool {
+    after(segment.ack, copy.watch_ack) || !late(end, segment.seq)
+}
+
+/// Keeps what `segment` says of the next boundary; `advanced` is whether it acknowledges more than the
+/// last before it.
+#[inline(always)]
+fn note(copy: &mut CopySide, segment: &Segment, advanced: bool) {
+    if follows(copy, segment.seq) {
+        note_next(copy, segment, advanced);
+    } else {
+        (copy.hints, copy.doubts) = (0, 0);
+        copy.walk = segment.walk;
+        // The rest of a request needs no reply to what was before.
+        if !advanced || segment.start == Start::None {
+            copy.walk.lose();
+        }
+    }
+    copy.watch_end = segment.end();
+    copy.watch_ack = segment.ack;
+    copy.put(CopySide::BIT_WATCHED, true);
+    copy.put(CopySide::BIT_CRLF, segment.crlf);
+}
+
+/// The same for a segment that follows the last.
+#[inline(always)]
+fn note_next(copy: &mut CopySide, segment: &Segment, advanced: bool) {
+    let hint = hints_at_boundary(copy, segment);
+    let lost = copy.walk.is_lost();
+    copy.walk = segment.walk;
+    if advanced && !hint {
+        // The server spoke where no request ends: the client does not wait.
+        copy.hints = 0;
+    }
+    if !lost {
+        copy.doubts += u16::from(hint);
+        if copy.doubts > DOUBTS {
+            copy.doubts = 0;
+            copy.walk.lose();
+        }
+    } else if hint {
+        copy.hints += 1;
+    } else {
+        copy.walk.lose();
+    }
 }
 
 /// The SYN was given to the kernel: feed the connection.
@@ -266,6 +369,10 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     }
     // A reset that is early waits for what the client sent before, as everything does.
     let empty = segment.length == 0 && !segment.has(FIN) && !segment.has(RST);
+    if empty && flow.held() == 0 && flow.copy.next_seq == flow.copy.isn.wrapping_add(1) {
+        // The third of the handshake: what the server's numbers begin with.
+        flow.copy.watch_ack = segment.ack;
+    }
     if !answered {
         // The puppet completes the handshake itself, when the SYN-ACK comes.
         return if empty {
@@ -298,7 +405,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     if pass == Pass::First && flow.held() > 0 {
         return hold(flow, now);
     }
-    if !after(end, flow.copy.next_seq) {
+    if far_back(end, flow.copy.next_seq) {
         // Of the 4-tuple's next connection, whose SYN was lost.
         return give_up(flow, segment, Discard::Unproven, now);
     }
@@ -307,6 +414,9 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         if flow.copy.gap_at == 0 && pass == Pass::Held {
             flow.copy.gap_at = now;
             flow.copy.gap_round = flow.held();
+            flow.copy.gap_end = segment.seq;
+        } else if after(flow.copy.gap_end, segment.seq) {
+            flow.copy.gap_end = segment.seq;
         }
         return hold_or_break(flow, segment, pass, now);
     }
@@ -316,6 +426,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         return hold_or_break(flow, segment, pass, now);
     }
     flow.copy.next_seq = end;
+    flow.copy.watch_ack = segment.ack;
     flow.copy.stalled_at = now;
     flow.copy.gap_at = 0;
     if segment.has(FIN) {
@@ -355,6 +466,7 @@ fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     let seq = reset_at(flow, now);
     flow.copy.state = CopySide::STATE_WATCH;
     flow.copy.put(CopySide::BIT_SOCKET, false);
+    flow.copy.put(CopySide::BIT_QUEUED, true);
     // What waits behind a copy that came back follows it, and is needed.
     if pass == Pass::First {
         give_up_held(flow);
@@ -398,9 +510,13 @@ fn hold(flow: &mut Flow, now: u64) -> Verdict {
 /// Holds `segment`, or gives the connection up when it came back and stands still for too long.
 #[inline(always)]
 fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
-    let gap = flow.copy.gap_at;
-    let patient = now.saturating_sub(flow.copy.stalled_at) <= WAIT_LIMIT
-        && (gap == 0 || flow.copy.gap_round > 0 || now.saturating_sub(gap) <= GAP_LIMIT);
+    let copy = &flow.copy;
+    // The first behind the gap: then what waits behind that one is seen in order.
+    let lost = copy.gap_at != 0
+        && copy.gap_round == 0
+        && now.saturating_sub(copy.gap_at) > GAP_LIMIT
+        && segment.seq == copy.gap_end;
+    let patient = now.saturating_sub(copy.stalled_at) <= WAIT_LIMIT && !lost;
     if pass != Pass::Held || patient {
         return hold(flow, now);
     }
@@ -412,9 +528,9 @@ fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Ve
 fn give_up(flow: &mut Flow, segment: &Segment, reason: Discard, now: u64) -> Verdict {
     let copy = &mut flow.copy;
     copy.state = CopySide::STATE_WATCH;
-    copy.bits = CopySide::BIT_SOCKET | CopySide::BIT_WATCHED;
-    copy.watch_end = segment.end();
-    copy.watch_ack = segment.ack;
+    copy.bits = CopySide::BIT_SOCKET;
+    let advanced = may_advance(copy, segment, copy.next_seq);
+    note(copy, segment, advanced);
     if segment.has(FIN) || segment.has(RST) {
         return Verdict::of(Action::Abort, reset_at(flow, now));
     }

@@ -13,6 +13,7 @@
 //! | [`checksum`] | Internet checksum, whole and incremental |
 //! | [`seal`] | how a copy is made harmless to a host that runs no mirror |
 //! | [`memcache`] | where a memcached request begins |
+//! | [`walk`] | where it ends, and the next begins |
 //! | [`copy`] | the puppet client: what to do with a copy that arrives at the target |
 //! | [`reply`] | the puppet client: what to do with memcached's replies |
 #![no_std]
@@ -26,3 +27,4 @@ pub mod parse;
 pub mod reply;
 pub mod seal;
 pub mod tcp;
+pub mod walk;

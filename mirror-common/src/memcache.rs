@@ -24,12 +24,12 @@ pub fn start(bytes: &[u8; LOOK]) -> Start {
     if is_text(bytes) { Start::Text } else { Start::None }
 }
 
-const BINARY_REQUEST: u8 = 0x80;
+pub(crate) const BINARY_REQUEST: u8 = 0x80;
 /// Highest opcode of the binary protocol (range operations included).
-const MAX_OPCODE: u8 = 0x3d;
+pub(crate) const MAX_OPCODE: u8 = 0x3d;
 const MAX_KEY: u16 = 250;
 /// The largest item memcached can be told to take (`-I`), and room for key and extras.
-const MAX_BODY: u32 = (1 << 30) + 1024;
+pub(crate) const MAX_BODY: u32 = (1 << 30) + 1024;
 
 #[inline(always)]
 fn is_binary(bytes: &[u8; LOOK]) -> bool {

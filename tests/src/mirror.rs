@@ -27,6 +27,8 @@ pub struct Mirror {
     pub new: Host,
     /// The switch between them.
     pub lab: Lab,
+    /// How often each copy is sent.
+    pub redundancy: u64,
 }
 
 /// Captures of what may never be there.
@@ -51,7 +53,7 @@ impl Mirror {
         let (client, old, new) = (lab.host("client"), lab.host("old"), lab.host("new"));
         let old_server = Memcached::start(&old, PORT);
         let new_server = Memcached::start(&new, PORT);
-        Self { old_server, new_server, client, old, new, lab }
+        Self { old_server, new_server, client, old, new, lab, redundancy: 1 }
     }
 
     /// Both servers run, and what clients send to one is mirrored to the other.
@@ -70,6 +72,12 @@ impl Mirror {
     pub fn start_with(&self, options: &str) {
         self.new.agent_ok(&format!("drop eth0 --port {PORT}"));
         self.attach(options);
+    }
+
+    /// Attaches on both hosts; each copy is sent so many times.
+    pub fn start_redundant(&mut self, redundancy: u64) {
+        self.redundancy = redundancy;
+        self.start_with(&format!("--redundancy {redundancy}"));
     }
 
     /// Attaches on the old host only, for IPv4 and IPv6.
@@ -146,7 +154,7 @@ impl Mirror {
         let (source, target) = (self.old.settled("source"), self.new.settled("target"));
         let maps = self.old.all_map_counters();
         let total = |name: &str| maps.values().map(|counters| counters[name]).sum::<u64>();
-        assert_eq!(source["cloned"], total("cloned"), "{source:?}, {maps:?}");
+        assert_eq!(source["cloned"] * self.redundancy, total("cloned"), "{source:?}, {maps:?}");
         assert_eq!(total("cloned"), total("sent"), "{maps:?}");
         assert_eq!(arrived(total("sent_segments")), target["arrived"], "{maps:?}, {target:?}");
         (source, target)

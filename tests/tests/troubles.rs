@@ -56,10 +56,17 @@ fn nothing_answers_copies_where_drop_does_not_run() {
     mirror.attach("");
     requests(&mirror, &mut clients, "armed-not");
     // With nobody behind the port, too, where a plain packet would be answered by a reset or by ICMP.
-    let Mirror { new_server, client, old, old_server, new, lab } = mirror;
+    let Mirror { new_server, client, old, old_server, new, lab, redundancy } = mirror;
     drop(new_server);
-    let mirror =
-        Mirror { new_server: Memcached::start(&new, PORT + 1), client, old, old_server, new, lab };
+    let mirror = Mirror {
+        new_server: Memcached::start(&new, PORT + 1),
+        client,
+        old,
+        old_server,
+        new,
+        lab,
+        redundancy,
+    };
     requests(&mirror, &mut clients, "closed-port");
     let source = mirror.old.settled("source");
     assert!(source["cloned"] > 40, "{source:?}");

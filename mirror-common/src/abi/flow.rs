@@ -10,6 +10,7 @@
 //! needless reflection.
 
 use super::Address;
+use crate::walk::Walk;
 
 /// A mirrored connection, as seen from the target. 40 bytes, all in network byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,12 +46,18 @@ pub struct CopySide {
     pub next_seq: u32,
     /// While watching: end of the last segment seen.
     pub watch_end: u32,
-    /// While watching: what that segment acknowledged.
+    /// What the last segment acknowledged that was watched or delivered.
     pub watch_ack: u32,
     /// Number of the current use of the hold device; a copy that returns with another is stale.
     pub epoch: u32,
     /// Held segments that have yet to come back until each was judged once since `gap_at`.
     pub gap_round: u32,
+    /// The first sequence number of those that wait behind the gap.
+    pub gap_end: u32,
+    /// While watching without a [`Walk`]: segments on end that began like a request.
+    pub hints: u16,
+    /// While walking: segments that did so where none begins.
+    pub doubts: u16,
     /// Since when copies wait in vain, in ns of the monotonic clock.
     pub stalled_at: u64,
     /// Since when a segment is missing though the window is open, in ns; 0 for not at all.
@@ -59,6 +66,8 @@ pub struct CopySide {
     pub returned_at: u64,
     /// When the last copy arrived, in ns.
     pub seen_at: u64,
+    /// While watching: where the stream is at `watch_end`.
+    pub walk: Walk,
 }
 
 impl CopySide {
@@ -77,6 +86,9 @@ impl CopySide {
     pub const BIT_SOCKET: u32 = 4;
     /// The client's FIN was delivered.
     pub const BIT_FIN: u32 = 8;
+    /// While watching: the left over socket is being reset, and a copy that was queued behind that
+    /// comes first.
+    pub const BIT_QUEUED: u32 = 16;
 
     /// From one new flow's first epoch to the next one's. A flow that follows another on the same
     /// 4-tuple must not begin with an epoch that the other had, or what the other left in the hold
@@ -130,7 +142,7 @@ impl ReplySide {
     }
 }
 
-/// State of one flow. 96 bytes, host byte order.
+/// State of one flow. 128 bytes, host byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Flow {
@@ -165,4 +177,4 @@ pub struct Finished {
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40);
-const _: () = assert!(size_of::<Flow>() == 96);
+const _: () = assert!(size_of::<Flow>() == 128);

@@ -1,5 +1,7 @@
 //! Each transition by name.
 
+extern crate std;
+
 use super::*;
 
 const ISN: u32 = 1000;
@@ -11,7 +13,16 @@ const MS: u64 = 1_000_000;
 
 fn segment(seq: u32, length: u32, flags: u8) -> Segment {
     let flags = flags | ACK;
-    Segment { seq, ack: 50, flags, length, segments: 1, start: Start::None, crlf: false }
+    Segment {
+        seq,
+        ack: 50,
+        flags,
+        length,
+        segments: 1,
+        start: Start::None,
+        crlf: false,
+        walk: Walk::default(),
+    }
 }
 
 fn data(seq: u32, length: u32) -> Segment {
@@ -24,7 +35,7 @@ fn syn(seq: u32) -> Segment {
 
 /// A request of text, ten bytes long, behind a reply.
 fn request(seq: u32, ack: u32) -> Segment {
-    Segment { ack, start: Start::Text, crlf: true, ..data(seq, 10) }
+    Segment { ack, start: Start::Text, crlf: true, walk: Walk::BOUNDARY, ..data(seq, 10) }
 }
 
 /// A connection whose SYN was passed.
@@ -282,10 +293,9 @@ mod delivering {
         let mut flow = opened();
         wire(&mut flow, &data(FIRST, 10), MS);
         let early = FIRST.wrapping_sub(1 << 30);
-        for seg in [data(early, 10), request(early + 10, 50)] {
-            assert_eq!(first(&mut flow, &seg, MS), Verdict::discard(Discard::Unproven));
-        }
-        let next = request(early + 20, 58);
+        let verdict = first(&mut flow, &request(early, 50), MS);
+        assert_eq!(verdict, Verdict::discard(Discard::Unproven));
+        let next = request(early + 10, 58);
         assert_eq!(first(&mut flow, &next, MS), Verdict::of(Action::ResetFirst, FIRST + 10));
         assert_eq!(again(&mut flow, &next, MS), Action::Adopt);
     }
@@ -447,6 +457,81 @@ mod watching {
         assert_eq!(again(&mut flow, &request(110, 58), 0), Action::Deliver);
     }
 
+    /// A segment that is looked at as the program does.
+    fn look(flow: &Flow, seq: u32, ack: u32, payload: &[u8]) -> Segment {
+        let mut head = [0; crate::memcache::LOOK];
+        let length = payload.len().min(head.len());
+        head[..length].copy_from_slice(&payload[..length]);
+        let seg = Segment { ack, ..data(seq, payload.len() as u32) };
+        Segment {
+            start: crate::memcache::start(&head),
+            crlf: payload.ends_with(b"\r\n"),
+            walk: walk_from(&flow.copy, &seg).along(payload),
+            ..seg
+        }
+    }
+
+    /// The numbers of those that begin a request for sure, of segments with these payloads, each of which
+    /// acknowledges so many bytes more than the one before.
+    fn boundaries(segments: &[(u32, &[u8])]) -> std::vec::Vec<usize> {
+        let mut flow = Flow::default();
+        let (mut seq, mut ack) = (100, 50);
+        let mut found = std::vec::Vec::new();
+        for (number, (replied, payload)) in segments.iter().enumerate() {
+            ack += replied;
+            let before = flow;
+            let seg = look(&flow, seq, ack, payload);
+            if wire(&mut flow, &seg, 0) == Action::Adopt {
+                found.push(number);
+                flow = before;
+                note(&mut flow.copy, &seg, *replied > 0);
+            }
+            seq += seg.length;
+        }
+        found
+    }
+
+    const GET: &[u8] = b"get a\r\n";
+    const EVIL: &[u8] = b"set evil 0 0 4\r\nEVIL\r\n";
+    const NOISE: &[u8] = b"....\r\n";
+
+    #[test]
+    fn every_request_of_a_client_that_waits_is_a_boundary() {
+        assert_eq!(boundaries(&[(0, GET), (5, GET), (8, EVIL), (8, GET)]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_value_holds_no_boundary_though_replies_arrive() {
+        let value = b"get b\r\nset good 0 0 44\r\n";
+        let segments = [(0, GET), (5, value), (5, EVIL), (8, EVIL), (0, b"\r\n"), (8, GET)];
+        assert_eq!(boundaries(&segments), [1, 5]);
+    }
+
+    #[test]
+    fn batches_need_all_their_replies() {
+        let batch = [GET, GET, EVIL].concat();
+        assert_eq!(boundaries(&[(0, &batch), (17, &batch)]), [1]);
+        assert_eq!(boundaries(&[(0, &batch), (5, &batch), (5, EVIL)]), [] as [usize; 0]);
+        assert_eq!(boundaries(&[(0, &batch), (5, b"get "), (12, b"a\r\n"), (5, GET)]), [3]);
+    }
+
+    #[test]
+    fn where_the_way_is_lost_three_have_to_say_so() {
+        let segments = [(0, NOISE), (5, GET), (5, NOISE), (5, GET), (5, NOISE), (5, GET), (5, GET)];
+        assert_eq!(boundaries(&segments), [6], "a walk begins at the first that says so");
+        let long = [&b"get "[..], &[b'k'; 5000]].concat();
+        let segments = [(0, NOISE), (5, &long[..]), (0, b" a\r\n"), (5, GET)];
+        assert_eq!(boundaries(&segments), [3]);
+    }
+
+    #[test]
+    fn a_walk_that_is_wrong_for_too_long_is_given_up() {
+        // Within a value when the first was seen.
+        let mut segments = std::vec![(0, &b"set k 0 0 1000000\r\n"[..])];
+        segments.extend([(5, GET); 12]);
+        assert_eq!(boundaries(&segments)[0], 6);
+    }
+
     #[test]
     fn a_boundary_wraps() {
         let mut flow = Flow::default();
@@ -565,8 +650,9 @@ mod mending {
     fn a_broken_flow_is_reset_and_adopted_at_a_boundary() {
         let mut flow = broken();
         let end = FIRST + 20;
-        assert_eq!(wire(&mut flow, &request(end, 50), LATER), Action::Discard);
-        let next = request(end + 10, 58);
+        assert_eq!(wire(&mut flow, &request(end, 50), LATER), Action::Discard, "behind no CR LF");
+        assert_eq!(wire(&mut flow, &request(end + 10, 58), LATER), Action::Discard, "the first");
+        let next = request(end + 20, 66);
         assert_eq!(first(&mut flow, &next, LATER), Verdict::of(Action::ResetFirst, FIRST));
         assert_eq!(again(&mut flow, &next, LATER), Action::Adopt);
         answer(&mut flow);
@@ -582,48 +668,119 @@ mod mending {
     }
 
     #[test]
-    fn the_segment_that_was_dropped_proves_nothing_about_text() {
+    fn the_segment_that_was_dropped_proves_nothing_if_it_is_no_request() {
         let mut flow = broken();
         let verdict = first(&mut flow, &request(FIRST + 20, 58), LATER);
         assert_eq!(verdict, Verdict::discard(Discard::Unproven));
     }
 
     #[test]
+    fn the_rest_of_a_request_proves_nothing() {
+        let mut flow = opened();
+        wire(&mut flow, &data(FIRST, 10), MS);
+        // What the segment before acknowledged: the server has not spoken since.
+        let rest = request(FIRST + 20, 50);
+        for now in [MS, 2 * MS, 3 * MS + GAP_LIMIT] {
+            let verdict =
+                if now == MS { first(&mut flow, &rest, now) } else { held(&mut flow, &rest, now) };
+            assert_eq!(verdict.action == Action::Hold, now < GAP_LIMIT);
+        }
+        let next = request(FIRST + 30, 58);
+        assert_eq!(wire(&mut flow, &next, LATER), Action::Discard);
+        assert_eq!(wire(&mut flow, &request(FIRST + 40, 66), LATER), Action::ResetFirst);
+    }
+
+    #[test]
     fn what_waits_behind_a_boundary_is_kept() {
         let mut flow = opened();
-        let (late, one, two, three) = (
-            data(FIRST + 10, 10),
-            request(FIRST + 20, 58),
-            request(FIRST + 30, 66),
-            request(FIRST + 40, 74),
-        );
-        for seg in [late, one, two, three] {
+        let late: [Segment; 4] = [1, 2, 3, 4].map(|n| request(FIRST + 10 * n, 50 + 8 * n));
+        for seg in late {
             assert_eq!(wire(&mut flow, &seg, MS), Action::Hold);
         }
-        for seg in [late, one, two, three] {
+        for seg in late {
             assert_eq!(held(&mut flow, &seg, 2 * MS).action, Action::Hold);
         }
         let now = 3 * MS + GAP_LIMIT;
-        assert_eq!(held(&mut flow, &late, now).reason, Discard::HoldExpired);
-        assert_eq!(held(&mut flow, &one, now).reason, Discard::Unproven);
-        assert_eq!(held(&mut flow, &two, now).action, Action::ResetFirst);
-        assert_eq!((flow.held(), flow.copy.epoch), (1, 0));
-        assert_eq!(again(&mut flow, &two, now), Action::Adopt);
+        assert_eq!(held(&mut flow, &late[0], now).reason, Discard::HoldExpired);
+        assert_eq!(held(&mut flow, &late[1], now).action, Action::ResetFirst);
+        assert_eq!((flow.held(), flow.copy.epoch), (2, 0));
+        assert_eq!(again(&mut flow, &late[1], now), Action::Adopt);
         answer(&mut flow);
-        assert_eq!(again(&mut flow, &two, now), Action::Deliver);
-        assert_eq!(held(&mut flow, &three, now).action, Action::Deliver);
+        assert_eq!(again(&mut flow, &late[1], now), Action::Deliver);
+        for seg in &late[2..] {
+            assert_eq!(held(&mut flow, seg, now).action, Action::Deliver);
+        }
+    }
+
+    #[test]
+    fn the_first_of_those_that_wait_breaks_the_flow() {
+        let mut flow = opened();
+        let late: [Segment; 3] = [1, 2, 3].map(|n| request(FIRST + 10 * n, 50 + 8 * n));
+        for seg in [late[1], late[0], late[2]] {
+            assert_eq!(wire(&mut flow, &seg, MS), Action::Hold);
+        }
+        for seg in [late[1], late[0], late[2]] {
+            assert_eq!(held(&mut flow, &seg, 2 * MS).action, Action::Hold);
+        }
+        let now = 3 * MS + GAP_LIMIT;
+        for seg in [late[1], late[2]] {
+            assert_eq!(held(&mut flow, &seg, now).action, Action::Hold);
+        }
+        assert_eq!(held(&mut flow, &late[0], now).reason, Discard::HoldExpired);
+        assert_eq!(held(&mut flow, &late[1], now).action, Action::ResetFirst);
+    }
+
+    #[test]
+    fn if_the_first_is_lost_another_does_after_a_while() {
+        let mut flow = opened();
+        let late: [Segment; 2] = [1, 2].map(|n| request(FIRST + 10 * n, 50 + 8 * n));
+        for seg in late {
+            wire(&mut flow, &seg, MS);
+        }
+        for seg in late {
+            held(&mut flow, &seg, 2 * MS);
+        }
+        assert_eq!(held(&mut flow, &late[1], WAIT_LIMIT).action, Action::Hold);
+        assert_eq!(held(&mut flow, &late[1], WAIT_LIMIT + MS + 1).reason, Discard::HoldExpired);
+    }
+
+    #[test]
+    fn what_comes_between_a_reset_and_its_copy_waits() {
+        let mut flow = broken();
+        wire(&mut flow, &request(FIRST + 20, 50), LATER);
+        wire(&mut flow, &request(FIRST + 30, 58), LATER);
+        let (next, its) = (request(FIRST + 40, 66), data(FIRST + 50, 10));
+        assert_eq!(wire(&mut flow, &next, LATER), Action::ResetFirst);
+        assert_eq!(wire(&mut flow, &its, LATER), Action::Hold);
+        assert_eq!(again(&mut flow, &next, LATER), Action::Adopt);
+        answer(&mut flow);
+        assert_eq!(again(&mut flow, &next, LATER), Action::Deliver);
+        assert_eq!(held(&mut flow, &its, LATER).action, Action::Deliver);
+    }
+
+    #[test]
+    fn nothing_waits_for_a_copy_that_was_lost() {
+        let mut flow = broken();
+        wire(&mut flow, &request(FIRST + 20, 50), LATER);
+        wire(&mut flow, &request(FIRST + 30, 58), LATER);
+        assert_eq!(wire(&mut flow, &request(FIRST + 40, 66), LATER), Action::ResetFirst);
+        let its = data(FIRST + 50, 10);
+        assert_eq!(wire(&mut flow, &its, LATER), Action::Hold);
+        assert_eq!(held(&mut flow, &its, LATER).reason, Discard::Unproven);
+        assert_eq!(wire(&mut flow, &its, LATER), Action::Discard);
     }
 
     #[test]
     fn what_lies_before_the_boundary_is_lost_and_no_repetition() {
         let mut flow = broken();
         wire(&mut flow, &request(FIRST + 20, 50), LATER);
-        let next = request(FIRST + 30, 58);
+        wire(&mut flow, &request(FIRST + 30, 58), LATER);
+        let next = request(FIRST + 40, 66);
         wire(&mut flow, &next, LATER);
         assert_eq!(again(&mut flow, &next, LATER), Action::Adopt);
         answer(&mut flow);
         assert_eq!(again(&mut flow, &next, LATER), Action::Deliver);
-        flow.reply.rcv_nxt = FIRST + 40;
+        flow.reply.rcv_nxt = FIRST + 50;
         let before = held(&mut flow, &data(FIRST + 20, 10), LATER);
         assert_eq!(before, Verdict::discard(Discard::Unproven));
         let verdict = first(&mut flow, &next, LATER);

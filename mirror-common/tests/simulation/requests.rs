@@ -57,7 +57,8 @@ impl Request {
     /// Bytes that production replies with.
     pub(crate) fn reply(&self, protocol: Protocol) -> u32 {
         match *self {
-            Self::Get { reply } => reply,
+            Self::Get { reply } if protocol == Protocol::Text => reply,
+            Self::Get { reply } => reply.max(HEADER as u32),
             Self::Set { quiet: true, .. } => 0,
             Self::Set { .. } if protocol == Protocol::Text => "STORED\r\n".len() as u32,
             Self::Set { .. } => HEADER as u32,

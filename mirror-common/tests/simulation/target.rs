@@ -8,6 +8,7 @@ use mirror_common::{
     memcache::{self, LOOK, Start},
     reply::{self, Reply},
     tcp::{ACK, FIN, PSH, RST, SYN, late},
+    walk::Walk,
 };
 
 use crate::{
@@ -163,6 +164,7 @@ impl Target {
             segments: segments as u32,
             start: Start::None,
             crlf: false,
+            walk: Walk::default(),
         };
         if !self.find(&segment, pass) {
             self.counts.discarded += segments;
@@ -173,12 +175,13 @@ impl Target {
             self.counts.discarded += segments;
             return;
         }
-        if copy::wants_evidence(&flow.copy) {
+        if copy::wants_evidence(&flow.copy, &segment, pass) {
             let mut head = [0; LOOK];
             let length = sent.payload.len().min(LOOK);
             head[..length].copy_from_slice(&sent.payload[..length]);
             segment.start = memcache::start(&head);
             segment.crlf = sent.payload.ends_with(b"\r\n");
+            segment.walk = copy::walk_from(&flow.copy, &segment).along(&sent.payload);
         }
         let was_open = flow.copy.state == CopySide::STATE_OPEN;
         let verdict = copy::judge(flow, &segment, pass, self.now);

@@ -16,6 +16,7 @@ mod maps;
 mod segment;
 mod tcp_copy;
 mod udp_copy;
+mod walk;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
 use mirror_ebpf::{debug, skb::Skb};

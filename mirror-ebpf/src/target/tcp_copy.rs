@@ -10,6 +10,7 @@ use mirror_common::{
     packet::Packet,
     seal,
     tcp::{self, late},
+    walk::Walk,
 };
 use mirror_ebpf::{
     clock,
@@ -19,7 +20,7 @@ use mirror_ebpf::{
 use crate::{
     evict, hold,
     maps::{self, Work},
-    segment,
+    segment, walk,
 };
 
 #[inline(always)]
@@ -39,6 +40,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         segments: 0,
         start: Start::None,
         crlf: false,
+        walk: Walk::default(),
     };
     let segments = skb.segments(work.segment.length);
     work.segment.segments = segments as u32;
@@ -55,7 +57,8 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
         return discard(TargetCounter::DiscardedStale, segments);
     }
-    if copy::wants_evidence(&flow.copy) && work.segment.length > 0 {
+    if copy::wants_evidence(&flow.copy, &work.segment, pass) && work.segment.length > 0 {
+        work.segment.walk = copy::walk_from(&flow.copy, &work.segment);
         look(skb, work, payload_at);
     }
     act(skb, work, flow, pass, segments)
@@ -116,6 +119,7 @@ fn look(skb: Skb, work: &mut Work, payload_at: u32) {
     work.segment.start = memcache::start(&head);
     work.segment.crlf =
         work.segment.length >= 2 && skb.bytes(work.headers.end - 2) == Some(*b"\r\n");
+    walk::along(skb, payload_at, work.headers.end, &mut work.segment.walk);
 }
 
 #[inline(always)]

@@ -5,6 +5,7 @@ use mirror_common::{
     memcache::Start,
     reply::Reply,
     tcp::{ACK, FIN, PSH, RST, SYN},
+    walk::Walk,
 };
 
 use super::host::Host;
@@ -93,6 +94,17 @@ impl Event {
             segments: if self.0[2] & 64 == 0 { 1 } else { length.div_ceil(1448).max(1) },
             start: if length == 0 { Start::None } else { start },
             crlf: length > 1 && self.0[2] & 32 != 0,
+            walk: self.walk(),
+        }
+    }
+
+    /// At a boundary, lost, or somewhere within a request.
+    fn walk(&self) -> Walk {
+        match self.0[7] & 7 {
+            0..5 => Walk::BOUNDARY,
+            5 => Walk::default(),
+            6 => Walk::BOUNDARY.along(b"set k 0 0 12345\r\n"),
+            _ => Walk::BOUNDARY.along(b"set k 0 0 12"),
         }
     }
 
@@ -115,6 +127,7 @@ impl Event {
             segments: seq,
             start: Start::Binary,
             crlf: true,
+            walk: self.walk(),
         }
     }
 

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 
 use mirror_common::{
     abi::{CopySide, Flow, mark::MAX_ARGUMENT},
-    copy::{Action, Discard, Pass, Segment, WAIT_LIMIT},
+    copy::{Action, Discard, Pass, Segment, WAIT_LIMIT, wants_evidence},
     memcache::Start,
     reply::{self, Reply},
     tcp::{FIN, SYN, after, late},
+    walk::Walk,
 };
 
 use super::{
@@ -146,10 +147,13 @@ impl Host {
     }
 
     /// `tcp_copy::act`.
-    fn judge(&mut self, segment: Segment, pass: Pass, at_once: bool) {
+    fn judge(&mut self, mut segment: Segment, pass: Pass, at_once: bool) {
         self.last = Last { end: end(&segment), ack: segment.ack };
         self.judged += 1;
         let Some(before) = self.flow else { return };
+        if !wants_evidence(&before.copy, &segment, pass) {
+            (segment.start, segment.crlf, segment.walk) = (Start::None, false, Walk::default());
+        }
         let mut flow = before;
         let verdict = judge_copy(&mut flow, &segment, pass, self.now);
         self.flow = Some(flow);
@@ -184,11 +188,9 @@ impl Host {
                 self.held.push_back(Waiting { segment, mark: flow.copy.epoch & MAX_ARGUMENT })
             }
             Action::Discard if flow.copy.state == CopySide::STATE_WATCH => {
-                // One that breaks a flow was not looked at while it was open.
-                let looked = before.copy.state == CopySide::STATE_WATCH;
                 if matches!(verdict.reason, Discard::Unproven | Discard::HoldExpired) {
-                    let crlf = segment.crlf && looked;
-                    self.watched.push(Watched { end: end(&segment), ack: segment.ack, crlf });
+                    let Segment { ack, crlf, .. } = segment;
+                    self.watched.push(Watched { end: end(&segment), ack, crlf });
                 }
             }
             Action::Discard => {}
