@@ -53,8 +53,16 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
                 .override_global("IFINDEX", &settings.ifindex, true)
                 .override_global("FEEDERS_LIMITED", &feeders_limited, true);
-            let maps =
-                &["PORTS", "FLOWS", "FINISHED", "REAL_REQUESTS", "FEEDERS", "COUNTERS", "META"];
+            let maps = &[
+                "PORTS",
+                "FLOWS",
+                "FINISHED",
+                "REAL_REQUESTS",
+                "SWALLOWED",
+                "FEEDERS",
+                "COUNTERS",
+                "META",
+            ];
             (TARGET, maps)
         }
     };

@@ -2,6 +2,7 @@
 
 mod counter;
 mod flow;
+mod fragment;
 mod mapping;
 pub mod mark;
 mod meta;
@@ -11,6 +12,7 @@ mod user;
 
 pub use counter::{LABEL, MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
+pub use fragment::FragmentKey;
 pub use mapping::{MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot};
 pub use meta::Meta;
 

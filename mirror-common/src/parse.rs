@@ -1,5 +1,11 @@
 //! Finds the transport header behind Ethernet, VLAN tags and IP.
 
+mod fragment;
+mod quote;
+
+pub use fragment::{Fragment, fragment};
+pub use quote::quoted;
+
 use crate::abi::{Address, v4_mapped};
 use crate::packet::Packet;
 
@@ -18,6 +24,8 @@ pub const ETHERNET_HEADER: u32 = 14;
 const MAX_VLAN_TAGS: u32 = 2;
 /// IPv6 extension headers that are followed.
 const MAX_EXTENSIONS: u32 = 6;
+/// Next Header of the fragment extension header (RFC 8200, 4.5).
+const IN_FRAGMENTS: u8 = 44;
 
 /// More fragments, or an offset: part of a datagram (RFC 791, 3.1).
 const FRAGMENT: u32 = 0x3fff;
@@ -98,20 +106,27 @@ pub fn plain_ports<P: Packet + ?Sized>(packet: &P) -> Option<(u16, u16)> {
 /// out of bounds or loop: it follows at most two VLAN tags and six extension headers.
 #[inline(always)]
 pub fn headers<P: Packet + ?Sized>(packet: &P) -> Result<Headers, Unparsed> {
-    let mut ethertype = u16::from_be_bytes(packet.bytes(12).ok_or(Unparsed::Malformed)?);
+    match network(packet) {
+        Some((ETHERTYPE_IPV4, l3)) => ipv4(packet, l3),
+        Some((ETHERTYPE_IPV6, l3)) => ipv6(packet, l3),
+        Some(_) => Err(Unparsed::NotIp),
+        None => Err(Unparsed::Malformed),
+    }
+}
+
+/// The EtherType behind the VLAN tags, and the offset of what it names.
+#[inline(always)]
+fn network<P: Packet + ?Sized>(packet: &P) -> Option<(u16, u32)> {
+    let mut ethertype = u16::from_be_bytes(packet.bytes(12)?);
     let mut l3 = ETHERNET_HEADER;
     for _ in 0..MAX_VLAN_TAGS {
         if ethertype != ETHERTYPE_VLAN && ethertype != ETHERTYPE_QINQ {
             break;
         }
-        ethertype = u16::from_be_bytes(packet.bytes(l3 + 2).ok_or(Unparsed::Malformed)?);
+        ethertype = u16::from_be_bytes(packet.bytes(l3 + 2)?);
         l3 += 4;
     }
-    match ethertype {
-        ETHERTYPE_IPV4 => ipv4(packet, l3),
-        ETHERTYPE_IPV6 => ipv6(packet, l3),
-        _ => Err(Unparsed::NotIp),
-    }
+    Some((ethertype, l3))
 }
 
 /// RFC 791, 3.1.
@@ -150,11 +165,6 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
 /// RFC 8200, 3 and 4.
 #[inline(always)]
 fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
-    const HOP_BY_HOP: u8 = 0;
-    const ROUTING: u8 = 43;
-    const IN_FRAGMENTS: u8 = 44;
-    const DESTINATION: u8 = 60;
-
     let ip: [u32; 2] = packet.words(l3).ok_or(Unparsed::Malformed)?;
     if u32::from_be(ip[0]) >> 28 != 6 {
         return Err(Unparsed::Malformed);
@@ -163,15 +173,13 @@ fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
     let mut protocol = (second >> 8) as u8;
     let mut l4 = l3 + 40;
     for _ in 0..MAX_EXTENSIONS {
-        match protocol {
-            HOP_BY_HOP | ROUTING | DESTINATION => {
-                let extension: [u8; 2] = packet.bytes(l4).ok_or(Unparsed::Malformed)?;
-                protocol = extension[0];
-                l4 += (u32::from(extension[1]) + 1) * 8;
-            }
-            IN_FRAGMENTS => return Err(Unparsed::Fragment),
-            _ => break,
+        if protocol == IN_FRAGMENTS {
+            return Err(Unparsed::Fragment);
         }
+        if !is_extension(protocol) {
+            break;
+        }
+        (protocol, l4) = behind_extension(packet, l4).ok_or(Unparsed::Malformed)?;
     }
     if protocol != TCP && protocol != UDP {
         return Err(Unparsed::Protocol);
@@ -193,6 +201,20 @@ fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
             dst_port: 0,
         },
     )
+}
+
+/// Whether `protocol` is an IPv6 extension header that says nothing to us: hop-by-hop options, routing,
+/// destination options.
+#[inline(always)]
+fn is_extension(protocol: u8) -> bool {
+    matches!(protocol, 0 | 43 | 60)
+}
+
+/// The protocol of what follows the extension header at `at`, and where that is (RFC 8200, 4).
+#[inline(always)]
+fn behind_extension<P: Packet + ?Sized>(packet: &P, at: u32) -> Option<(u8, u32)> {
+    let [next, length]: [u8; 2] = packet.bytes(at)?;
+    Some((next, at + (u32::from(length) + 1) * 8))
 }
 
 /// Adds the ports and checks the lengths.

@@ -118,11 +118,14 @@ impl Mirror {
         Leaks { at_client: self.watch("client"), at_new: self.watch_new() }
     }
 
-    /// Watches at the wire of the host with this name what the new host sent. Only memcached's port: it
-    /// answers ARP as well.
+    /// Watches at the wire of the host with this name what the new host sent. Only memcached's port, IP
+    /// fragments and ICMP errors: it answers ARP as well.
     pub fn watch(&self, host: &str) -> Capture {
+        const FRAGMENT: &str = "ip[6:2] & 0x3fff != 0 or ip6[6] == 44";
+        const ERROR: &str = "(icmp and icmp[0] != 0 and icmp[0] != 8) or (icmp6 and ip6[40] < 128)";
         let (v4, v6) = (self.new.v4(), self.new.v6());
-        let filter = format!("(src host {v4} or src host {v6}) and port {PORT}");
+        let filter =
+            format!("(src host {v4} or src host {v6}) and (port {PORT} or {FRAGMENT} or {ERROR})");
         Capture::start(self.lab.switch(), host, &filter)
     }
 

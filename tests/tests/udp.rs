@@ -1,7 +1,9 @@
 //! memcached over UDP.
 
+use std::net::UdpSocket;
+
 use mirror_tests::{
-    client::{frame, udp},
+    client::{frame, set_request, udp},
     mirror::Mirror,
 };
 
@@ -29,6 +31,63 @@ fn single_datagrams_are_applied_and_replies_dropped() {
     }
 }
 
+/// A value whose reply fits one datagram of memcached's, but not a small MTU.
+const LARGE: usize = 1350;
+
+#[test]
+fn large_replies_end_here_where_the_mtu_cuts_them_into_fragments() {
+    const ROUNDS: u16 = 20;
+
+    for (v6, mtu, fragments) in [(false, "1300", 2), (false, "600", 3), (true, "1300", 2)] {
+        let mirror = Mirror::idle();
+        mirror.new.ip(&["link", "set", "eth0", "mtu", mtu]);
+        mirror.start();
+        for (server, host) in [(&mirror.old_server, &mirror.old), (&mirror.new_server, &mirror.new)]
+        {
+            server.inside(host).set("large", &[b'x'; LARGE]);
+        }
+        let (old, new) = if v6 {
+            (mirror.old.v6(), mirror.new.v6())
+        } else {
+            (mirror.old.v4(), mirror.new.v4())
+        };
+        let mirrored = udp(&mirror.client, old, mirror.port());
+        let direct = udp(&mirror.client, new, mirror.port());
+        let get = |socket: &UdpSocket, id: u16| {
+            let mut reply = [0; 1500];
+            socket.send(&frame(id, 1, b"get large\r\n")).expect("a datagram can be sent");
+            let n = socket.recv(&mut reply).expect("the server replies");
+            assert_eq!(&reply[..2], id.to_be_bytes(), "the request's id");
+            assert_eq!(
+                &reply[8..n],
+                format!("VALUE large 0 {LARGE}\r\n{}\r\nEND\r\n", "x".repeat(LARGE)).as_bytes()
+            );
+        };
+
+        let leaks = mirror.watch_leaks();
+        for id in 0..ROUNDS {
+            get(&mirrored, id);
+        }
+        let (_, target) = mirror.settled();
+        leaks.assert_none();
+        let swallowed = u64::from(ROUNDS) * fragments;
+        assert_eq!(target["applied"], u64::from(ROUNDS), "{target:?}");
+        assert_eq!(target["reply_dropped_fragment"], swallowed, "MTU {mtu}: {target:?}");
+
+        // A real client at the same host, at the same time: its replies are all that leaves.
+        let wire = mirror.watch_new();
+        for id in 0..ROUNDS {
+            get(&mirrored, id);
+            get(&direct, id);
+        }
+        let (_, target) = mirror.settled();
+        assert_eq!(target["reply_dropped_fragment"], 2 * swallowed, "MTU {mtu}: {target:?}");
+        assert_eq!(target["real_out"], u64::from(ROUNDS), "{target:?}");
+        let seen = wire.stop();
+        assert_eq!(seen.len() as u64, swallowed, "MTU {mtu}: {seen:?}");
+    }
+}
+
 #[test]
 fn requests_of_several_datagrams_are_skipped_and_counted() {
     let mirror = Mirror::running();
@@ -49,6 +108,21 @@ fn fragments_are_skipped_and_counted() {
     let (source, target) = mirror.settled();
     assert_eq!(source["skipped_fragment"], 3, "{source:?}");
     assert_eq!(target["arrived"], 0, "{target:?}");
+}
+
+#[test]
+fn real_clients_get_replies_to_requests_in_fragments() {
+    let mirror = Mirror::running();
+    for server in [mirror.new.v4(), mirror.new.v6()] {
+        let direct = udp(&mirror.client, server, mirror.port());
+        let set = set_request("large", &[b'x'; 4000]);
+        direct.send(&frame(1, 1, &set)).expect("a datagram can be sent");
+        let mut reply = [0; 1500];
+        let n = direct.recv(&mut reply).expect("the new server replies");
+        assert_eq!(&reply[8..n], b"STORED\r\n");
+    }
+    let (_, target) = mirror.settled();
+    assert_eq!((target["real_in"], target["real_out"]), (2, 2), "{target:?}");
 }
 
 #[test]

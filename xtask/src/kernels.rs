@@ -25,18 +25,21 @@ const END: &str = "all tests of this kernel were run";
 /// How long a machine may run, in seconds.
 const LIMIT: &str = "1500";
 /// A test of each theme.
-const TESTS: [&str; 12] = [
+const TESTS: [&str; 15] = [
     "binary_protocol",
     "classic_text",
     "copies_that_are_sent_twice",
     "detach_leaves",
     "filters_of_clsact",
+    "fragments_go_where",
     "hosts_that_mirror_each_other",
     "idle_connections_are_adopted",
     "in_a_full_flow_table",
     "ipv6",
+    "large_replies_end_here",
     "outlives",
     "single_datagrams",
+    "unreachable_to_real_clients",
     "values_from",
 ];
 

@@ -153,9 +153,10 @@ counters! {
         Evicted = "evicted",
         /// 4-tuples that a real client took over.
         RealTakeover = "real_takeover",
-        /// Packets of real clients to a served port, untouched.
+        /// Packets of real clients to a served port, untouched; of those in IP fragments, the first.
         RealIn = "real_in",
-        /// Replies to real clients, untouched.
+        /// Replies to real clients, and ICMP errors about what they sent, untouched; of those in IP fragments,
+        /// the first.
         RealOut = "real_out",
         /// Replies turned round into acknowledgements.
         Reflected = "reflected",
@@ -167,13 +168,17 @@ counters! {
         ReplyReset = "reply_dropped_reset",
         /// Replies dropped: UDP.
         ReplyUdp = "reply_dropped_udp",
+        /// Replies dropped: in IP fragments, TCP or UDP.
+        ReplyFragment = "reply_dropped_fragment",
+        /// ICMP errors about copies, dropped: they would have gone to the copies' clients.
+        ReplyIcmp = "reply_dropped_icmp",
         /// Replies dropped: of flows that ended.
         ReplyFinished = "reply_dropped_finished",
         /// Replies dropped: headers that could not be read or turned round.
         ReplyMalformed = "reply_dropped_malformed",
-        /// Packets at ingress that are neither copies nor for a served port, untouched.
+        /// Packets at ingress that are neither copies nor for a served port, and further fragments, untouched.
         IngressOther = "ingress_other",
-        /// Packets at egress that are not from a served port, untouched.
+        /// Packets at egress that are not from a served port, and further fragments, untouched.
         EgressOther = "egress_other",
         /// Reflected acknowledgements given to the stack.
         ReflectedIn = "reflected_in",

@@ -5,6 +5,9 @@ use proptest::{collection::vec as bytes, prelude::*, sample::select};
 
 use super::*;
 
+mod fragment;
+mod quote;
+
 const MAC_HEADER: [u8; 12] = [2; 12];
 
 /// An Ethernet header with the tags given.

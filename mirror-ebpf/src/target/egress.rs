@@ -4,7 +4,7 @@
 use mirror_common::{
     abi::{CopySide, Flow, FlowKey, TargetCounter, served},
     packet::Packet,
-    parse::{self, Headers, TCP},
+    parse::{self, Headers, TCP, Unparsed},
     reply::{self, Action, Reply},
     tcp,
 };
@@ -13,7 +13,7 @@ use mirror_ebpf::{
     skb::{NEXT, Skb, swallow, to_ingress},
 };
 
-use crate::{maps, segment};
+use crate::{fragment, icmp, maps, owner, segment};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -23,6 +23,8 @@ pub fn run(skb: Skb) -> i32 {
     }
     let headers = match parse::headers(&skb) {
         Ok(headers) if maps::service(headers.src_port_number()) != served::NO => headers,
+        Err(Unparsed::Fragment) => return fragment::leaves(skb),
+        Err(Unparsed::Protocol) => return icmp::run(skb),
         _ => {
             maps::count(TargetCounter::EgressOther);
             return NEXT;
@@ -45,16 +47,13 @@ pub fn run(skb: Skb) -> i32 {
 
 /// A datagram to a mirrored client: passes only if the client itself asked this host.
 #[inline(always)]
-fn reply_udp(skb: Skb, headers: &Headers, mut key: FlowKey) -> i32 {
-    if let Some(request) = skb.bytes(headers.l4 + 8) {
-        key.request = u16::from_ne_bytes(request);
-        if maps::is_real_request(&key) {
-            maps::count(TargetCounter::RealOut);
-            return NEXT;
-        }
+fn reply_udp(skb: Skb, headers: &Headers, key: FlowKey) -> i32 {
+    if owner::is_mirrored_udp(skb, headers, key) {
+        maps::count(TargetCounter::ReplyUdp);
+        return swallow();
     }
-    maps::count(TargetCounter::ReplyUdp);
-    swallow()
+    maps::count(TargetCounter::RealOut);
+    NEXT
 }
 
 #[inline(always)]

@@ -8,7 +8,7 @@ use mirror_common::{
     },
     copy::Pass,
     packet::Packet,
-    parse::{self, Headers, TCP},
+    parse::{self, Headers, TCP, Unparsed},
     seal, tcp,
 };
 use mirror_ebpf::{
@@ -16,7 +16,7 @@ use mirror_ebpf::{
     skb::{DROP, NEXT, Skb},
 };
 
-use crate::{feeders, maps, tcp_copy, udp_copy};
+use crate::{feeders, fragment, maps, tcp_copy, udp_copy};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -41,6 +41,7 @@ pub fn run(skb: Skb) -> i32 {
     };
     match parse::headers(&skb) {
         Ok(headers) => work.headers = headers,
+        Err(Unparsed::Fragment) => return fragment::arrived(skb),
         Err(_) => {
             maps::count(TargetCounter::IngressOther);
             return NEXT;

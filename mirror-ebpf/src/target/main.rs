@@ -9,10 +9,13 @@
 mod egress;
 mod evict;
 mod feeders;
+mod fragment;
 mod hold;
+mod icmp;
 mod ingress;
 mod lines;
 mod maps;
+mod owner;
 mod segment;
 mod tcp_copy;
 mod udp_copy;

@@ -10,8 +10,8 @@ use aya_ebpf::{
 };
 use mirror_common::{
     abi::{
-        CopySide, Finished, Flow, FlowKey, MAX_FEEDERS, Meta, TargetCounter, mac_key, served,
-        v4_mapped,
+        CopySide, Finished, Flow, FlowKey, FragmentKey, MAX_FEEDERS, Meta, TargetCounter, mac_key,
+        served, v4_mapped,
     },
     copy::{self, Segment},
     parse::Headers,
@@ -36,6 +36,11 @@ static FINISHED: LruHashMap<FlowKey, Finished> = LruHashMap::with_max_entries(1 
 /// UDP requests of real clients. A reply to any other is dropped, so forgetting the oldest leaks none.
 #[map]
 static REAL_REQUESTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
+
+/// Packets whose first fragment was swallowed and whose last is yet to come: a few, since the kernel sends
+/// a packet's fragments in a row. An LRU, so that it does not fill up.
+#[map]
+static SWALLOWED: LruHashMap<FragmentKey, u32> = LruHashMap::with_max_entries(1 << 12, 0);
 
 /// Source MAC addresses that copies may come from, as [`mac_key`] has them.
 #[map]
@@ -246,4 +251,22 @@ pub fn clear_real_request(key: &FlowKey) {
 #[inline(always)]
 pub fn is_real_request(key: &FlowKey) -> bool {
     REAL_REQUESTS.get_ptr(key).is_some()
+}
+
+/// The further fragments of this packet have to be swallowed.
+#[inline(always)]
+pub fn note_swallowed(key: &FragmentKey) {
+    let _ = SWALLOWED.insert(key, 1, u64::from(BPF_ANY));
+}
+
+/// That was the packet's last, or it is another under the same key.
+#[inline(always)]
+pub fn clear_swallowed(key: &FragmentKey) {
+    let _ = SWALLOWED.remove(key);
+}
+
+/// Whether the first fragment of this packet was swallowed.
+#[inline(always)]
+pub fn is_swallowed(key: &FragmentKey) -> bool {
+    SWALLOWED.get_ptr(key).is_some()
 }
