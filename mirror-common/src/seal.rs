@@ -73,6 +73,14 @@ pub fn is_sealed_tcp(header: &Header, magic: Magic) -> bool {
         && header.window() == magic.window()
 }
 
+/// Whether `header` looks sealed, with any magic: a reset with an urgent pointer, which no stack sends. To
+/// seal such a one again would turn its sequence number back, into the window, and send it in circles
+/// between hosts that mirror each other.
+#[inline(always)]
+pub fn looks_sealed_tcp(header: &Header) -> bool {
+    header.flags() & !(FIN | PSH) == RST && header.urgent() != 0
+}
+
 /// Undoes [`seal_tcp`] for a sealed header. The window is the magic still: the puppet sets its own.
 #[inline(always)]
 pub fn unseal_tcp(header: &Header) -> Header {
@@ -121,6 +129,9 @@ mod tests {
                 None => prop_assert!(header.flags() & URG != 0),
                 Some(sealed) => {
                     prop_assert!(is_sealed_tcp(&sealed, Magic(magic)));
+                    // All have ACK but the first segment, which has SYN.
+                    let usual = header.flags() & (SYN | ACK) != 0;
+                    prop_assert!(looks_sealed_tcp(&sealed) || !usual);
                     prop_assert_eq!(sealed.flags() & (SYN | ACK | URG), 0);
                     prop_assert_eq!(sealed.flags() & RST, RST);
                     let plain = unseal_tcp(&sealed);
@@ -156,6 +167,7 @@ mod tests {
             let mut header = Header(words);
             header.set_control(20, flags, window);
             prop_assert!(!is_sealed_tcp(&header, Magic::DEFAULT));
+            prop_assert!(!looks_sealed_tcp(&header));
         }
 
         #[test]
@@ -164,6 +176,7 @@ mod tests {
             let mut header = Header(words);
             header.set_control(20, RST, window);
             prop_assert!(!is_sealed_tcp(&header, Magic::DEFAULT));
+            prop_assert!(!looks_sealed_tcp(&header));
         }
 
         #[test]

@@ -67,6 +67,21 @@ impl Skb {
         }
     }
 
+    /// The `N` bytes at `offset`, of which no more than `length` are read; zeros in place of the others.
+    #[inline(always)]
+    pub fn beginning<const N: usize>(self, offset: u32, length: u32) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        let size = if length < N as u32 { length } else { N as u32 };
+        // The helper refuses to read nothing, and the verifier a size that could be that.
+        if size == 0 {
+            return Some(bytes);
+        }
+        // SAFETY: the helper writes `size` bytes, of which there are `N`, and checks the packet's bounds.
+        let result =
+            unsafe { bpf_skb_load_bytes(self.0.cast(), offset, bytes.as_mut_ptr().cast(), size) };
+        (result == 0).then_some(bytes)
+    }
+
     /// `skb->mark`.
     #[inline(always)]
     pub fn mark(self) -> u32 {
@@ -81,7 +96,8 @@ impl Skb {
         unsafe { (*self.0).mark = mark }
     }
 
-    /// The first word of the control buffer, which clones inherit and nobody outside tc sets.
+    /// The first word of the control buffer, which clones inherit. Whatever handled the packet before tc
+    /// may have left anything there, and another program of the hook its own.
     #[inline(always)]
     pub fn token(self) -> u32 {
         // SAFETY: as in `length`.

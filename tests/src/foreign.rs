@@ -1,18 +1,12 @@
-//! Programs of somebody else: they count packets at `eth0` and let them pass.
+//! Programs of somebody else at `eth0`.
 
-use std::{
-    io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use crate::{
+    Host,
+    bpf::{self, Attributes, Command},
 };
 
-use nix::libc;
-
-use crate::Host;
-
-const MAP_CREATE: i64 = 0;
-const MAP_LOOKUP: i64 = 1;
-const PROG_LOAD: i64 = 5;
-const LINK_CREATE: i64 = 28;
 const ARRAY: u32 = 2;
 const SCHED_CLS: u32 = 3;
 const XDP: u32 = 6;
@@ -21,6 +15,7 @@ const ATTACH_TCX_INGRESS: u32 = 46;
 const ATTACH_TCX_EGRESS: u32 = 47;
 const XDP_PASS: i32 = 2;
 const TCX_NEXT: i32 = -1;
+const TCX_DROP: i32 = 2;
 
 /// One program that counts. Gone when dropped.
 #[derive(Debug)]
@@ -57,32 +52,38 @@ impl Counter {
     pub fn read(&self) -> u64 {
         let (key, mut value) = (0u32, 0u64);
         let mut attributes = Attributes::default();
-        attributes.u32(0, self.map.as_raw_fd().cast_unsigned());
+        attributes.fd(0, &self.map);
         attributes.pointer(8, &raw const key);
         attributes.pointer(16, &raw mut value);
-        bpf(MAP_LOOKUP, &attributes).expect("a counter can be read");
+        bpf::call(Command::MapLookup, &mut attributes).expect("a counter can be read");
         value
     }
 
-    fn new(host: &Host, hook: &'static str, kind: u32, attach: u32, verdict: i32) -> Self {
+    fn new(host: &Host, hook: &'static str, kind: u32, attach_type: u32, verdict: i32) -> Self {
         let mut attributes = Attributes::default();
         attributes.u32(0, ARRAY);
         attributes.u32(4, 4);
         attributes.u32(8, 8);
         attributes.u32(12, 1);
-        let map = bpf_fd(MAP_CREATE, &attributes).expect("a map can be made");
+        let map = bpf::descriptor(Command::MapCreate, &mut attributes).expect("a map can be made");
 
         let program = load(kind, &instructions(map.as_raw_fd(), verdict));
 
-        let link = host.run(|| {
-            let index = nix::net::if_::if_nametoindex("eth0").expect("hosts have eth0");
-            let mut attributes = Attributes::default();
-            attributes.u32(0, program.as_raw_fd().cast_unsigned());
-            attributes.u32(4, index);
-            attributes.u32(8, attach);
-            bpf_fd(LINK_CREATE, &attributes).expect("the program can be attached")
-        });
+        let link = attach(host, &program, attach_type, 0);
         Self { hook, map, program, _link: link }
+    }
+}
+
+/// A program that drops all that leaves, before anybody else sees it. Gone when dropped.
+#[derive(Debug)]
+pub struct Refusing(#[expect(dead_code, reason = "held, not used")] OwnedFd);
+
+impl Refusing {
+    /// At the egress of `eth0`.
+    pub fn tcx_egress(host: &Host) -> Self {
+        const BEFORE: u32 = 1 << 3;
+        let program = load(SCHED_CLS, &end(TCX_DROP));
+        Self(attach(host, &program, ATTACH_TCX_EGRESS, BEFORE))
     }
 }
 
@@ -109,7 +110,19 @@ fn load(kind: u32, program: &[u64]) -> OwnedFd {
     attributes.u32(4, u32::try_from(program.len()).expect("a short program"));
     attributes.pointer(8, program.as_ptr());
     attributes.pointer(16, license.as_ptr());
-    bpf_fd(PROG_LOAD, &attributes).expect("the program is valid")
+    bpf::descriptor(Command::ProgramLoad, &mut attributes).expect("the program is valid")
+}
+
+fn attach(host: &Host, program: &OwnedFd, attach_type: u32, flags: u32) -> OwnedFd {
+    host.run(|| {
+        let index = nix::net::if_::if_nametoindex("eth0").expect("hosts have eth0");
+        let mut attributes = Attributes::default();
+        attributes.fd(0, program);
+        attributes.u32(4, index);
+        attributes.u32(8, attach_type);
+        attributes.u32(12, flags);
+        bpf::descriptor(Command::LinkCreate, &mut attributes).expect("the program can be attached")
+    })
 }
 
 fn program_id(program: &OwnedFd) -> u64 {
@@ -117,26 +130,6 @@ fn program_id(program: &OwnedFd) -> u64 {
     let text = std::fs::read_to_string(path).expect("a descriptor of ours");
     let id = text.lines().find_map(|line| line.strip_prefix("prog_id:"));
     id.and_then(|id| id.trim().parse().ok()).expect("the kernel says which program it is")
-}
-
-/// `union bpf_attr`, filled by offset.
-#[repr(C, align(8))]
-struct Attributes([u8; 128]);
-
-impl Default for Attributes {
-    fn default() -> Self {
-        Self([0; 128])
-    }
-}
-
-impl Attributes {
-    fn u32(&mut self, offset: usize, value: u32) {
-        self.0[offset..offset + 4].copy_from_slice(&value.to_ne_bytes());
-    }
-
-    fn pointer<T>(&mut self, offset: usize, value: *const T) {
-        self.0[offset..offset + 8].copy_from_slice(&(value as u64).to_ne_bytes());
-    }
 }
 
 /// `value[0] += 1; return verdict`.
@@ -169,18 +162,4 @@ fn one(code: u64, registers: u64, offset: i16, immediate: i32) -> u64 {
     code | registers << 8
         | u64::from(offset.cast_unsigned()) << 16
         | u64::from(immediate.cast_unsigned()) << 32
-}
-
-fn bpf_fd(command: i64, attributes: &Attributes) -> io::Result<OwnedFd> {
-    let fd = bpf(command, attributes)?;
-    let fd = i32::try_from(fd).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-fn bpf(command: i64, attributes: &Attributes) -> io::Result<i64> {
-    // SAFETY: the attributes are as large as said, and what they point to lives during the call.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of::<Attributes>()) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

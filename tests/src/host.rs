@@ -46,6 +46,16 @@ impl Host {
         IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, u16::from(self.number)))
     }
 
+    /// The link-layer address of `eth0`.
+    pub fn mac(&self) -> [u8; 6] {
+        let text = self.output("ip", &["-o", "link", "show", "eth0"]);
+        let mac = text.split_once("link/ether ").and_then(|(_, rest)| rest.split(' ').next());
+        let bytes = mac.into_iter().flat_map(|mac| mac.split(':'));
+        let bytes: Vec<u8> =
+            bytes.map(|byte| u8::from_str_radix(byte, 16).expect("two digits")).collect();
+        bytes.try_into().expect("eth0 has a link-layer address")
+    }
+
     /// Where the host's BPF file system is.
     pub fn bpffs(&self) -> &Path {
         &self.bpffs

@@ -176,3 +176,21 @@ fn hosts_that_mirror_each_other_do_not_loop() {
         assert_eq!(server.stat(host, "cmd_set"), 200, "each set once");
     }
 }
+
+/// Each takes the other's copies for somebody else's packets: production must not meet them again.
+#[test]
+fn hosts_that_mirror_each_other_with_different_magics_do_not_loop() {
+    let mut lab = Lab::new();
+    let (client, a, b) = (lab.host("client"), lab.host("a"), lab.host("b"));
+    let (a_server, b_server) = (Memcached::start(&a, PORT), Memcached::start(&b, PORT));
+    for (here, there, magic) in [(&a, &b, "0x11111111"), (&b, &a, "0x22222222")] {
+        here.agent_ok(&format!("attach eth0 --magic {magic} --map {PORT}={}:{PORT}", there.v4()));
+    }
+    set_and_get(&mut Connection::open(&client, a.v4(), PORT), "to-a-", 100);
+    set_and_get(&mut Connection::open(&client, b.v4(), PORT), "to-b-", 100);
+    assert_has(&a_server, &a, "to-a-", 100);
+    assert_has(&b_server, &b, "to-b-", 100);
+    let (of_a, of_b) = (a.settled("source"), b.settled("source"));
+    assert_eq!(of_a["cloned"], of_b["skipped_copy"], "{of_a:?}, {of_b:?}");
+    assert_eq!(of_b["cloned"], of_a["skipped_copy"], "{of_a:?}, {of_b:?}");
+}

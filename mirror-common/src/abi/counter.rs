@@ -45,7 +45,7 @@ counters! {
         SkippedAddress = "skipped_address",
         /// IP fragments.
         SkippedFragment = "skipped_fragment",
-        /// Copies that another mirror made.
+        /// Copies that another mirror made, whatever its magic.
         SkippedCopy = "skipped_copy",
         /// Packets of the mirror's own on their way through this host.
         SkippedOwn = "skipped_own",

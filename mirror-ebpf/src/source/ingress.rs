@@ -1,7 +1,7 @@
 //! Decides which packets are copied, and makes one clone of each.
 //!
-//! The production packet's bytes are never written; its mark is set while the clone is made and put
-//! back. A clone goes to this interface's egress, where `egress.rs` does the work, so that
+//! The production packet's bytes are never written; its mark and token are set while the clone is made
+//! and put back. A clone goes to this interface's egress, where `egress.rs` does the work, so that
 //! production's packet pays for one clone however many targets there are.
 
 use mirror_common::{
@@ -35,7 +35,7 @@ pub fn run(skb: Skb) -> i32 {
 
 #[inline(always)]
 fn mirror(skb: Skb) -> Result<(), SourceCounter> {
-    let mark = skb.mark();
+    let (mark, token) = (skb.mark(), skb.token());
     if mark::unpack(mark).is_some() {
         return Err(SourceCounter::SkippedOwn);
     }
@@ -54,7 +54,7 @@ fn mirror(skb: Skb) -> Result<(), SourceCounter> {
     skb.set_token(TOKEN);
     let cloned = skb.clone_to_egress(skb.ifindex());
     skb.set_mark(mark);
-    skb.set_token(0);
+    skb.set_token(token);
     cloned.map_err(|_| SourceCounter::FailedClone)?;
     maps::count_mapping(index, MappingCounter::Cloned, 1);
     Ok(())
@@ -68,7 +68,7 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
         if header.length() < tcp::HEADER || headers.l4 + header.length() > headers.end {
             return Err(SourceCounter::FailedMalformed);
         }
-        if seal::is_sealed_tcp(&header, settings::seal()) {
+        if seal::is_sealed_tcp(&header, settings::seal()) || seal::looks_sealed_tcp(&header) {
             return Err(SourceCounter::SkippedCopy);
         }
         if header.flags() & tcp::URG != 0 {

@@ -103,14 +103,7 @@ fn find(skb: Skb, work: &Work) -> Result<&'static mut Flow, TargetCounter> {
 /// Reads what the boundary proof needs from the payload.
 #[inline(never)]
 fn look(skb: Skb, work: &mut Work, payload_at: u32) {
-    let mut head = [0; LOOK];
-    if let Some(bytes) = skb.bytes::<LOOK>(payload_at) {
-        head = bytes;
-    } else if let Some(bytes) = skb.bytes::<8>(payload_at) {
-        head[..8].copy_from_slice(&bytes);
-    } else if let Some(bytes) = skb.bytes::<4>(payload_at) {
-        head[..4].copy_from_slice(&bytes);
-    }
+    let Some(head) = skb.beginning::<LOOK>(payload_at, work.segment.length) else { return };
     work.segment.start = memcache::start(&head);
     work.segment.crlf =
         work.segment.length >= 2 && skb.bytes(work.headers.end - 2) == Some(*b"\r\n");
@@ -127,7 +120,10 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
     let number = verdict.number;
     match verdict.action {
         Action::PassSyn => {
-            maps::count(TargetCounter::Opened);
+            // Not when the client had to send it again.
+            if !was_open {
+                maps::count(TargetCounter::Opened);
+            }
             apply(skb, segment::pass_syn(skb, headers, plain), segments)
         }
         Action::Deliver => apply(skb, segment::deliver(skb, headers, plain, number), segments),
