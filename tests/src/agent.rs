@@ -91,6 +91,11 @@ impl Host {
         Running(child)
     }
 
+    /// Waits until an agent that stays has attached, so that `status` shows this.
+    pub fn wait_for_status(&self, part: &str) {
+        wait::until("the agent to attach", || self.agent_ok("status").contains(part).then_some(()));
+    }
+
     /// This host's counters as `role` at `eth0`, when traffic has stopped; checks that they add up.
     pub fn settled(&self, role: &str) -> Counters {
         let mut before = None;

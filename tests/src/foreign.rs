@@ -1,8 +1,8 @@
-//! Programs of somebody else: they count packets at `eth0` and let them pass.
+//! Programs of somebody else at `eth0`.
 
 use crate::{
     Host,
-    bpf::{Assembler, Hook, Link, Map, Program, TCX_NEXT, XDP_PASS},
+    bpf::{Assembler, Hook, Link, Map, Program, TCX_DROP, TCX_NEXT, XDP_PASS},
 };
 
 /// One program that counts. Gone when dropped.
@@ -47,8 +47,22 @@ impl Counter {
         code.count(&map, 0);
         code.end(verdict);
         let program = Program::load(hook, &code);
-        let link = program.attach(host, "eth0");
+        let link = program.attach(hook, host, "eth0");
         Self { hook: name, map, program, _link: link }
+    }
+}
+
+/// A program that drops all that leaves, before anybody else sees it. Gone when dropped.
+#[derive(Debug)]
+pub struct Refusing {
+    _link: Link,
+}
+
+impl Refusing {
+    /// At the egress of `eth0`.
+    pub fn tcx_egress(host: &Host) -> Self {
+        let hook = Hook::TcxEgress;
+        Self { _link: verdict(hook, TCX_DROP).attach_first(hook, host, "eth0") }
     }
 }
 
@@ -59,13 +73,18 @@ pub struct Nothing(Program);
 impl Nothing {
     /// Loads it.
     pub fn tc() -> Self {
-        let mut code = Assembler::default();
-        code.end(TCX_NEXT);
-        Self(Program::load(Hook::TcxIngress, &code))
+        Self(verdict(Hook::TcxIngress, TCX_NEXT))
     }
 
     /// The kernel's number for the program.
     pub fn id(&self) -> u64 {
         self.0.id()
     }
+}
+
+/// A program that does nothing but return this.
+fn verdict(hook: Hook, verdict: i32) -> Program {
+    let mut code = Assembler::default();
+    code.end(verdict);
+    Program::load(hook, &code)
 }

@@ -82,6 +82,13 @@ impl Host {
         words.nth(1).expect("Ethernet interfaces have a MAC address").to_owned()
     }
 
+    /// The same, as it is on the wire.
+    pub fn mac_bytes(&self) -> [u8; 6] {
+        let mac = self.mac();
+        let bytes = mac.split(':').map(|byte| u8::from_str_radix(byte, 16).expect("two digits"));
+        bytes.collect::<Vec<u8>>().try_into().expect("a MAC address has six bytes")
+    }
+
     /// Has this CPU do what the kernel does with packets that arrive at `eth0` (RPS).
     pub fn steer(&self, cpu: usize) {
         self.steer_at("eth0", cpu);
@@ -96,7 +103,7 @@ impl Host {
     }
 
     /// The kernel's number for an interface of this host.
-    pub(crate) fn interface_index(&self, name: &str) -> u32 {
+    pub fn interface_index(&self, name: &str) -> u32 {
         self.run(|| nix::net::if_::if_nametoindex(name))
             .unwrap_or_else(|error| panic!("{name} of {}: {error}", self.namespace))
     }

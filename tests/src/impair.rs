@@ -75,10 +75,14 @@ impl Impairment {
             to: switch.interface_index("new").cast_signed(),
             round: switch.interface_index("round0").cast_signed(),
         };
-        let way_round = Program::load(Hook::TcxIngress, &wire.back()).attach(switch, "round1");
+        let way_round = Program::load(Hook::TcxIngress, &wire.back()).attach(
+            Hook::TcxIngress,
+            switch,
+            "round1",
+        );
         let IpAddr::V4(target) = mirror.new.v4() else { unreachable!("v4 gives IPv4") };
         let dice = Program::load(Hook::TcxEgress, &wire.dice(target.into(), rates, &counts))
-            .attach(switch, "new");
+            .attach(Hook::TcxEgress, switch, "new");
         Self { counts, dice: Some(dice), _way_round: way_round }
     }
 

@@ -14,14 +14,23 @@
 //! | [`traffic`] | clients of every kind |
 //! | [`history`] | what they wrote, and whether a server holds anything else |
 //! | [`random`] | numbers that look random |
+//! | [`bpf`] | programs and maps in the kernel; a program by itself: packet in, packet out |
+//! | [`tally`] | counters as the kernel has them |
+//! | [`ports`] | what a target does with a port |
+//! | [`flows`] | time for a target's flows |
+//! | [`craft`] | packets made by hand |
+//! | [`sealed`] | what a copy looks like on the wire |
+//! | [`wire`] | raw frames at an interface |
 //! | [`wait`] | waiting for what has to come, with a deadline |
 //!
 //! The lab panics where it cannot go on: a test without its lab has no other way to fail.
 
 pub mod agent;
-mod bpf;
+pub mod bpf;
 pub mod capture;
 pub mod client;
+pub mod craft;
+pub mod flows;
 pub mod foreign;
 pub mod history;
 pub mod host;
@@ -29,9 +38,13 @@ pub mod impair;
 pub mod lab;
 pub mod memcached;
 pub mod mirror;
+pub mod ports;
 pub mod random;
+pub mod sealed;
+pub mod tally;
 pub mod traffic;
 pub mod wait;
+pub mod wire;
 
 pub use host::Host;
 pub use lab::Lab;

@@ -24,13 +24,7 @@ impl Talking {
         let said = std::env::temp_dir().join(format!("{}-said", host.namespace));
         let file = File::create(&said).expect("a temporary file");
         let agent = host.agent_foreground_to(&format!("{arguments} --debug-packets"), file);
-        wait::until("the agent to attach", || {
-            host.agent("status")
-                .stdout
-                .windows(ready.len())
-                .any(|w| w == ready.as_bytes())
-                .then_some(())
-        });
+        host.wait_for_status(ready);
         Self { agent, said }
     }
 

@@ -210,9 +210,7 @@ fn the_mirror_outlives_a_killed_agent() {
         .old
         .agent_foreground(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
     for host in [&mirror.old, &mirror.new] {
-        wait::until("the agent to attach", || {
-            host.agent_ok("status").contains("eth0").then_some(())
-        });
+        host.wait_for_status("eth0");
     }
     for agent in [&mut drop_agent, &mut attach_agent] {
         agent.0.kill().expect("the agent runs");
@@ -238,9 +236,7 @@ fn a_foreground_agent_detaches_when_it_is_told_to_end() {
         let mirror = Mirror::idle();
         let before = inventory(&mirror.new);
         let mut agent = mirror.new.agent_foreground(&format!("drop eth0 --port {PORT}"));
-        wait::until("the agent to attach", || {
-            mirror.new.agent_ok("status").contains("eth0").then_some(())
-        });
+        mirror.new.wait_for_status("eth0");
         agent.signal(signal);
         assert!(agent.0.wait().expect("the agent ends").success(), "{signal}");
         assert_eq!(inventory(&mirror.new), before, "{signal}");

@@ -1,13 +1,17 @@
 //! Kinds of packets and networks.
 
+use std::net::SocketAddr;
+
 use mirror_tests::{
     Host, Lab,
     agent::lost,
     client::{Connection, frame},
+    craft::{DOT1AD, DOT1Q, Packet},
     memcached,
     memcached::Memcached,
     mirror::Mirror,
     mirror::PORT,
+    wire::Wire,
 };
 
 /// More than fits a fresh window.
@@ -68,63 +72,30 @@ fn without_offloads() {
     exercise(&mirror, mirror.connect());
 }
 
-/// A UDP `set` as a frame with these VLAN tags (protocol, id), outermost first; IPv4, no UDP checksum.
-fn tagged_frame(mirror: &Mirror, tags: &[(u16, u16)], key: &str) -> Vec<u8> {
-    let mac = |host: &Host| -> Vec<u8> {
-        host.mac()
-            .split(':')
-            .map(|byte| u8::from_str_radix(byte, 16).expect("a MAC address"))
-            .collect()
-    };
-    let octets = |host: &Host| match host.v4() {
-        std::net::IpAddr::V4(v4) => v4.octets(),
-        std::net::IpAddr::V6(_) => unreachable!("v4 gives IPv4"),
-    };
-    let datagram = frame(7, 1, format!("set {key} 0 0 6\r\ntagged\r\n").as_bytes());
-    let udp_length = u16::try_from(8 + datagram.len()).expect("a short datagram");
-
-    let mut ip = vec![0x45, 0];
-    ip.extend((20 + udp_length).to_be_bytes());
-    ip.extend([0, 1, 0x40, 0, 64, 17, 0, 0]);
-    ip.extend(octets(&mirror.client));
-    ip.extend(octets(&mirror.old));
-    let sum: u32 = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
-    let checksum = !u16::try_from((sum & 0xffff) + (sum >> 16)).expect("a short header");
-    ip[10..12].copy_from_slice(&checksum.to_be_bytes());
-
-    let mut bytes = mac(&mirror.old);
-    bytes.extend(mac(&mirror.client));
-    for (protocol, id) in tags {
-        bytes.extend(protocol.to_be_bytes());
-        bytes.extend(id.to_be_bytes());
-    }
-    bytes.extend([0x08, 0]);
-    bytes.extend(ip);
-    bytes.extend(40_000u16.to_be_bytes());
-    bytes.extend(PORT.to_be_bytes());
-    bytes.extend(udp_length.to_be_bytes());
-    bytes.extend([0, 0]);
-    bytes.extend(datagram);
+/// A UDP `set` in a frame with these VLAN tags, outermost first.
+fn tagged_frame(mirror: &Mirror, tags: &[u16], key: &str) -> Vec<u8> {
+    let [from, to] = [(&mirror.client, 40_000), (&mirror.old, PORT)]
+        .map(|(host, port)| SocketAddr::new(host.v4(), port));
+    let request = frame(7, 1, format!("set {key} 0 0 6\r\ntagged\r\n").as_bytes());
+    let packet = Packet { tags: tags.to_vec(), ..Packet::udp(from, to, &request) };
+    let mut bytes = packet.bytes();
+    bytes[..6].copy_from_slice(&mirror.old.mac_bytes());
+    bytes[6..12].copy_from_slice(&mirror.client.mac_bytes());
     bytes
 }
 
 #[test]
 fn vlan_tags_are_taken_off_copies() {
     // As raw frames, since not every kernel has VLAN interfaces.
-    const SEND: &str = "import socket, sys
-wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-wire.bind(('eth0', 0))
-wire.send(bytes.fromhex(sys.argv[1]))";
     let mirror = Mirror::running();
+    let wire = Wire::at(&mirror.client, "eth0", mirror.client.mac_bytes());
     for (key, tags) in [
         ("untagged", &[][..]),
-        ("dot1q", &[(0x8100, 10)]),
-        ("dot1ad", &[(0x88a8, 20)]),
-        ("qinq", &[(0x88a8, 20), (0x8100, 10)]),
+        ("dot1q", &[DOT1Q]),
+        ("dot1ad", &[DOT1AD]),
+        ("qinq", &[DOT1AD, DOT1Q]),
     ] {
-        let hex: String =
-            tagged_frame(&mirror, tags, key).iter().map(|byte| format!("{byte:02x}")).collect();
-        mirror.client.output("python3", &["-c", SEND, &hex]);
+        wire.send(&tagged_frame(&mirror, tags, key));
     }
     let (source, target) = mirror.settled();
     assert_eq!(source["cloned"], 4, "{source:?}");

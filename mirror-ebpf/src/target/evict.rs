@@ -5,7 +5,7 @@
 //! becomes the reset that ends that socket.
 
 use mirror_common::{
-    abi::{FlowKey, TargetCounter},
+    abi::{CopySide, FlowKey, TargetCounter},
     copy,
 };
 use mirror_ebpf::{
@@ -34,7 +34,12 @@ pub fn make_room(skb: Skb, work: &mut Work) -> i32 {
     if again(skb).is_err() {
         return discard(TargetCounter::DiscardedClone, segments);
     }
-    maps::finish(&idle, flow.copy.next_seq);
+    // A real client's connection goes on without the mirror, and has to have its replies.
+    if flow.copy.state == CopySide::STATE_REAL {
+        maps::forget(&idle);
+    } else {
+        maps::finish(&idle, flow.copy.next_seq);
+    }
     maps::count(TargetCounter::Evicted);
     if !socket {
         return DROP;

@@ -217,6 +217,12 @@ unsafe extern "C" fn visit(
 #[inline(always)]
 pub fn finish(key: &FlowKey, end: u32) {
     let _ = FINISHED.insert(key, Finished { end, pad: 0 }, u64::from(BPF_ANY));
+    forget(key);
+}
+
+/// Ends a flow that has no stragglers of the mirror's: from now on its replies pass.
+#[inline(always)]
+pub fn forget(key: &FlowKey) {
     if FLOWS.remove(key).is_ok() {
         count(TargetCounter::Closed);
     }

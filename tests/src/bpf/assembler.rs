@@ -1,7 +1,5 @@
 //! A small assembler (RFC 9669): instructions by name, jumps by label.
 
-use std::os::fd::AsRawFd as _;
-
 use super::Map;
 
 /// A register.
@@ -177,7 +175,7 @@ impl Assembler {
         self.push(0x62, R10, R0, -4, index); // *(u32 *)(r10 - 4) = index
         self.copy(R2, R10);
         self.add_value(R2, -4);
-        self.push(0x18, R1, Register(1), 0, map.0.as_raw_fd()); // r1 = map, in two halves
+        self.push(0x18, R1, Register(1), 0, map.as_raw_fd()); // r1 = map, in two halves
         self.push(0, R0, R0, 0, 0);
         self.call(helper::MAP_LOOKUP);
         self.jump_if(0x15, R0, 0, absent);

@@ -1,13 +1,19 @@
 //! Each program by itself: the kernel runs it on a packet of ours, over and over, without a clock around
 //! each run (`BPF_PROG_TEST_RUN`). Only for packets that it lets pass: others the first run would use up.
 
-use std::{fs, path::PathBuf};
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
-use mirror_tests::{Host, foreign, mirror::PORT};
-use serde_json::Value;
+use mirror_tests::{
+    Host,
+    bpf::Program,
+    craft::{ACK, MACS, PSH, Packet, Segment},
+    foreign,
+    mirror::PORT,
+};
 
 use super::{
+    load::stay_on,
     report::{Cell, Report, median},
     side::Side,
     site::{NEW, OTHER_PORT, Site},
@@ -18,10 +24,16 @@ use crate::interrupt::Interrupt;
 const REPEAT: u32 = 1_000_000;
 const TIMES: usize = 7;
 
+#[derive(Clone, Copy)]
+enum Protocol {
+    Tcp,
+    Udp,
+}
+
 pub(crate) fn measure(site: &Site, interrupt: &Interrupt, report: &mut Report) -> Result<()> {
     let client = 45_678;
-    let request = frame(TCP, client, OTHER_PORT);
-    let reply = frame(TCP, OTHER_PORT, client);
+    let request = frame(Protocol::Tcp, client, OTHER_PORT);
+    let reply = frame(Protocol::Tcp, OTHER_PORT, client);
     let mut rows = Vec::new();
     // The first program's: what the loop takes.
     let mut base = None;
@@ -46,16 +58,22 @@ pub(crate) fn measure(site: &Site, interrupt: &Interrupt, report: &mut Report) -
     let _running = Side::One.start(site);
     let ingress = statistics::program(old, "source_ingress")?;
     add(old, "source_ingress", ingress, "TCP of another port", &request)?;
-    add(old, "source_ingress", ingress, "UDP of another port", &frame(UDP, client, OTHER_PORT))?;
+    add(
+        old,
+        "source_ingress",
+        ingress,
+        "UDP of another port",
+        &frame(Protocol::Udp, client, OTHER_PORT),
+    )?;
     add(old, "source_ingress", ingress, "not IP", &arp())?;
     let egress = statistics::program(old, "source_egress")?;
     add(old, "source_egress", egress, "not a copy", &reply)?;
     let ingress = statistics::program(new, "target_ingress")?;
     add(new, "target_ingress", ingress, "TCP of another port", &request)?;
-    add(new, "target_ingress", ingress, "of a real client", &frame(TCP, client, PORT))?;
+    add(new, "target_ingress", ingress, "of a real client", &frame(Protocol::Tcp, client, PORT))?;
     let egress = statistics::program(new, "target_egress")?;
     add(new, "target_egress", egress, "TCP of another port", &reply)?;
-    add(new, "target_egress", egress, "to a real client", &frame(TCP, PORT, client))?;
+    add(new, "target_egress", egress, "to a real client", &frame(Protocol::Tcp, PORT, client))?;
     report.table(
         "Time in programs by themselves",
         &format!(
@@ -71,63 +89,38 @@ pub(crate) fn measure(site: &Site, interrupt: &Interrupt, report: &mut Report) -
 
 /// Nanoseconds for each run.
 fn run(host: &Host, id: u64, frame: &[u8]) -> Result<f64> {
-    let file = File::with(frame)?;
-    let (cpu, id, repeat) = (NEW.to_string(), id.to_string(), REPEAT.to_string());
-    let path = file.0.display().to_string();
-    let arguments = ["-c", &cpu, "bpftool", "-j", "prog", "run", "id", &id];
-    let text =
-        host.output("taskset", &[&arguments[..], &["data_in", &path, "repeat", &repeat]].concat());
-    let found: Value = serde_json::from_str(&text).context("bpftool prints JSON")?;
-    found["duration"].as_f64().context("bpftool says how long a run took")
+    let program = Program::by_id(id);
+    let each = host.run(|| -> Result<u32> {
+        stay_on(NEW)?;
+        program.time(frame, REPEAT).context("the kernel does not run the program")
+    })?;
+    Ok(f64::from(each))
 }
 
-/// A packet for `bpftool`, gone when dropped.
-struct File(PathBuf);
-
-impl File {
-    fn with(bytes: &[u8]) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("bench-{}.bin", std::process::id()));
-        fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ETHERNET: usize = 14;
-
-/// Ethernet, IPv4 without options, TCP or UDP with some data. Nobody looks at the checksums.
-fn frame(protocol: u8, from: u16, to: u16) -> Vec<u8> {
-    const DATA: u16 = 100;
-    let header: u16 = if protocol == TCP { 20 } else { 8 };
-    let mut frame = vec![2; ETHERNET - 2];
-    frame.extend([8, 0]);
-    frame.extend([0x45, 0]);
-    frame.extend((20 + header + DATA).to_be_bytes());
-    frame.extend([0, 0, 0x40, 0, 64, protocol, 0, 0]);
-    frame.extend([10, 77, 0, 1, 10, 77, 0, 2]);
-    frame.extend(from.to_be_bytes());
-    frame.extend(to.to_be_bytes());
-    if protocol == TCP {
-        // Sequence numbers, 20 bytes of header, ACK and PSH, a window, no checksum, nothing urgent.
-        frame.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0]);
-    } else {
-        frame.extend((header + DATA).to_be_bytes());
-        frame.extend([0, 0]);
-    }
-    frame.extend([b'd'; DATA as usize]);
-    frame
+/// TCP or UDP with some data.
+fn frame(protocol: Protocol, from: u16, to: u16) -> Vec<u8> {
+    let [from, to] = [([10, 77, 0, 1], from), ([10, 77, 0, 2], to)].map(SocketAddr::from);
+    let payload = [b'd'; 100];
+    let packet = match protocol {
+        Protocol::Udp => Packet::udp(from, to, &payload),
+        Protocol::Tcp => {
+            let segment = Segment {
+                seq: 1,
+                ack: 1,
+                flags: ACK | PSH,
+                window: u16::MAX,
+                payload: payload.to_vec(),
+                ..Segment::default()
+            };
+            Packet::tcp(from, to, segment)
+        }
+    };
+    packet.bytes()
 }
 
 /// An ARP request.
 fn arp() -> Vec<u8> {
-    let mut frame = vec![2; ETHERNET - 2];
+    let mut frame = MACS.to_vec();
     frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
     frame.resize(60, 0);
     frame

@@ -1,0 +1,98 @@
+//! Connections that are older than the mirror.
+
+use mirror_tests::craft::{ACK, Body, FIN, PSH, Packet, RST, Segment};
+
+use crate::{
+    connection::{Connection, ISN, PRODUCTION},
+    place::{v4, v6},
+    puppet, shapes,
+    table::{Fate, Table},
+    target::{PORT, Target},
+};
+
+pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
+    for (_, headers) in shapes::around(&Body::Tcp(Segment::default()), PORT) {
+        for padding in [0, 5] {
+            let headers = Packet { padding: vec![0xee; padding], ..headers.clone() };
+            let it = Connection::with_headers(target, &headers);
+            adopted(&it, table, b"get a\r\n", b"get some_key\r\n");
+        }
+    }
+    // Binary: a header without the key, which follows; the shortest of text.
+    let mut binary = vec![0x80, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 3];
+    binary.resize(24, 0);
+    for server in [v4(PORT), v6(PORT)] {
+        let short = b"replace k 0 0 1\r\nv\r\n";
+        for request in [&b"mn\r\n"[..], b"quit\r\n", b"get k\r\n", b"incr n 1\r\n", short, &binary]
+        {
+            adopted(&Connection::new(target, server), table, b"x\r\n", request);
+        }
+        adopted(&Connection::new(target, server), table, b"no line", &binary);
+        not_adopted(target, server, table);
+        ended_unproven(|| Connection::new(target, server), table);
+    }
+}
+
+/// What the client sends after `before`, which the server has replied to.
+fn next(it: &Connection<'_>, before: usize, payload: &[u8]) -> Packet {
+    let before = u32::try_from(before).expect("a short request");
+    let mut packet = it.data(1 + before, payload);
+    packet.segment().ack = PRODUCTION.wrapping_add(5);
+    packet
+}
+
+/// `request` begins a request for certain: the mirror opens the connection, and gives it to memcached.
+fn adopted(it: &Connection<'_>, table: &mut Table<'_>, before: &[u8], request: &[u8]) {
+    it.discarded(table, "the first segment", &it.data(1, before), "discarded_unproven");
+    let request = next(it, before.len(), request);
+    let fate = Fate::Becomes(puppet::syn_before(&request).bytes(), 0);
+    // The request itself comes behind the SYN, and goes round until that is answered.
+    let counts = "arrived adopted synthesized ~held ~returned";
+    let what = format!("then {:?}", request.clone().segment().payload.escape_ascii().to_string());
+    it.copied(table, &what, &request, &fate, counts);
+    let mut syn_ack = it.syn_ack();
+    syn_ack.segment().ack = ISN.wrapping_add(1 + u32::try_from(before.len()).expect("short"));
+    it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
+}
+
+/// Segments that do not begin a request for certain.
+fn not_adopted(target: &Target, server: std::net::SocketAddr, table: &mut Table<'_>) {
+    let before = b"get a\r\n";
+    let request = b"get some_key\r\n";
+    let mut row = |what: &str, before: &[u8], change: &dyn Fn(&mut Packet)| {
+        let it = Connection::new(target, server);
+        it.discarded(table, "the first segment", &it.data(1, before), "discarded_unproven");
+        let mut second = next(&it, before.len(), request);
+        change(&mut second);
+        it.discarded(table, what, &second, "discarded_unproven");
+    };
+    row("behind no end of a line", b"get a", &|_| {});
+    row("behind half an end of a line", b"get a\r", &|_| {});
+    row("behind a hole", before, &|packet| packet.segment().seq += 1);
+    row("over what was seen", before, &|packet| packet.segment().seq -= 1);
+    row("before a reply", before, &|packet| packet.segment().ack = PRODUCTION);
+    row("no request", before, &|packet| packet.segment().payload = b"VALUE a 0 1\r\n".to_vec());
+    row("a request's beginning before padding", before, &|packet| {
+        packet.segment().payload.truncate(2);
+        packet.padding = b"t some_key\r\n and so on, to more than 24 bytes".to_vec();
+    });
+    for short in 1..4 {
+        let what = format!("{short} bytes");
+        row(&what, before, &|packet| packet.segment().payload.truncate(short));
+    }
+}
+
+/// Connections that end before they are joined.
+fn ended_unproven<'a>(new: impl Fn() -> Connection<'a>, table: &mut Table<'_>) {
+    for (what, flags, payload, counts) in [
+        ("a FIN", ACK | FIN, &b""[..], "closed discarded_no_flow"),
+        ("a FIN with data", ACK | PSH | FIN, b"quit\r\n", "closed discarded_unproven"),
+        ("a reset", RST, b"", "closed discarded_no_flow"),
+    ] {
+        let it = new();
+        it.discarded(table, "the first segment", &it.data(1, b"get a\r\n"), "discarded_unproven");
+        it.discarded(table, "an ACK", &it.sent(ACK, 8, b""), "discarded_pure_ack");
+        it.discarded(table, what, &it.sent(flags, 8, payload), counts);
+        it.discarded(table, "a straggler", &it.data(1, b"get a\r\n"), "discarded_finished");
+    }
+}

@@ -1,0 +1,100 @@
+//! A target with room for two connections: the one that was idle the longest makes room.
+
+use std::{net::SocketAddr, time::Duration};
+
+use mirror_tests::{
+    craft::{ACK, PSH, Packet},
+    flows,
+};
+
+use crate::{
+    connection::{Connection, ISN},
+    farewell::farewell,
+    place::{v4, v6},
+    puppet,
+    table::{Fate, Table},
+    target::{PORT, Target},
+};
+
+const REQUEST: &[u8] = b"get some_key\r\n";
+/// Longer than a connection may be idle while others need room.
+pub(crate) const IDLE: Duration = Duration::from_secs(11);
+
+pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
+    for (server, other) in [(v4(PORT), v6(PORT)), (v6(PORT), v4(PORT))] {
+        of_one_family(target, table, server, other);
+    }
+}
+
+fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, other: SocketAddr) {
+    let all_idle = || flows::age(&target.place.host, IDLE);
+    let [first, second, third, fourth, fifth, sixth] =
+        std::array::from_fn(|_| Connection::new(target, server));
+    first.shakes_hands(table);
+    second.discarded(table, "watched", &second.data(1, REQUEST), "discarded_unproven");
+    third.discarded(table, "none is idle", &third.syn(), "discarded_table_full");
+    let ack = third.sent(ACK, 1, b"");
+    third.discarded(table, "what needs no room", &ack, "discarded_pure_ack");
+
+    all_idle();
+    is_not_idle(&second, table);
+    makes_room(&first, &third, table, &third.syn(), "opened applied");
+    let late = first.reply(ACK | PSH, 1, 1, b"END\r\n");
+    first.swallowed(table, "a reply of the evicted", &late, "reply_dropped_finished");
+    third.reflected(table, "the SYN-ACK", &third.syn_ack(), 1, "");
+
+    all_idle();
+    is_not_idle(&third, table);
+    makes_room_without_a_socket(&fourth, table);
+
+    let held = third.data(43, REQUEST);
+    let mark = third.held(table, "behind a hole", &held);
+    is_not_idle(&fourth, table);
+    all_idle();
+    // Both are idle, and the third is longer.
+    makes_room(&third, &fifth, table, &fifth.data(1, REQUEST), "discarded_unproven");
+    third.returned(table, "evicted meanwhile", (&held, mark), &Fate::Dropped, "discarded_stale");
+
+    fifth.really_sent(table, "a SYN of a real client", &fifth.syn(), "real_in real_takeover");
+    all_idle();
+    is_not_idle(&fourth, table);
+    makes_room_without_a_socket(&sixth, table);
+    let reply = fifth.syn_ack().bytes();
+    fifth.replied(table, "a reply to the real client", reply, &Fate::Passes, "real_out");
+
+    all_idle();
+    let alien = Connection::new(target, other);
+    // A packet of one family cannot become a reset of the other.
+    alien.discarded(table, "idle ones of the other family", &alien.syn(), "discarded_table_full");
+    for it in [&fourth, &sixth] {
+        it.aborted(table, "farewell", &farewell(it), 1);
+    }
+}
+
+/// A copy of the connection comes.
+fn is_not_idle(it: &Connection<'_>, table: &mut Table<'_>) {
+    it.discarded(table, "not idle", &it.sent(ACK, 1, b""), "discarded_pure_ack");
+}
+
+/// `packet` of the connection `new` becomes the reset of `idle`; it comes once more behind that.
+fn makes_room(
+    idle: &Connection<'_>,
+    new: &Connection<'_>,
+    table: &mut Table<'_>,
+    packet: &Packet,
+    then: &str,
+) {
+    let reset = puppet::reset(packet, ISN.wrapping_add(1));
+    let fate = Fate::Becomes(Packet { from: idle.client(), ..reset }.bytes(), 0);
+    let counts = format!("arrived evicted closed reset synthesized {then}");
+    new.copied(table, "in place of an idle one", packet, &fate, &counts);
+}
+
+/// The SYN of the connection `new` takes the place of one that memcached has no socket of.
+fn makes_room_without_a_socket(new: &Connection<'_>, table: &mut Table<'_>) {
+    let counts = "arrived evicted closed opened applied";
+    let what = "in place of one without a socket";
+    new.copied(table, what, &new.syn(), &Fate::Dropped, counts);
+    let ack = new.sent(ACK, 1, b"");
+    new.discarded(table, "an ACK before the SYN-ACK", &ack, "discarded_pure_ack");
+}
