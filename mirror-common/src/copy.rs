@@ -25,7 +25,7 @@ use crate::walk::Walk;
 
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
-pub const GAP_LIMIT: u64 = 100_000_000;
+pub const GAP_LIMIT: u64 = 20_000_000;
 /// How long a segment waits for a SYN-ACK or for the receive window, in ns.
 pub const WAIT_LIMIT: u64 = 1_000_000_000;
 /// Held copies that did not come back for so long are lost, in ns.
@@ -244,6 +244,9 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     if segment.length == 0 {
         return Verdict::discard(Discard::PureAck);
     }
+    if pass == Pass::Held && waits_its_turn(flow, segment, now) {
+        return hold(flow, now);
+    }
     if boundary(&flow.copy, segment) {
         if leftover {
             return reset_first(flow, pass, now);
@@ -261,6 +264,40 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         note(copy, segment, advanced);
     }
     Verdict::discard(Discard::Unproven)
+}
+
+/// Whether `segment`, which came back, lies behind one that may be in the hold device still: nothing comes
+/// back in order. Each was seen once before the first of them goes on without what is missing.
+#[inline(always)]
+fn waits_its_turn(flow: &mut Flow, segment: &Segment, now: u64) -> bool {
+    let held = flow.held();
+    let copy = &mut flow.copy;
+    if !copy.has(CopySide::BIT_WATCHED) || segment.seq == copy.watch_end {
+        copy.gap_at = 0;
+        return false;
+    }
+    let ahead = after(segment.seq, copy.watch_end) && late(copy.watch_end, segment.seq);
+    if !ahead || now.saturating_sub(copy.stalled_at) > WAIT_LIMIT {
+        return false;
+    }
+    see_gap(copy, segment.seq, held, now);
+    let first = copy.gap_round == 0 && segment.seq == copy.gap_end;
+    if first {
+        copy.gap_at = 0;
+    }
+    !first
+}
+
+/// Something is missing before a segment at `seq` that came back, while so many are held.
+#[inline(always)]
+fn see_gap(copy: &mut CopySide, seq: u32, held: u32, now: u64) {
+    if copy.gap_at == 0 {
+        copy.gap_at = now;
+        copy.gap_round = held;
+        copy.gap_end = seq;
+    } else if after(copy.gap_end, seq) {
+        copy.gap_end = seq;
+    }
 }
 
 /// A connection that is not fed, or will not be, ends: resets the puppet's socket, if there is one.
@@ -411,12 +448,9 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     }
     if after(segment.seq, flow.copy.next_seq) {
         // Behind one from the wire, what is missing may go into the hold device, too.
-        if flow.copy.gap_at == 0 && pass == Pass::Held {
-            flow.copy.gap_at = now;
-            flow.copy.gap_round = flow.held();
-            flow.copy.gap_end = segment.seq;
-        } else if after(flow.copy.gap_end, segment.seq) {
-            flow.copy.gap_end = segment.seq;
+        if pass == Pass::Held {
+            let held = flow.held();
+            see_gap(&mut flow.copy, segment.seq, held, now);
         }
         return hold_or_break(flow, segment, pass, now);
     }
@@ -529,6 +563,7 @@ fn give_up(flow: &mut Flow, segment: &Segment, reason: Discard, now: u64) -> Ver
     let copy = &mut flow.copy;
     copy.state = CopySide::STATE_WATCH;
     copy.bits = CopySide::BIT_SOCKET;
+    copy.gap_at = 0;
     let advanced = may_advance(copy, segment, copy.next_seq);
     note(copy, segment, advanced);
     if segment.has(FIN) || segment.has(RST) {

@@ -14,6 +14,7 @@
 //! | [`programs`] | time in each program under load, by kind of packet |
 //! | [`alone`] | time in each program without load |
 //! | [`flows`] | time in each program with few and with many connections |
+//! | [`loss`] | what is applied of copies that the network loses |
 //! | [`report`] | tables and JSON |
 
 mod alone;
@@ -22,6 +23,7 @@ mod cpu;
 mod flows;
 mod lag;
 mod load;
+mod loss;
 mod processor;
 mod production;
 mod programs;
@@ -76,6 +78,8 @@ enum Part {
     Programs,
     /// Many connections
     Flows,
+    /// A network that loses copies
+    Loss,
 }
 
 /// How long and how often.
@@ -140,6 +144,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     if wanted(Part::Flows) {
         flows::measure(plan, &interrupt, &mut report)?;
+    }
+    if wanted(Part::Loss) {
+        loss::measure(plan, &interrupt, &mut report)?;
     }
     report.write(&options.json.clone().unwrap_or_else(|| target_dir().join("bench.json")))
 }

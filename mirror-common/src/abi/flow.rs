@@ -60,7 +60,7 @@ pub struct CopySide {
     pub doubts: u16,
     /// Since when copies wait in vain, in ns of the monotonic clock.
     pub stalled_at: u64,
-    /// Since when a segment is missing though the window is open, in ns; 0 for not at all.
+    /// Since when a segment is missing before those that came back, in ns; 0 for not at all.
     pub gap_at: u64,
     /// When a copy last came back from the hold device, in ns.
     pub returned_at: u64,

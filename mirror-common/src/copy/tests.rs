@@ -766,8 +766,58 @@ mod mending {
         assert_eq!(wire(&mut flow, &request(FIRST + 40, 66), LATER), Action::ResetFirst);
         let its = data(FIRST + 50, 10);
         assert_eq!(wire(&mut flow, &its, LATER), Action::Hold);
-        assert_eq!(held(&mut flow, &its, LATER).reason, Discard::Unproven);
+        assert_eq!(held(&mut flow, &its, LATER).action, Action::Hold, "it may be behind this one");
+        assert_eq!(held(&mut flow, &its, LATER), Verdict::discard(Discard::Unproven));
         assert_eq!(wire(&mut flow, &its, LATER), Action::Discard);
+    }
+
+    #[test]
+    fn what_comes_back_after_a_break_is_put_in_order() {
+        let mut flow = opened();
+        let late: [Segment; 5] = [1, 2, 3, 4, 5].map(|n| request(FIRST + 10 * n, 50 + 8 * n));
+        let order = [late[2], late[4], late[0], late[3], late[1]];
+        for seg in order {
+            assert_eq!(wire(&mut flow, &seg, MS), Action::Hold);
+        }
+        for seg in order {
+            assert_eq!(held(&mut flow, &seg, 2 * MS).action, Action::Hold);
+        }
+        let now = 3 * MS + GAP_LIMIT;
+        let mut verdict = |seg: &Segment| {
+            let verdict = held(&mut flow, seg, now);
+            if verdict.action == Action::Adopt {
+                answer(&mut flow);
+            }
+            verdict.action
+        };
+        let actions: std::vec::Vec<_> = order.iter().map(&mut verdict).collect();
+        use Action::{Discard, Hold, ResetFirst};
+        assert_eq!(actions, [Hold, Hold, Discard, Hold, ResetFirst]);
+        assert_eq!(again(&mut flow, &late[1], now), Action::Adopt);
+        answer(&mut flow);
+        assert_eq!(again(&mut flow, &late[1], now), Action::Deliver);
+        for seg in &late[2..] {
+            assert_eq!(held(&mut flow, seg, now).action, Action::Deliver);
+        }
+    }
+
+    #[test]
+    fn a_second_gap_behind_a_break_is_passed_after_a_round() {
+        let mut flow = opened();
+        let late: [Segment; 3] = [1, 3, 4].map(|n| request(FIRST + 10 * n, 50 + 8 * n));
+        for seg in late {
+            wire(&mut flow, &seg, MS);
+        }
+        for seg in late {
+            held(&mut flow, &seg, 2 * MS);
+        }
+        let now = 3 * MS + GAP_LIMIT;
+        assert_eq!(held(&mut flow, &late[0], now).reason, Discard::HoldExpired);
+        for seg in &late[1..] {
+            assert_eq!(held(&mut flow, seg, now).action, Action::Hold);
+        }
+        assert_eq!(held(&mut flow, &late[1], now), Verdict::discard(Discard::Unproven));
+        assert_eq!(held(&mut flow, &late[2], now).action, Action::ResetFirst);
     }
 
     #[test]
