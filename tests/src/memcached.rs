@@ -56,18 +56,18 @@ impl Memcached {
             .collect()
     }
 
-    /// Every key that the server holds.
-    pub fn keys(&self, host: &Host) -> Vec<String> {
-        // Items that the server is just moving are not listed, and it lists for one at a time.
-        wait::until("a list of all keys", || {
-            let reply = self.inside(host).ask("lru_crawler metadump all\r\n", "\r\n");
-            let keys: Vec<String> = String::from_utf8_lossy(&reply)
-                .lines()
-                .filter_map(|line| line.strip_prefix("key=")?.split(' ').next())
-                .map(str::to_owned)
-                .collect();
-            (keys.len() as u64 == self.stat(host, "curr_items")).then_some(keys)
-        })
+    /// What it keeps: by key, when it expires, its size and whether it was read since it was stored.
+    pub fn items(&self, host: &Host) -> BTreeMap<String, String> {
+        // Another listing, or memcached's own search for what has expired, may be running.
+        let listing = wait::until("a list of all items", || {
+            let reply = self.inside(host).ask("lru_crawler metadump hash\r\n", "\r\n");
+            (!reply.starts_with(b"BUSY")).then_some(reply)
+        });
+        String::from_utf8_lossy(&listing)
+            .lines()
+            .filter_map(|line| line.strip_prefix("key=")?.split_once(' '))
+            .map(|(key, fields)| (key.to_owned(), comparable(fields)))
+            .collect()
     }
 
     /// Keeps the server's threads on one CPU.
@@ -93,7 +93,7 @@ impl Memcached {
     }
 }
 
-/// Panics unless both servers hold the same for every key, a miss included.
+/// Panics unless both servers hold the same for every key: flags and value, or a miss.
 pub fn assert_same(
     (old, old_host): (&Memcached, &Host),
     (new, new_host): (&Memcached, &Host),
@@ -102,22 +102,34 @@ pub fn assert_same(
     let (mut of_old, mut of_new) = (old.inside(old_host), new.inside(new_host));
     for key in keys {
         let key = key.as_ref();
-        let (want, have) = (of_old.get(key), of_new.get(key));
+        let request = format!("get {key}\r\n");
+        let (want, have) = (of_old.ask(&request, "END\r\n"), of_new.ask(&request, "END\r\n"));
         assert!(
             want == have,
-            "{key}: the old server has {}, the new one {}",
-            describe(want.as_deref()),
-            describe(have.as_deref())
+            "{key}: the old server says {}, the new one {}",
+            describe(&want),
+            describe(&have)
         );
     }
 }
 
-fn describe(value: Option<&[u8]>) -> String {
-    value.map_or_else(
-        || "nothing".to_owned(),
-        |value| {
-            let head = String::from_utf8_lossy(&value[..value.len().min(20)]);
-            format!("{} bytes ({head:?}…)", value.len())
-        },
-    )
+/// Panics unless both servers hold the same items. To be asked last: it reads all of them.
+pub fn assert_same_items(old: (&Memcached, &Host), new: (&Memcached, &Host)) {
+    let (of_old, of_new) = (old.0.items(old.1), new.0.items(new.1));
+    for key in of_old.keys().chain(of_new.keys()) {
+        assert_eq!(of_old.get(key), of_new.get(key), "{key} of the old server and of the new one");
+    }
+    assert_same(old, new, of_old.keys());
+}
+
+/// Without the time of the last access, which each server's clock rounds for itself, and the `cas`
+/// number, which is the server's own.
+fn comparable(fields: &str) -> String {
+    let own = |field: &&str| !field.starts_with("la=") && !field.starts_with("cas=");
+    fields.split(' ').filter(own).collect::<Vec<_>>().join(" ")
+}
+
+fn describe(reply: &[u8]) -> String {
+    let head = String::from_utf8_lossy(&reply[..reply.len().min(80)]);
+    format!("{} bytes ({head:?}…)", reply.len())
 }

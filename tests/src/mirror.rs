@@ -7,6 +7,7 @@ use crate::{
     client::Connection,
     impair::Impairment,
     memcached::{self, Memcached},
+    wait,
 };
 
 /// memcached's usual port.
@@ -163,7 +164,7 @@ impl Mirror {
         (source, target)
     }
 
-    /// Panics unless both servers hold the same for every key.
+    /// Panics unless both servers hold the same for every key: flags and value, or a miss.
     pub fn assert_same(&self, keys: impl IntoIterator<Item = impl AsRef<str>>) {
         memcached::assert_same((&self.old_server, &self.old), (&self.new_server, &self.new), keys);
     }
@@ -175,5 +176,50 @@ impl Mirror {
                 (self.old_server.stat(&self.old, name), self.new_server.stat(&self.new, name));
             assert_eq!(old, new, "{name} of the old server and of the new one");
         }
+    }
+
+    /// Waits until the new server read as much as the old one did. What another client does next then
+    /// comes after it on both servers: between connections, nothing else keeps an order.
+    pub fn caught_up(&self) {
+        wait::until("the new server to read what the old one did", || {
+            let of_old = self.old_server.stat(&self.old, "bytes_read");
+            (of_old == self.new_server.stat(&self.new, "bytes_read")).then_some(())
+        });
+    }
+
+    /// Panics unless both servers read as many bytes, counted the same commands with the same results,
+    /// and hold as much. Leaves out the counters whose names begin with one of `except`.
+    pub fn assert_same_counts(&self, except: &[&str]) {
+        // Not `get_flushed` and `get_expired`: a thread of memcached's takes such items out when it likes.
+        const COMPARED: [&str; 12] = [
+            "bytes_read",
+            "cmd_",
+            "get_hits",
+            "get_misses",
+            "delete_",
+            "incr_",
+            "decr_",
+            "cas_",
+            "touch_",
+            "auth_",
+            "curr_items",
+            "total_items",
+        ];
+        let begins = |name: &str, prefixes: &[&str]| prefixes.iter().any(|it| name.starts_with(it));
+        let (of_old, of_new) = (self.old_server.stats(&self.old), self.new_server.stats(&self.new));
+        for (name, count) in &of_old {
+            if begins(name, &COMPARED) && !begins(name, except) {
+                assert_eq!(
+                    Some(count),
+                    of_new.get(name),
+                    "{name} of the old server and the new one"
+                );
+            }
+        }
+    }
+
+    /// Panics unless both servers hold the same items. To be asked last: it reads all of them.
+    pub fn assert_same_items(&self) {
+        memcached::assert_same_items((&self.old_server, &self.old), (&self.new_server, &self.new));
     }
 }

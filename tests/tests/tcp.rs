@@ -204,3 +204,29 @@ fn strange_clients_are_mirrored_like_any_other() {
     mirror.assert_same(["plain", "wrap", "syns", "early"].into_iter().flat_map(keys));
     assert_eq!(mirror.new_server.stat(&mirror.new, "curr_items"), 40);
 }
+
+#[test]
+fn what_ends_a_connection_waits_for_what_the_new_server_has_yet_to_read() {
+    let mirror = Mirror::running();
+    let wire = mirror.watch_new();
+    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let idle = connections();
+    mirror.new_server.signal(Signal::SIGSTOP);
+    let keys = |name: &'static str| (0..50).map(move |i| format!("{name}{i}"));
+    // A client that closes before the reply to its last request answers it with a reset.
+    for (name, by_reset, last) in
+        [("reset", true, ""), ("closed", false, ""), ("both", false, "get both1\r\n")]
+    {
+        let mut client = mirror.connect();
+        keys(name).for_each(|key| client.set(&key, b"1"));
+        client.send(last.as_bytes());
+        if by_reset {
+            client.reset();
+        }
+    }
+    mirror.settled();
+    mirror.new_server.signal(Signal::SIGCONT);
+    wait::until("the new server's connections to end", || (connections() == idle).then_some(()));
+    mirror.assert_all_applied(wire);
+    mirror.assert_same(["reset", "closed", "both"].into_iter().flat_map(keys));
+}

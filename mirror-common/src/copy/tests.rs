@@ -362,19 +362,55 @@ mod ending {
     }
 
     #[test]
-    fn a_reset_hits_what_was_delivered_though_it_is_not_acknowledged_yet() {
+    fn a_reset_becomes_a_fin_so_that_memcached_reads_what_came_before() {
         let mut flow = opened();
         wire(&mut flow, &data(FIRST, 10), MS);
-        let verdict = first(&mut flow, &segment(FIRST + 10, 0, RST), 2 * MS);
+        let reset = segment(FIRST + 10, 0, RST);
+        assert_eq!(first(&mut flow, &reset, 2 * MS), Verdict::of(Action::Deliver, SND_NXT));
+        assert_eq!(flow.copy.next_seq, FIRST + 11);
+        assert!(flow.copy.has(CopySide::BIT_FIN));
+        let twice = first(&mut flow, &reset, 3 * MS);
+        assert_eq!(twice, Verdict::discard(Discard::Duplicate));
+    }
+
+    #[test]
+    fn a_reset_behind_a_fin_adds_nothing() {
+        let mut flow = opened();
+        wire(&mut flow, &segment(FIRST, 10, FIN), MS);
+        for seq in [FIRST + 10, FIRST + 11] {
+            let verdict = first(&mut flow, &segment(seq, 0, RST), 2 * MS);
+            assert_eq!(verdict, Verdict::discard(Discard::Duplicate));
+        }
+    }
+
+    #[test]
+    fn a_reset_behind_the_servers_fin_ends_the_connection() {
+        let mut flow = opened();
+        flow.reply.bits |= ReplySide::BIT_FIN;
+        let verdict = first(&mut flow, &segment(FIRST, 0, RST), MS);
+        assert_eq!(verdict, Verdict::of(Action::Abort, FIRST));
+    }
+
+    #[test]
+    fn a_reset_that_is_late_hits_what_was_delivered_though_it_is_not_acknowledged_yet() {
+        let mut flow = opened();
+        wire(&mut flow, &data(FIRST, 10), MS);
+        let verdict = first(&mut flow, &segment(FIRST + 5, 0, RST), 2 * MS);
         assert_eq!(verdict, Verdict::of(Action::Abort, FIRST + 10));
     }
 
     #[test]
-    fn a_reset_long_after_hits_what_the_server_acknowledged() {
+    fn a_reset_with_a_payload_delivers_none_of_it() {
+        let verdict = first(&mut opened(), &segment(FIRST, 5, RST), MS);
+        assert_eq!(verdict, Verdict::of(Action::Abort, FIRST));
+    }
+
+    #[test]
+    fn a_late_reset_long_after_hits_what_the_server_acknowledged() {
         let mut flow = opened();
         wire(&mut flow, &data(FIRST, 10), MS);
         flow.reply.rcv_nxt = FIRST + 4;
-        let verdict = first(&mut flow, &segment(FIRST + 10, 0, RST), 2 * MS + ACK_DELAY);
+        let verdict = first(&mut flow, &segment(FIRST + 5, 0, RST), 2 * MS + ACK_DELAY);
         assert_eq!(verdict, Verdict::of(Action::Abort, FIRST + 4));
     }
 
@@ -396,7 +432,9 @@ mod ending {
         assert_eq!(held(&mut flow, &reset, MS).action, Action::Hold);
         flow.reply.edge += 10;
         assert_eq!(held(&mut flow, &rest, 2 * MS).action, Action::Deliver);
-        assert_eq!(held(&mut flow, &reset, 2 * MS).action, Action::Abort);
+        assert_eq!(held(&mut flow, &reset, 2 * MS).action, Action::Hold, "a FIN needs room");
+        flow.reply.edge += 1;
+        assert_eq!(held(&mut flow, &reset, 3 * MS).action, Action::Deliver);
     }
 
     #[test]

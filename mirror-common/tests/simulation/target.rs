@@ -194,7 +194,8 @@ impl Target {
                 if verdict.action == Action::DeliverLast {
                     self.finish(end.wrapping_add(1));
                 }
-                let flags = ACK | sent.flags & (PSH | FIN);
+                let fin = if sent.flags & RST != 0 { FIN } else { 0 };
+                let flags = ACK | sent.flags & (PSH | FIN) | fin;
                 self.apply(&wire(sent.seq, verdict.number, flags, sent.payload), segments);
             }
             Action::Abort => {

@@ -34,11 +34,12 @@ pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), Refus
 }
 
 /// Opens a copy of anything but a SYN: acknowledges what memcached really sent. Without options: the
-/// puppet has neither timestamps nor SACK.
+/// puppet has neither timestamps nor SACK. A reset becomes a FIN.
 #[inline(never)]
 pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<(), Refused> {
     let mut new = *plain;
-    let flags = tcp::ACK | plain.flags() & (tcp::PSH | tcp::FIN);
+    let fin = if plain.flags() & tcp::RST != 0 { tcp::FIN } else { 0 };
+    let flags = tcp::ACK | plain.flags() & (tcp::PSH | tcp::FIN) | fin;
     new.set_control(plain.length(), flags, WINDOW);
     new.set_ack(ack);
     replace_header(skb, headers, &new)?;

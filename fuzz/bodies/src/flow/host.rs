@@ -8,7 +8,7 @@ use mirror_common::{
     copy::{Action, Discard, Pass, Segment, WAIT_LIMIT, wants_evidence},
     memcache::Start,
     reply::{self, Reply},
-    tcp::{FIN, SYN, after, late},
+    tcp::{FIN, RST, SYN, after, late},
     walk::Walk,
 };
 
@@ -65,7 +65,7 @@ pub(crate) struct Host {
 }
 
 fn end(segment: &Segment) -> u32 {
-    let fin = u32::from(segment.flags & FIN != 0);
+    let fin = u32::from(segment.flags & (FIN | RST) != 0);
     segment.seq.wrapping_add(segment.length).wrapping_add(fin)
 }
 
@@ -229,7 +229,7 @@ impl Host {
             assert!(pass != Pass::First || self.waits == 0, "overtook what waits");
             self.moved_at = self.now;
         }
-        let fin = segment.flags & FIN != 0;
+        let fin = segment.flags & (FIN | RST) != 0;
         self.server.deliver(segment.seq, end(segment), ack, fin, self.now);
     }
 
