@@ -26,6 +26,9 @@ use crate::walk::Walk;
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
 pub const GAP_LIMIT: u64 = 20_000_000;
+/// So many segments that wait are put in order after a break. It takes each of them a round for each other,
+/// and the hold device is everybody's.
+const ORDER_LIMIT: u32 = 24;
 /// How long a segment waits for a SYN-ACK or for the receive window, in ns.
 pub const WAIT_LIMIT: u64 = 1_000_000_000;
 /// Held copies that did not come back for so long are lost, in ns.
@@ -283,7 +286,7 @@ fn waits_its_turn(flow: &mut Flow, segment: &Segment, now: u64) -> bool {
         return false;
     }
     let ahead = after(segment.seq, copy.watch_end) && late(copy.watch_end, segment.seq);
-    if !ahead || now.saturating_sub(copy.stalled_at) > WAIT_LIMIT {
+    if !ahead || held > ORDER_LIMIT || now.saturating_sub(copy.stalled_at) > WAIT_LIMIT {
         return false;
     }
     see_gap(copy, segment.seq, held, now);
@@ -355,7 +358,8 @@ fn note(copy: &mut CopySide, segment: &Segment, advanced: bool) {
     if follows(copy, segment.seq) {
         note_next(copy, segment, advanced);
     } else {
-        (copy.hints, copy.doubts) = (0, 0);
+        // Nobody knows whether it is a request: the walk that begins here is doubtful.
+        (copy.hints, copy.doubts) = (0, DOUBTS / 2 + 1);
         copy.walk = segment.walk;
         // The rest of a request needs no reply to what was before.
         if !advanced || segment.start == Start::None {
@@ -386,6 +390,7 @@ fn note_next(copy: &mut CopySide, segment: &Segment, advanced: bool) {
         }
     } else if hint {
         copy.hints += 1;
+        copy.doubts = 0;
     } else {
         copy.walk.lose();
     }
