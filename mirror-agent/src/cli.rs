@@ -82,7 +82,7 @@ pub struct Drop {
     #[arg(long = "from", value_name = "MAC", value_parser = mac)]
     pub from: Vec<u64>,
 
-    /// Connections that can be mirrored at once; 96 + 40 bytes of kernel memory each when used
+    /// Connections that can be mirrored at once; 256 bytes of kernel memory each when used
     #[arg(long, value_name = "COUNT", default_value_t = 1 << 18, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     pub flows: u32,
 

@@ -239,7 +239,7 @@ fn lost_copies() {
 }
 
 #[test]
-fn lost_copies_that_are_sent_twice() {
+fn lost_copies_with_redundancy() {
     for size in SHARES {
         row("sent twice, lost", size, Rates { drop: size.0, ..Rates::default() }, 2, false);
     }
