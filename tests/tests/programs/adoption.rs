@@ -25,10 +25,10 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
         let short = b"replace k 0 0 1\r\nv\r\n";
         for request in [&b"mn\r\n"[..], b"quit\r\n", b"get k\r\n", b"incr n 1\r\n", short, &binary]
         {
-            adopted(&Connection::new(target, server), table, b"x\r\n", request);
+            adopted(&Connection::new(target, server), table, b"get x\r\n", request);
         }
-        adopted(&Connection::new(target, server), table, b"no line", &binary);
         not_adopted(target, server, table);
+        followed(target, server, table);
         ended_unproven(|| Connection::new(target, server), table);
     }
 }
@@ -53,6 +53,51 @@ fn adopted(it: &Connection<'_>, table: &mut Table<'_>, before: &[u8], request: &
     let mut syn_ack = it.syn_ack();
     syn_ack.segment().ack = ISN.wrapping_add(1 + u32::try_from(before.len()).expect("short"));
     it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
+}
+
+/// What comes before the request is followed to the byte, over any number of segments.
+fn followed(target: &Target, server: std::net::SocketAddr, table: &mut Table<'_>) {
+    const EVIL: &[u8] = b"set evil 0 0 4\r\nEVIL\r\n";
+    let value = [b"get b\r\nset good 0 0 44\r\n", EVIL].concat();
+    let batch = b"get a\r\nget b\r\n";
+    // Each with how many bytes of replies the client has when it sends it, and whether it is joined there.
+    let streams: [(&str, &[(u32, &[u8])], bool); 7] = [
+        (
+            "a set in pieces",
+            &[(0, b"set k 0 "), (0, b"0 4\r"), (0, b"\nab"), (0, b"cd\r\n"), (8, EVIL)],
+            true,
+        ),
+        ("a set of meta", &[(0, b"ms k 3\r\n"), (0, b"abc\r\n"), (4, EVIL)], true),
+        ("a command in a value", &[(0, &value), (5, EVIL)], false),
+        ("the request behind the value", &[(0, &value), (5, EVIL), (5, b"\r\n"), (13, EVIL)], true),
+        ("half of the replies", &[(0, batch), (5, EVIL)], false),
+        ("all replies", &[(0, batch), (10, EVIL)], true),
+        ("without a reply", &[(0, b"set k 0 0 1 noreply\r\n1\r\n"), (0, EVIL)], false),
+    ];
+    for (what, segments, joined) in streams {
+        let it = Connection::new(target, server);
+        let mut ahead = 1;
+        for (number, (replied, payload)) in segments.iter().enumerate() {
+            let mut packet = it.data(ahead, payload);
+            packet.segment().ack = PRODUCTION.wrapping_add(*replied);
+            if joined && number + 1 == segments.len() {
+                let fate = Fate::Becomes(puppet::syn_before(&packet).bytes(), 0);
+                it.copied(
+                    table,
+                    what,
+                    &packet,
+                    &fate,
+                    "arrived adopted synthesized ~held ~returned",
+                );
+                let mut syn_ack = it.syn_ack();
+                syn_ack.segment().ack = ISN.wrapping_add(ahead);
+                it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
+            } else {
+                it.discarded(table, what, &packet, "discarded_unproven");
+            }
+            ahead += u32::try_from(payload.len()).expect("a short segment");
+        }
+    }
 }
 
 /// Segments that do not begin a request for certain.

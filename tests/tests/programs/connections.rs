@@ -25,6 +25,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     }
     for server in [v4(PORT), v6(PORT)] {
         the_server_resets_it(&Connection::new(target, server), table);
+        the_client_resets_it_last(&Connection::new(target, server), table);
         reset_early(&Connection::new(target, server), table);
         reset_late(&Connection::new(target, server), table);
     }
@@ -94,6 +95,19 @@ fn the_server_ends_it(it: &Connection<'_>, table: &mut Table<'_>) {
 fn the_client_resets_it(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     it.asks(table, &it.data(1, REQUEST));
+    let reset = it.sent(RST | ACK, 15, b"");
+    it.delivered(table, "the client's reset", &reset, 1);
+    it.discarded(table, "the reset again", &reset, "discarded_duplicate");
+    let late = it.reply(ACK | PSH, 1, 16, b"END\r\n");
+    it.swallowed(table, "a late reply", &late, "reply_dropped_data");
+    it.reflected(table, "the server's FIN", &it.reply(ACK | FIN, 6, 16, b""), 7, "closed");
+}
+
+/// The server has closed: nobody reads what the client would have sent.
+fn the_client_resets_it_last(it: &Connection<'_>, table: &mut Table<'_>) {
+    it.shakes_hands(table);
+    it.asks(table, &it.data(1, REQUEST));
+    it.reflected(table, "the server's FIN", &it.reply(ACK | FIN, 1, 15, b""), 2, "");
     it.aborted(table, "the client's reset", &it.sent(RST | ACK, 15, b""), 15);
     let late = it.reply(ACK | PSH, 1, 15, b"END\r\n");
     it.swallowed(table, "a late reply", &late, "reply_dropped_finished");
@@ -124,7 +138,14 @@ fn the_server_resets_it(it: &Connection<'_>, table: &mut Table<'_>) {
 fn reset_early(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     it.delivered(table, "a request", &it.data(1, REQUEST), 1);
-    it.held(table, "a reset that is early", &it.sent(RST, 16, b""));
+    let reset = it.sent(RST, 16, b"");
+    let mark = it.held(table, "a reset that is early", &reset);
+    it.held(table, "what it is behind", &it.data(15, b"x"));
+    it.returned(table, "still early", (&reset, mark), &Fate::Diverted, "held");
+    let fate = Connection::as_delivered(&it.data(15, b"x"), 1);
+    it.returned(table, "in order", (&it.data(15, b"x"), mark), &fate, "applied");
+    let fate = Connection::as_delivered(&reset, 1);
+    it.returned(table, "behind it", (&reset, mark), &fate, "applied");
 }
 
 fn reset_late(it: &Connection<'_>, table: &mut Table<'_>) {

@@ -1,9 +1,8 @@
 //! Segments that come late, or twice, and those too far behind for that: they are of another connection.
 
-use mirror_tests::craft::RST;
-
 use crate::{
     connection::Connection,
+    farewell::farewell,
     place::{v4, v6},
     table::Table,
     target::{PORT, Target},
@@ -50,7 +49,7 @@ fn behind_an_open_one(it: &Connection<'_>, table: &mut Table<'_>, behind: u32, b
 fn behind_an_ended_one(it: &Connection<'_>, table: &mut Table<'_>, behind: u32, reason: &str) {
     it.shakes_hands(table);
     it.asks(table, &it.data(1, REQUEST));
-    it.aborted(table, "a reset", &it.sent(RST, 15, b""), 15);
+    it.aborted(table, "farewell", &farewell(it), 15);
     let early = it.data(1u32.wrapping_sub(behind), REQUEST);
     it.discarded(table, &format!("{behind} behind"), &early, &format!("discarded_{reason}"));
 }

@@ -34,9 +34,11 @@
 mod adoption;
 mod connection;
 mod connections;
+mod errors;
 mod evicted;
 mod farewell;
 mod feeders;
+mod fragments;
 mod late;
 mod lines;
 mod marks;

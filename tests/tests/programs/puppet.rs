@@ -17,11 +17,13 @@ pub(crate) fn syn(client: &Packet) -> Packet {
     packet
 }
 
-/// The client's segment, which acknowledges `ack`.
+/// The client's segment, which acknowledges `ack`. A reset becomes a FIN, so that memcached reads what came
+/// before.
 pub(crate) fn delivered(client: &Packet, ack: u32) -> Packet {
     let mut packet = client.clone();
     let segment = packet.segment();
-    segment.flags = ACK | segment.flags & (PSH | FIN);
+    let fin = if segment.flags & RST == 0 { 0 } else { FIN };
+    segment.flags = ACK | segment.flags & (PSH | FIN) | fin;
     (segment.ack, segment.window, segment.urgent) = (ack, u16::MAX, 0);
     segment.options.fill(1);
     packet

@@ -12,7 +12,7 @@ use mirror_tests::{
 };
 
 use crate::{
-    adoption, connections, evicted, farewell, feeders, late, narrow,
+    adoption, connections, errors, evicted, farewell, feeders, fragments, late, narrow,
     place::{Place, client},
     real_clients,
     table::{Table, assert_reached},
@@ -90,6 +90,8 @@ fn target() {
         unusual::rows,
         target_ingress::rows,
         target_egress::rows,
+        fragments::rows,
+        errors::rows,
     ]);
     let small = Target::new("--flows 2");
     moved.extend(small.fill(&[evicted::rows]));

@@ -92,14 +92,16 @@ fn other_traffic(target: &Target, table: &mut Table<'_>) {
         }
         // A fragment could be one of a copy, and is none: copies are not made of fragments.
         let packet = sealed(&request(body.clone(), v4(PORT)));
-        for fragment in [0x2000, 0x2000 | 185, 370] {
+        for (fragment, counts) in
+            [(0x2000, "real_in"), (0x2000 | 185, "ingress_other"), (370, "ingress_other")]
+        {
             let packet = Packet { fragment, ..packet.clone() };
             let what = format!("a fragment ({fragment:#x})");
-            passes(target, table, &what, packet.bytes(), "ingress_other");
+            passes(target, table, &what, packet.bytes(), counts);
         }
         let packet = sealed(&request(body, v6(PORT)));
         let packet = Packet { extensions: vec![FRAGMENT], ..packet };
-        passes(target, table, "a fragment of IPv6", packet.bytes(), "ingress_other");
+        passes(target, table, "all of a packet in a fragment", packet.bytes(), "real_in");
     }
 }
 

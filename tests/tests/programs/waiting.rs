@@ -144,7 +144,8 @@ fn not_taken(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)
     it.shakes_hands(table);
     it.delivered(table, "a request", &it.data(1, REQUEST), 1);
     pass(QUIET);
-    it.aborted(table, "the client's reset", &it.sent(RST, 15, b""), 1);
+    // It is late: nothing can be behind it.
+    it.aborted(table, "the client's reset", &it.sent(RST, 14, b""), 1);
 }
 
 fn missing_for_too_long(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
@@ -182,17 +183,20 @@ fn reset_later(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duratio
 
 fn joined_again(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
     expires(it, table, pass);
-    let mut request = it.data(15, REQUEST);
-    request.segment().ack = request.segment().ack.wrapping_add(5);
-    it.discarded(table, "behind no line", &request, "discarded_unproven");
-    let mut next = it.data(29, REQUEST);
-    next.segment().ack = next.segment().ack.wrapping_add(10);
+    let behind = |ahead: u32, replied: u32| {
+        let mut request = it.data(ahead, REQUEST);
+        request.segment().ack = request.segment().ack.wrapping_add(replied);
+        request
+    };
+    it.discarded(table, "behind no line", &behind(15, 5), "discarded_unproven");
+    it.discarded(table, "behind no request", &behind(29, 10), "discarded_unproven");
+    let next = behind(43, 15);
     // First a reset of the old socket; behind it, once again, the SYN and the request.
     let fate = Fate::Becomes(puppet::reset(&next, ISN.wrapping_add(1)).bytes(), 0);
     let counts = "arrived reset synthesized=2 adopted ~held ~returned";
     it.copied(table, "a proven boundary", &next, &fate, counts);
     let mut syn_ack = it.syn_ack();
-    syn_ack.segment().ack = ISN.wrapping_add(29);
+    syn_ack.segment().ack = ISN.wrapping_add(43);
     it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
 }
 
