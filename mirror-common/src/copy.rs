@@ -11,7 +11,7 @@
 //! one. So the first request seen of an old connection is never given to memcached; it is what the second
 //! is judged by.
 //!
-//! Where the walk lost its way, the same has to happen [`HINTS`] times on end, but for the walk.
+//! Where the walk lost its way, the same has to happen three times on end, but for the walk.
 //!
 //! The proof trusts that a client waits for a reply now and then, and that the first segment seen, if it
 //! looks like a request, is one. A client that pipelines can be misread where a segment of a value

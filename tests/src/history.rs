@@ -105,7 +105,7 @@ impl History {
     /// never had.
     pub fn judge(&self, server: &Memcached, host: &Host) -> BTreeMap<String, Vec<u8>> {
         let mut inside = server.inside(host);
-        let content = server.items(host).into_keys().into_iter().map(|key| {
+        let content = server.items(host).into_keys().map(|key| {
             let values = self.0.get(&key).unwrap_or_else(|| panic!("nobody wrote {key}"));
             let held = inside.get(&key).unwrap_or_else(|| panic!("{key} was listed"));
             let head = String::from_utf8_lossy(&held[..held.len().min(60)]);

@@ -55,13 +55,16 @@ fn adopted(it: &Connection<'_>, table: &mut Table<'_>, before: &[u8], request: &
     it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
 }
 
+/// A segment's payload, and how many bytes of replies the client has when it sends it.
+type Sent<'a> = (u32, &'a [u8]);
+
 /// What comes before the request is followed to the byte, over any number of segments.
 fn followed(target: &Target, server: std::net::SocketAddr, table: &mut Table<'_>) {
     const EVIL: &[u8] = b"set evil 0 0 4\r\nEVIL\r\n";
     let value = [b"get b\r\nset good 0 0 44\r\n", EVIL].concat();
     let batch = b"get a\r\nget b\r\n";
-    // Each with how many bytes of replies the client has when it sends it, and whether it is joined there.
-    let streams: [(&str, &[(u32, &[u8])], bool); 7] = [
+    // Whether it is joined at the last.
+    let streams: [(&str, &[Sent<'_>], bool); 7] = [
         (
             "a set in pieces",
             &[(0, b"set k 0 "), (0, b"0 4\r"), (0, b"\nab"), (0, b"cd\r\n"), (8, EVIL)],
