@@ -3,10 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use mirror_common::abi::{MAX_REDUNDANCY, mac_key};
 
-use crate::{hooks::Kind, mapping::MapSpec};
+use crate::{clients::Cidr, hooks::Kind, mapping::MapSpec, sample::Sample, time};
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
 ///
@@ -62,9 +63,44 @@ pub struct Attach {
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_REDUNDANCY)))]
     pub redundancy: u32,
 
+    /// Which of that is copied, and until when
+    #[command(flatten)]
+    pub choice: Choice,
+
     /// Options that `attach` and `drop` share
     #[command(flatten)]
     pub common: Common,
+}
+
+/// What `attach` copies of that which maps take.
+#[derive(Debug, Args)]
+pub struct Choice {
+    /// Copy only what clients of these addresses send, like `10.0.0.0/8` or `fd00::/8`; repeat it for more
+    ///
+    /// The longest prefix that covers a client decides, of --client and --exclude-client together. Without
+    /// --client, all clients are copied but those that are excluded.
+    #[arg(long = "client", value_name = "CIDR")]
+    pub clients: Vec<Cidr>,
+
+    /// Do not copy what clients of these addresses send; repeat it for more
+    #[arg(long = "exclude-client", value_name = "CIDR")]
+    pub excluded_clients: Vec<Cidr>,
+
+    /// Copy a share of all connections, like `10%` or `0.5%`; each as a whole or not at all
+    #[arg(long, value_name = "SHARE", default_value_t = Sample::ALL)]
+    pub sample: Sample,
+
+    /// Stop after this time, like `24h`; nothing has to run for that
+    #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]
+    pub length: Option<Duration>,
+
+    /// Stop at this moment, like `2030-01-31T18:00:00Z`, or `2030-01-31 18:00` on this host's clock
+    #[arg(long, value_name = "MOMENT", value_parser = time::moment)]
+    pub until: Option<Timestamp>,
+
+    /// Count what would be sent, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `drop`.
@@ -144,7 +180,7 @@ pub struct Stats {
     pub follow: bool,
 
     /// Time between two tables of --follow
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time::length)]
     pub interval: Duration,
 
     /// One JSON document for each table
@@ -192,21 +228,6 @@ fn mac(text: &str) -> Result<u64, String> {
     Ok(mac_key(bytes.try_into().map_err(|_| wrong())?))
 }
 
-/// A time like `500ms`, `1s`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("expected a time like 500ms, 1s or 2m, not '{text}'");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (value, unit) = text.split_at(digits);
-    let value: u64 = value.parse().map_err(|_| wrong())?;
-    let duration = match unit {
-        "ms" => Duration::from_millis(value),
-        "s" => Duration::from_secs(value),
-        "m" => Duration::from_secs(value.saturating_mul(60)),
-        _ => return Err(wrong()),
-    };
-    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,12 +244,5 @@ mod tests {
         for text in ["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "2:0:5e:10:0:1", "x", "é:1"] {
             assert!(mac(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        assert!(duration("5").is_err() && duration("0s").is_err() && duration("s").is_err());
     }
 }

@@ -25,36 +25,44 @@ use crate::{
     sockets,
 };
 
-/// Says farewell for every connection that one of `maps` mirrored, with the seal that its copies had.
-/// Returns how many segments were sent.
-pub fn say(maps: &[MapSpec], magic: Magic) -> Result<usize> {
+/// Says farewell for every connection that one of `maps` took and that `mirrored` says was mirrored by it
+/// (the client's end), with the seal that its copies had. Returns how many segments were sent.
+pub fn say(
+    maps: &[MapSpec],
+    magic: Magic,
+    mirrored: impl Fn(&MapSpec, SocketAddr) -> bool,
+) -> Result<usize> {
     let mut sent = 0;
     let ports: BTreeSet<u16> = maps.iter().map(|map| map.local_port).collect();
     for port in ports {
         let connections = sockets::connections(port)?;
         for map in maps.iter().filter(|map| map.local_port == port) {
-            sent += say_to(map, &connections, magic)?;
+            let ends = connections
+                .iter()
+                .filter(|(own, client)| takes(map, *own, *client) && mirrored(map, *client));
+            sent += say_to(map, ends.map(|(_, client)| *client), magic)?;
         }
     }
     Ok(sent)
 }
 
-/// The same for one map, of whose port these are the connections: own end, client's end.
-fn say_to(map: &MapSpec, connections: &[(SocketAddr, SocketAddr)], magic: Magic) -> Result<usize> {
+/// Whether a connection to a map's port is one of the map's.
+fn takes(map: &MapSpec, own: SocketAddr, client: SocketAddr) -> bool {
+    client.is_ipv4() == map.target.is_ipv4() && map.local_addr.is_none_or(|local| local == own.ip())
+}
+
+/// The same for one map and the connections of these clients.
+fn say_to(map: &MapSpec, clients: impl Iterator<Item = SocketAddr>, magic: Magic) -> Result<usize> {
     let target = map.target.ip();
     let socket = raw_socket(target)?;
     // The port has no meaning to a raw socket, and IPv6 wants none.
     let to = SockaddrStorage::from(SocketAddr::new(target, 0));
     let mut sent = 0;
-    for (own, client) in connections {
-        let mirrored = client.is_ipv4() == target.is_ipv4()
-            && map.local_addr.is_none_or(|local| local == own.ip());
-        if mirrored {
-            let packet = packet(*client, map.target, magic).context("cannot seal a segment")?;
-            sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty())
-                .with_context(|| format!("cannot send to {target}"))?;
-            sent += 1;
-        }
+    for client in clients {
+        let packet = packet(client, map.target, magic).context("cannot seal a segment")?;
+        sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty())
+            .with_context(|| format!("cannot send to {target}"))?;
+        sent += 1;
     }
     Ok(sent)
 }

@@ -7,6 +7,10 @@
 //! | [`cli`] | what can be typed |
 //! | [`command`] | one verb per file: arguments to calls to output |
 //! | [`mapping`] | the syntax and meaning of `--map` |
+//! | [`choice`] | what a source mirrors of that: clients, a sample, until when |
+//! | [`clients`] | prefixes of clients' addresses |
+//! | [`sample`] | a share of all connections |
+//! | [`time`] | times as they are typed, and the kernel's clock |
 //! | [`preflight`] | what the kernel and the user must be able to do |
 //! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
 //! | [`object`] | the kernel objects: load, settings, maps |
@@ -23,7 +27,9 @@
 //! | [`counters`] | reading the per-CPU counters |
 //! | [`render`] | counters and states as tables or JSON |
 
+pub mod choice;
 pub mod cli;
+pub mod clients;
 pub mod clsact;
 pub mod command;
 pub mod counters;
@@ -40,4 +46,6 @@ pub mod pins;
 pub mod preflight;
 pub mod render;
 pub mod retire;
+pub mod sample;
 pub mod sockets;
+pub mod time;

@@ -18,6 +18,10 @@ const SMALLEST_RING: u32 = 4096;
 static SOURCE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/source"));
 static TARGET: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/target"));
 
+/// Maps that are pinned, those that hold what the agent sets included.
+const SOURCE_MAPS: &[&str] =
+    &["PORTS", "MAPPINGS", "CHOICE", "CLIENTS", "COUNTERS", "MAPPING_COUNTERS", "META"];
+
 /// Values that are fixed when a program is loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -45,7 +49,7 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
     let (object, maps): (_, &[&str]) = match attachment.role {
         Role::Source => {
             loader.override_global("REDUNDANCY", &settings.redundancy, true);
-            (SOURCE, &["PORTS", "MAPPINGS", "COUNTERS", "MAPPING_COUNTERS", "META"])
+            (SOURCE, SOURCE_MAPS)
         }
         Role::Target => {
             loader

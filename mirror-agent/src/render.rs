@@ -1,9 +1,12 @@
 //! Counters and states as text. No I/O here: values in, string out.
 
+mod choice;
 mod json;
 mod table;
 
+pub use choice::{ChoiceState, Ending};
 pub use json::{stats as stats_json, status as status_json};
+use table::span;
 pub use table::{stats as stats_table, status as status_table};
 
 use crate::{mapping::MapSpec, pins::Role};
@@ -29,6 +32,8 @@ pub struct State {
     pub redundancy: u32,
     /// Maps of a source.
     pub maps: Vec<MapSpec>,
+    /// What is copied of that which the maps of a source take.
+    pub choice: Option<ChoiceState>,
     /// Ports of a target.
     pub ports: Vec<u16>,
     /// MAC addresses that a target takes copies from; none for all.

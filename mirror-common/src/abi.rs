@@ -1,5 +1,6 @@
 //! What crosses the border between kernel and agent: map keys and values, counters, marks.
 
+mod choice;
 mod counter;
 mod flow;
 mod fragment;
@@ -10,6 +11,7 @@ pub mod served;
 #[cfg(feature = "user")]
 mod user;
 
+pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES};
 pub use counter::{LABEL, MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
 pub use fragment::FragmentKey;

@@ -11,6 +11,7 @@
 //! | [`parse`] | Ethernet, VLAN, IPv4, IPv6: where the transport header is |
 //! | [`tcp`] | the TCP header, sequence arithmetic, options |
 //! | [`checksum`] | Internet checksum, whole and incremental |
+//! | [`choose`] | which of the packets for a map are mirrored: clients, a sample, until when |
 //! | [`seal`] | how a copy is made harmless to a host that runs no mirror |
 //! | [`memcache`] | where a memcached request begins |
 //! | [`walk`] | where it ends, and the next begins |
@@ -20,6 +21,7 @@
 
 pub mod abi;
 pub mod checksum;
+pub mod choose;
 pub mod copy;
 pub mod memcache;
 pub mod packet;

@@ -154,7 +154,7 @@ fn assert_sums(counters: &Counters, role: &str) {
     if role == "source" {
         assert_eq!(
             counters["seen"],
-            counters["cloned"] + by("skipped_") + by("failed_"),
+            counters["cloned"] + counters["dry_run"] + by("skipped_") + by("failed_"),
             "source: {counters:?}"
         );
     } else {

@@ -21,6 +21,7 @@ fn wrong_arguments_say_what_is_wrong() {
     let mut lab = Lab::new();
     let (host, other) = (lab.host("host"), lab.host("other"));
     let (own, there) = (host.v4(), other.v4());
+    let attach = format!("attach eth0 --map 11211={there}:11211");
     assert_refused(
         &host,
         &[
@@ -35,6 +36,18 @@ fn wrong_arguments_say_what_is_wrong() {
             ("attach eth0 --map nonsense", "nonsense"),
             ("attach eth0", "--map"),
             (&format!("attach eth0 --map 11211={there}:11211 --map 11211={there}:11211"), "twice"),
+            (&format!("{attach} --client 10.0.0.0/33"), "32 bits"),
+            (&format!("{attach} --client 10.0.0.1/8"), "10.0.0.0/8"),
+            (&format!("{attach} --exclude-client office"), "office"),
+            (&format!("{attach} --client fd00::/8 --exclude-client fd00::/8"), "fd00::/8 is given"),
+            (&format!("{attach} --sample 10"), "like 10%"),
+            (&format!("{attach} --sample 0%"), "nothing"),
+            (&format!("{attach} --sample 101%"), "more than all"),
+            (&format!("{attach} --for 0s"), "like 500ms"),
+            (&format!("{attach} --for 3"), "like 500ms"),
+            (&format!("{attach} --until 2020-01-01T00:00:00Z"), "has passed"),
+            (&format!("{attach} --until tomorrow"), "like 2030"),
+            (&format!("{attach} --for 1h --until 2090-01-01T00:00:00Z"), "cannot be used with"),
             ("drop eth0 --port 0", "port"),
             ("drop eth0", "--port"),
             ("drop eth7 --port 11211", "there is no interface eth7"),
@@ -54,6 +67,26 @@ fn more_targets_than_fit_are_refused() {
     let maps: String =
         (0..1025).map(|n| format!(" --map {}=10.77.0.100:11211", 20_000 + n)).collect();
     assert_refused(&host, &[(&format!("attach eth0{maps}"), "1024")]);
+}
+
+/// What is attached goes on as it is.
+#[test]
+fn a_choice_that_is_refused_changes_nothing() {
+    let mirror = Mirror::idle();
+    mirror.start_with("--sample 50% --client 10.77.0.0/24");
+    let before = mirror.old.agent_ok("status --json");
+    let prefixes: String =
+        (0..16_385).map(|n| format!(" --client 10.{}.{}.1", n / 256, n % 256)).collect();
+    let attach = format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4());
+    assert_refused(
+        &mirror.old,
+        &[
+            (&format!("{attach} --client 10.0.0.0/8 --exclude-client 10.0.0.0/8"), "is given"),
+            (&format!("{attach} --until 2020-01-01T00:00:00Z"), "has passed"),
+            (&format!("{attach}{prefixes}"), "16384"),
+        ],
+    );
+    assert_eq!(mirror.old.agent_ok("status --json"), before);
 }
 
 #[test]

@@ -25,10 +25,10 @@ const END: &str = "all tests of this kernel were run";
 /// How long a machine may run, in seconds.
 const LIMIT: &str = "1500";
 /// A test of each theme.
-const TESTS: [&str; 15] = [
+const TESTS: [&str; 19] = [
     "binary_protocol",
     "classic_text",
-    "copies_that_are_sent_twice",
+    "counts_and_sends_nothing",
     "detach_leaves",
     "filters_of_clsact",
     "fragments_go_where",
@@ -37,8 +37,12 @@ const TESTS: [&str; 15] = [
     "in_a_full_flow_table",
     "ipv6",
     "large_replies_end_here",
+    "longest_of_many_prefixes",
+    "only_chosen_clients",
     "outlives",
+    "sent_twice_are_applied_once",
     "single_datagrams",
+    "time_is_over",
     "unreachable_to_real_clients",
     "values_from",
 ];

@@ -11,7 +11,10 @@ use mirror_common::{
 
 use super::foreground;
 use crate::{
-    cli, clsact,
+    choice::Chosen,
+    cli,
+    clients::Clients,
+    clsact,
     counters::in_use,
     hooks::{self, Hook, Kind},
     mapping::{self, MapSpec},
@@ -20,11 +23,14 @@ use crate::{
     object::{self, Settings},
     packet_lines::PacketLines,
     pins::{Attachment, Role, Store},
+    render::ChoiceState,
+    time,
 };
 
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     mapping::check(&arguments.maps)?;
+    let clients = Clients::new(&arguments.choice.clients, &arguments.choice.excluded_clients)?;
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
     let entries = resolve(&network, &interface, &arguments.maps).await?;
@@ -33,18 +39,24 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     let lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Source);
     let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
-    let settings = Settings {
-        magic: arguments.common.magic,
-        ifindex: interface.index,
-        hold_ifindex: 0,
-        flows: 0,
-        redundancy: arguments.redundancy,
-        feeders_limited: false,
-        debug_packets: arguments.common.debug_packets,
+    let before = if fresh { None } else { Some(Chosen::read(&attachment)?) };
+    let plan = Plan {
+        settings: Settings {
+            magic: arguments.common.magic,
+            ifindex: interface.index,
+            hold_ifindex: 0,
+            flows: 0,
+            redundancy: arguments.redundancy,
+            feeders_limited: false,
+            debug_packets: arguments.common.debug_packets,
+        },
+        kind: arguments.common.hook.resolve()?,
+        entries,
+        ways_out,
+        chosen: choose(&arguments.choice, clients, before.as_ref())?,
+        before,
     };
-    let kind = arguments.common.hook.resolve()?;
-    let result =
-        install(&network, &attachment, &interface, &settings, &entries, &ways_out, kind).await;
+    let result = install(&network, &attachment, &interface, &plan).await;
     if result.is_err() && fresh {
         super::detach::remove(&network, &attachment).await?;
     }
@@ -52,8 +64,11 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     drop(lock);
 
     println!("{}: {}", interface.name, if fresh { "attached" } else { changed });
-    for (spec, _) in &entries {
+    for (spec, _) in &plan.entries {
         println!("  {spec}");
+    }
+    for line in ChoiceState::of(&plan.chosen)?.lines() {
+        println!("  {line}");
     }
     if !interface.up {
         log::warn!("{} is down: nothing arrives until it is up", interface.name);
@@ -62,6 +77,15 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         foreground::run(store, &network, &[attachment], lines).await?;
     }
     Ok(())
+}
+
+/// What was typed about which packets to copy; whoever was in the sample `before` stays there.
+fn choose(arguments: &cli::Choice, clients: Clients, before: Option<&Chosen>) -> Result<Chosen> {
+    let ends_in = match arguments.until {
+        Some(moment) => Some(time::until(moment)?),
+        None => arguments.length,
+    };
+    Chosen::new(clients, arguments.sample, ends_in, arguments.dry_run, before)
 }
 
 /// Finds the way to every target.
@@ -134,21 +158,36 @@ async fn ways_out(
     Ok(found)
 }
 
+/// What to attach.
+struct Plan {
+    settings: Settings,
+    kind: Kind,
+    entries: Vec<(MapSpec, Mapping)>,
+    ways_out: Vec<WayOut>,
+    chosen: Chosen,
+    /// What was chosen by what is attached already.
+    before: Option<Chosen>,
+}
+
 /// Loads, fills the maps, and attaches; returns what to call it where something was attached.
 async fn install(
     network: &Network,
     attachment: &Attachment,
     interface: &Interface,
-    settings: &Settings,
-    entries: &[(MapSpec, Mapping)],
-    ways_out: &[WayOut],
-    kind: Kind,
+    plan: &Plan,
 ) -> Result<(&'static str, Option<PacketLines>)> {
+    let Plan { settings, kind, entries, ways_out, chosen, before } = plan;
+    let kind = *kind;
     attachment.create()?;
     hooks::check_kind(attachment, kind)?;
     let mut ebpf = object::load(attachment, settings)?;
     let old = in_use(attachment)?;
+    // Programs may be at work: a dry run begins before its maps are there, and ends when others are.
+    if chosen.dry_run() {
+        chosen.write(attachment)?;
+    }
     let changed = fill(attachment, &old, entries)?;
+    chosen.write(attachment)?;
     // Egress first: a copy must never meet an interface without the program that seals it.
     let egress = Hook {
         program: "source_egress",
@@ -171,11 +210,23 @@ async fn install(
         Hook { program: "source_ingress", side: TcAttachType::Ingress, pin: "ingress", ..egress };
     hooks::attach(&mut ebpf, attachment, &ingress)?;
     object::write_meta(attachment, settings)?;
-    let gone = old.into_values().filter(|spec| entries.iter().all(|(kept, _)| kept != spec));
-    super::detach::say_farewell(&interface.name, gone, Magic(settings.magic));
+    if let Some(before) = before {
+        say_farewell(&interface.name, plan, before, old.into_values());
+    }
     let changed =
         if changed { "was attached; its maps are now" } else { "was attached already, with" };
     Ok((changed, PacketLines::take(&mut ebpf, settings)?))
+}
+
+/// Tells targets of the connections that are mirrored no more, by maps that went or by the choice.
+fn say_farewell(interface: &str, plan: &Plan, before: &Chosen, old: impl Iterator<Item = MapSpec>) {
+    let Plan { entries, chosen, settings, .. } = plan;
+    let kept = |map: &MapSpec| entries.iter().any(|(kept, _)| kept == map);
+    let same = chosen.mirrors_like(before);
+    let maps: Vec<MapSpec> = old.filter(|map| !(same && kept(map))).collect();
+    super::detach::say_farewell(interface, &maps, Magic(settings.magic), |map, client| {
+        before.mirrors(map, client) && !(kept(map) && chosen.mirrors(map, client))
+    });
 }
 
 /// Makes the kernel's tables say `entries`. A map that stays keeps its index and its counters.

@@ -1,11 +1,12 @@
 //! `detach`: takes programs off and leaves nothing behind.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use anyhow::Result;
 use mirror_common::seal::Magic;
 
 use crate::{
+    choice::Chosen,
     cli, clsact,
     counters::in_use,
     farewell, hold_device,
@@ -43,27 +44,36 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
     }
     // Known from the pins, since the interface may be gone or have another index by now.
     let meta = object::meta(attachment).ok();
-    let maps = match attachment.role {
-        Role::Source => in_use(attachment).unwrap_or_default(),
-        Role::Target => BTreeMap::new(),
+    let (maps, chosen) = match attachment.role {
+        Role::Source => {
+            (in_use(attachment).unwrap_or_default(), Chosen::read(attachment).unwrap_or_default())
+        }
+        Role::Target => (BTreeMap::new(), Chosen::default()),
     };
     clsact::remove(network, attachment, |_| true).await?;
     attachment.remove()?;
     let Some(meta) = meta else { return Ok(()) };
     match attachment.role {
         Role::Source => {
-            say_farewell(&attachment.interface, maps.into_values(), Magic(meta.seal));
+            let maps: Vec<MapSpec> = maps.into_values().collect();
+            say_farewell(&attachment.interface, &maps, Magic(meta.seal), |map, client| {
+                chosen.mirrors(map, client)
+            });
         }
         Role::Target => hold_device::remove(network, meta.ifindex).await?,
     }
     Ok(())
 }
 
-/// Tells the targets of `maps` that their copies end. Without it they end their connections when they
-/// are detached, or when a client that left is missed.
-pub(super) fn say_farewell(interface: &str, maps: impl Iterator<Item = MapSpec>, magic: Magic) {
-    let maps: Vec<MapSpec> = maps.collect();
-    match farewell::say(&maps, magic) {
+/// Tells the targets of `maps` that their copies end, of connections that `mirrored` says they had. Without
+/// it they end their connections when they are detached, or when a client that left is missed.
+pub(super) fn say_farewell(
+    interface: &str,
+    maps: &[MapSpec],
+    magic: Magic,
+    mirrored: impl Fn(&MapSpec, SocketAddr) -> bool,
+) {
+    match farewell::say(maps, magic, mirrored) {
         Ok(count) => log::info!("{interface}: told targets of {count} connections"),
         Err(error) => log::warn!(
             "{interface}: could not tell the targets that copies end ({error:#}); their memcached \

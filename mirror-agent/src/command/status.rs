@@ -5,13 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use crate::{
+    choice::Chosen,
     cli,
     counters::in_use,
     feeders,
     network::Network,
     object,
     pins::{Attachment, Role, Store},
-    render::{self, State},
+    render::{self, ChoiceState, State},
     retire,
 };
 
@@ -43,10 +44,17 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     let meta = object::meta(attachment)?;
     let link = network.link(&attachment.interface).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (maps, ports, from) = match attachment.role {
-        Role::Source => (in_use(attachment)?.into_values().collect(), Vec::new(), Vec::new()),
-        Role::Target => (Vec::new(), retire::served(attachment)?, feeders::get(attachment)?),
-    };
+    let (mut maps, mut choice, mut ports, mut from) = (Vec::new(), None, Vec::new(), Vec::new());
+    match attachment.role {
+        Role::Source => {
+            maps = in_use(attachment)?.into_values().collect();
+            choice = Some(ChoiceState::of(&Chosen::read(attachment)?)?);
+        }
+        Role::Target => {
+            ports = retire::served(attachment)?;
+            from = feeders::get(attachment)?;
+        }
+    }
     Ok(State {
         interface: attachment.interface.clone(),
         role: attachment.role,
@@ -57,6 +65,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         magic: meta.seal,
         redundancy: meta.redundancy,
         maps,
+        choice,
         ports,
         from: from.into_iter().map(feeders::text).collect(),
     })

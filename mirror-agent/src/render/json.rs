@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::State;
+use super::{ChoiceState, State};
 use crate::counters::{Snapshot, Values};
 
 /// `stats --json`.
@@ -37,7 +37,8 @@ pub fn status(states: &[State]) -> String {
                 "version": state.version,
                 "magic": state.magic,
                 "redundancy": state.redundancy,
-                "maps": state.maps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "maps": texts(&state.maps),
+                "choice": state.choice.as_ref().map(choice),
                 "ports": state.ports,
                 "from": state.from,
             })
@@ -46,6 +47,72 @@ pub fn status(states: &[State]) -> String {
     json!({ "attachments": attachments }).to_string()
 }
 
+/// `ends_at` in seconds since the epoch, `seconds_left` 0 when it is over; null without an end.
+fn choice(choice: &ChoiceState) -> Value {
+    json!({
+        "clients": texts(&choice.clients),
+        "excluded_clients": texts(&choice.excluded),
+        "sample_percent": choice.sample.percent(),
+        "ends_at": choice.ends.map(|ends| ends.at),
+        "seconds_left": choice.ends.map(|ends| ends.left),
+        "over": choice.ends.is_some_and(|ends| ends.left == 0),
+        "dry_run": choice.dry_run,
+    })
+}
+
+fn texts(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
 fn object(values: &Values) -> Map<String, Value> {
     values.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{pins::Role, render::Ending, sample::Sample};
+
+    #[test]
+    fn what_is_attached() {
+        let source = State {
+            interface: "eth0".into(),
+            role: Role::Source,
+            present: true,
+            attached_at: 1_700_000_000,
+            age: 60,
+            version: "0.1.0".into(),
+            magic: 0x1234,
+            redundancy: 1,
+            maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
+            choice: Some(ChoiceState {
+                clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+                excluded: vec!["10.1.2.3".parse().unwrap()],
+                sample: Sample(5_000),
+                ends: Some(Ending { at: 1_700_003_600, left: 3540, over_for: 0 }),
+                dry_run: true,
+            }),
+            ports: vec![],
+            from: vec![],
+        };
+        let over = State {
+            choice: Some(ChoiceState {
+                clients: vec![],
+                excluded: vec![],
+                sample: Sample::ALL,
+                ends: Some(Ending { at: 1_700_000_030, left: 0, over_for: 30 }),
+                dry_run: false,
+            }),
+            ..source.clone()
+        };
+        let target = State {
+            role: Role::Target,
+            maps: vec![],
+            choice: None,
+            ports: vec![11211],
+            ..source.clone()
+        };
+        let document: Value = serde_json::from_str(&status(&[source, over, target])).unwrap();
+        insta::assert_snapshot!(format!("{document:#}"));
+    }
 }

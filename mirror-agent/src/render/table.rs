@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
-use super::State;
+use super::{ChoiceState, State};
 use crate::counters::{Snapshot, Values};
 
 /// `stats`: counters that are not zero, and with an earlier reading `seconds` ago their rates.
@@ -67,6 +67,7 @@ pub fn status(states: &[State]) -> String {
     table.set_header(["INTERFACE", "ROLE", "FOR", "VERSION", "MAGIC", "MIRRORS"]);
     for state in states {
         let mut what: Vec<String> = state.maps.iter().map(ToString::to_string).collect();
+        what.extend(state.choice.iter().flat_map(ChoiceState::lines));
         what.extend(state.ports.iter().map(|port| format!("port {port}")));
         what.extend(state.from.iter().map(|mac| format!("only from {mac}")));
         if state.redundancy > 1 {
@@ -78,7 +79,7 @@ pub fn status(states: &[State]) -> String {
         table.add_row([
             state.interface.clone(),
             state.role.to_string(),
-            age(state.age),
+            span(state.age),
             state.version.clone(),
             format!("{:#x}", state.magic),
             what.join("\n"),
@@ -97,7 +98,7 @@ fn trimmed(table: &Table) -> String {
 }
 
 /// Two units are enough to tell how long.
-fn age(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds}s"),
@@ -110,7 +111,7 @@ fn age(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pins::Role;
+    use crate::{pins::Role, render::Ending, sample::Sample};
 
     fn snapshot(cloned: u64) -> Snapshot {
         Snapshot {
@@ -142,8 +143,39 @@ mod tests {
             magic: 0x1234,
             redundancy: 2,
             maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
+            choice: Some(ChoiceState {
+                clients: vec![],
+                excluded: vec![],
+                sample: Sample::ALL,
+                ends: None,
+                dry_run: false,
+            }),
             ports: vec![],
             from: vec![],
+        };
+        let choosy = State {
+            interface: "eth2".into(),
+            redundancy: 1,
+            choice: Some(ChoiceState {
+                clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+                excluded: vec!["10.1.2.3".parse().unwrap()],
+                sample: Sample(5_000),
+                ends: Some(Ending { at: 1_700_090_000, left: 86_399, over_for: 0 }),
+                dry_run: true,
+            }),
+            ..source.clone()
+        };
+        let over = State {
+            interface: "eth3".into(),
+            redundancy: 1,
+            choice: Some(ChoiceState {
+                clients: vec![],
+                excluded: vec![],
+                sample: Sample::ALL,
+                ends: Some(Ending { at: 1_699_999_000, left: 0, over_for: 1000 }),
+                dry_run: false,
+            }),
+            ..source.clone()
         };
         let target = State {
             interface: "eth1".into(),
@@ -151,19 +183,20 @@ mod tests {
             present: false,
             age: 61,
             maps: vec![],
+            choice: None,
             ports: vec![11211, 11212],
             from: vec!["02:00:5e:10:00:01".into()],
             redundancy: 1,
             ..source.clone()
         };
-        insta::assert_snapshot!(status(&[source, target]));
+        insta::assert_snapshot!(status(&[source, choosy, over, target]));
     }
 
     #[test]
-    fn ages() {
-        assert_eq!(age(59), "59s");
-        assert_eq!(age(61), "1m 1s");
-        assert_eq!(age(3700), "1h 1m");
-        assert_eq!(age(90_000), "1d 1h");
+    fn spans() {
+        assert_eq!(span(59), "59s");
+        assert_eq!(span(61), "1m 1s");
+        assert_eq!(span(3700), "1h 1m");
+        assert_eq!(span(90_000), "1d 1h");
     }
 }

@@ -45,12 +45,14 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Packets at the source's interface: `seen = cloned + skipped_* + failed_*`.
+    /// Packets at the source's interface: `seen = cloned + dry_run + skipped_* + failed_*`.
     SourceCounter {
         /// Packets that arrived at the interface.
         Seen = "seen",
         /// Packets that were copied, to one target or to several.
         Cloned = "cloned",
+        /// Packets that would have been copied, were it not for `--dry-run`.
+        DryRun = "dry_run",
         /// Neither IPv4 nor IPv6.
         SkippedNotIp = "skipped_not_ip",
         /// Neither TCP nor UDP.
@@ -69,6 +71,12 @@ counters! {
         SkippedUrgent = "skipped_urgent",
         /// Requests of several UDP datagrams.
         SkippedUdpMulti = "skipped_udp_multi",
+        /// For a map, when the time of `--for` or `--until` was over.
+        SkippedOver = "skipped_over",
+        /// For a map, of clients that are not wanted.
+        SkippedClient = "skipped_client",
+        /// For a map, of connections that are not in the sample.
+        SkippedSample = "skipped_sample",
         /// Headers that lie about their length, or are cut short.
         FailedMalformed = "failed_malformed",
         /// The kernel could not clone the packet, or the interface's egress refused the clone.
@@ -81,7 +89,7 @@ counters! {
 }
 
 counters! {
-    /// Copies by mapping: `cloned = sent + failed_* + unsent`.
+    /// Copies by mapping: `cloned = sent + failed_* + unsent`. What a dry run counts is apart from these.
     MappingCounter {
         /// Copies made for this mapping.
         Cloned = "cloned",
@@ -95,6 +103,12 @@ counters! {
         FailedClone = "failed_clone",
         /// The copy could not be rewritten.
         FailedRewrite = "failed_rewrite",
+        /// Copies that would have been made, were it not for `--dry-run`.
+        DryRun = "dry_run",
+        /// The same in TCP segments and UDP datagrams as they would have been on the wire.
+        DryRunSegments = "dry_run_segments",
+        /// The same in bytes, from the IP header.
+        DryRunBytes = "dry_run_bytes",
     }
 }
 

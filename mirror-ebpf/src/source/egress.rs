@@ -6,7 +6,7 @@ use mirror_common::{
         mark::{self, Stage},
     },
     packet::Packet,
-    parse::{self, ETHERNET_HEADER},
+    parse::{self, ETHERNET_HEADER, Headers},
     tcp::Header,
 };
 use mirror_ebpf::{
@@ -91,15 +91,22 @@ fn send(skb: Skb, index: u32) -> i32 {
 #[inline(always)]
 fn leave(skb: Skb, index: u32) -> i32 {
     skb.set_mark(0);
-    let segments = if skb.is_super_packet() { segments(skb) } else { 1 };
+    let segments = if skb.is_super_packet() { segments_of_copy(skb) } else { 1 };
     maps::count_sent(index, segments, u64::from(skb.length().saturating_sub(ETHERNET_HEADER)));
     NEXT
 }
 
-/// How many packets on the wire a super-packet stands for.
 #[inline(always)]
-fn segments(skb: Skb) -> u64 {
-    let Ok(headers) = parse::headers(&skb) else { return 1 };
+fn segments_of_copy(skb: Skb) -> u64 {
+    parse::headers(&skb).map_or(1, |headers| segments(skb, &headers))
+}
+
+/// How many packets on the wire this one stands for.
+#[inline(always)]
+pub fn segments(skb: Skb, headers: &Headers) -> u64 {
+    if !skb.is_super_packet() {
+        return 1;
+    }
     let header = match skb.words(headers.l4).map(Header) {
         Some(header) if headers.protocol == parse::TCP => header.length(),
         _ => 8,

@@ -18,22 +18,21 @@ use mirror_ebpf::{
     skb::{NEXT, Skb},
 };
 
-use crate::maps;
+use crate::{choose, maps};
 
 /// Tells our clones at egress from packets of others that happen to have our mark.
 pub const TOKEN: u32 = 0x6d69_7272;
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
-    maps::count_seen(match mirror(skb) {
-        Ok(()) => SourceCounter::Cloned,
-        Err(reason) => reason,
-    });
+    let (Ok(fate) | Err(fate)) = mirror(skb);
+    maps::count_seen(fate);
     NEXT
 }
 
+/// What became of the packet; as an error where something stopped it on the way.
 #[inline(always)]
-fn mirror(skb: Skb) -> Result<(), SourceCounter> {
+fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     let (mark, token) = (skb.mark(), skb.token());
     if mark::unpack(mark).is_some() {
         return Err(SourceCounter::SkippedOwn);
@@ -51,6 +50,10 @@ fn mirror(skb: Skb) -> Result<(), SourceCounter> {
     let (_, index) =
         maps::find(slot, 0, headers.family, &headers.dst).ok_or(SourceCounter::SkippedAddress)?;
     admit(skb, &headers)?;
+    if choose::take(&headers)?.dry_run != 0 {
+        choose::count_only(skb, &headers, slot);
+        return Ok(SourceCounter::DryRun);
+    }
 
     skb.set_mark(mark::pack(Stage::Fan, index));
     skb.set_token(TOKEN);
@@ -59,7 +62,7 @@ fn mirror(skb: Skb) -> Result<(), SourceCounter> {
     skb.set_token(token);
     cloned.map_err(|_| SourceCounter::FailedClone)?;
     maps::count_mapping(index, MappingCounter::Cloned, 1);
-    Ok(())
+    Ok(SourceCounter::Cloned)
 }
 
 /// Whether the packet can be copied at all.

@@ -14,10 +14,13 @@ impl Hook for Ingress {
 
     #[inline(always)]
     fn label(counter: u32) -> Option<[u8; LABEL]> {
-        const OTHERS: [u32; 3] = [
+        const OTHERS: [u32; 5] = [
             SourceCounter::SkippedPort as u32,
             SourceCounter::SkippedProtocol as u32,
             SourceCounter::SkippedNotIp as u32,
+            // Or those that are wanted would be left out.
+            SourceCounter::SkippedClient as u32,
+            SourceCounter::SkippedSample as u32,
         ];
         if OTHERS.contains(&counter) {
             return None;

@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod choose;
 mod egress;
 mod ingress;
 mod lines;

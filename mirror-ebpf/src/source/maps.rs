@@ -2,10 +2,11 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{Array, PerCpuArray},
+    maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
 use mirror_common::abi::{
-    Address, MAX_FAN_OUT, MAX_MAPPINGS, Mapping, MappingCounter, Meta, PortSlot, SourceCounter,
+    Address, Choice, ClientKey, MAX_FAN_OUT, MAX_MAPPINGS, MAX_PREFIXES, Mapping, MappingCounter,
+    Meta, PortSlot, SourceCounter,
 };
 use mirror_ebpf::{counters::Counters, debug};
 
@@ -16,6 +17,14 @@ static PORTS: Array<PortSlot> = Array::with_max_entries(1 << 16, 0);
 
 #[map]
 static MAPPINGS: Array<Mapping> = Array::with_max_entries(MAX_MAPPINGS, 0);
+
+/// In a map and not a constant, so that it can change while the programs run.
+#[map]
+static CHOICE: Array<Choice> = Array::with_max_entries(1, 0);
+
+/// Prefixes of clients' addresses. Room for those that come before those that go are gone.
+#[map]
+static CLIENTS: LpmTrie<ClientKey, u32> = LpmTrie::with_max_entries(2 * MAX_PREFIXES, 0);
 
 #[map]
 static COUNTERS: PerCpuArray<[u64; SourceCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
@@ -64,6 +73,30 @@ pub fn count_sent(index: u32, segments: u64, bytes: u64) {
         counters.add(MappingCounter::SentSegments as usize, segments);
         counters.add(MappingCounter::SentBytes as usize, bytes);
     }
+}
+
+/// Adds copies that would have left, in so many segments and bytes, to this CPU's counters of mapping
+/// `index`.
+#[inline(always)]
+pub fn count_dry_run(index: u32, copies: u64, segments: u64, bytes: u64) {
+    if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
+        counters.add(MappingCounter::DryRun as usize, copies);
+        counters.add(MappingCounter::DryRunSegments as usize, segments);
+        counters.add(MappingCounter::DryRunBytes as usize, bytes);
+    }
+}
+
+/// What is mirrored, and until when.
+#[inline(always)]
+pub fn choice() -> Option<&'static Choice> {
+    CHOICE.get(0)
+}
+
+/// What the longest prefix says that covers this client.
+#[inline(always)]
+pub fn client(family: u8, addr: &Address) -> Option<u32> {
+    let key = Key::new(ClientKey::BITS, ClientKey { family: u32::from(family), addr: *addr });
+    CLIENTS.get(key).copied()
 }
 
 /// The mappings of a local port, `None` where it has none.

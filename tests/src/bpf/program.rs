@@ -1,6 +1,9 @@
 //! Programs: loaded or found, and attached.
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::{
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::PathBuf,
+};
 
 use super::{
     Assembler,
@@ -72,7 +75,16 @@ impl Program {
     /// pin is called after.
     pub fn attached(host: &Host, role: &str, hook: &str) -> Self {
         let directory = host.bpffs().join("mirror-agent/eth0").join(role);
-        let link = pinned(&directory.join(format!("link_{hook}")));
+        let (link, filter) = (format!("link_{hook}"), format!("filter_{hook}__"));
+        let pins = std::fs::read_dir(&directory).expect("something is attached").flatten();
+        let is_filter = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&filter))
+        };
+        // Before Linux 6.6 there are no links: the program itself is pinned.
+        if let Some(path) = pins.map(|entry| entry.path()).find(is_filter) {
+            return Self(pinned(&path));
+        }
+        let link = pinned(&directory.join(link));
         // `struct bpf_link_info`: type, id, program's id.
         let mut info = [0u32; 3];
         let mut attributes = Attributes::default();

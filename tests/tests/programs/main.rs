@@ -32,6 +32,7 @@
 //! | `target/tcp_copy.rs` (`find`), `target/evict.rs` | a flow that another CPU ended meanwhile | `discarded_table_full` |
 
 mod adoption;
+mod chosen;
 mod connection;
 mod connections;
 mod errors;

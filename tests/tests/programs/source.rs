@@ -17,6 +17,7 @@ use mirror_tests::{
 };
 
 use crate::{
+    chosen,
     place::{Place, target, v4, v6},
     redundant, source_egress, source_ingress, source_lies,
     table::{Table, assert_reached},
@@ -138,6 +139,7 @@ fn source() {
     let mut moved =
         source.fill(&[source_ingress::rows, source_lies::rows, source_egress::rows, refused]);
     moved.extend(Source::new("--redundancy 3").fill(&[redundant::rows]));
+    moved.extend(chosen::fill());
     let moved: BTreeSet<String> = moved
         .into_iter()
         .map(|name| match name.split_once(':') {

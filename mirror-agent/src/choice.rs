@@ -1,0 +1,156 @@
+//! What a source mirrors of that which its maps take: clients, a sample, until when, or nothing but counts.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use mirror_common::{
+    abi::Choice,
+    choose::{in_sample, takes_client},
+};
+
+use crate::{
+    clients::Clients,
+    mapping::{MapSpec, address},
+    object,
+    pins::Attachment,
+    sample::Sample,
+    time,
+};
+
+/// The kernel's two tables of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    choice: Choice,
+    /// Prefixes of clients' addresses.
+    pub clients: Clients,
+}
+
+impl Chosen {
+    /// From what was typed, for an attachment that had `old`: whoever was in its sample stays there.
+    ///
+    /// # Errors
+    ///
+    /// Where the end is too far away for the kernel's clock.
+    pub fn new(
+        clients: Clients,
+        sample: Sample,
+        ends_in: Option<Duration>,
+        dry_run: bool,
+        old: Option<&Self>,
+    ) -> Result<Self> {
+        let choice = Choice {
+            end: ends_in.map(time::from_now).transpose()?.unwrap_or(0),
+            // Made of random keys, which is all that is wanted of it.
+            seed: old.map_or_else(|| RandomState::new().hash_one(()), |old| old.choice.seed),
+            sample: sample.0,
+            by_client: u32::from(!clients.is_empty()),
+            other_clients: u32::from(clients.included().is_empty()),
+            dry_run: u32::from(dry_run),
+        };
+        Ok(Self { choice, clients })
+    }
+
+    /// What the kernel has.
+    pub fn read(attachment: &Attachment) -> Result<Self> {
+        let choice = object::get(&object::array(attachment, "CHOICE")?, 0);
+        Ok(Self {
+            choice: choice.context("cannot read CHOICE")?,
+            clients: Clients::read(attachment)?,
+        })
+    }
+
+    /// Makes it what the kernel has. Meanwhile nobody is refused who is wanted before and afterwards, unless
+    /// by a prefix that changes sides.
+    pub fn write(&self, attachment: &Attachment) -> Result<()> {
+        self.clients.insert(attachment)?;
+        object::array(attachment, "CHOICE")?
+            .set(0, self.choice, 0)
+            .context("cannot write CHOICE")?;
+        self.clients.remove_others(attachment)
+    }
+
+    /// The share of connections.
+    pub fn sample(&self) -> Sample {
+        Sample(self.choice.sample)
+    }
+
+    /// Whether all is counted and nothing sent.
+    pub fn dry_run(&self) -> bool {
+        self.choice.dry_run != 0
+    }
+
+    /// When it is over, in ns since boot; `None` if it has no end.
+    pub fn end(&self) -> Option<u64> {
+        (self.choice.end != 0).then_some(self.choice.end)
+    }
+
+    /// Whether the same connections are mirrored by both, for however long.
+    pub fn mirrors_like(&self, other: &Self) -> bool {
+        let choice = Choice { end: other.choice.end, ..self.choice };
+        choice == other.choice && self.clients == other.clients
+    }
+
+    /// Whether copies of a connection that `map` takes are sent, or were until it was over.
+    pub fn mirrors(&self, map: &MapSpec, client: SocketAddr) -> bool {
+        let choice = &self.choice;
+        let of_client = choice.by_client == 0 || takes_client(choice, self.clients.find(client));
+        choice.dry_run == 0
+            && of_client
+            && in_sample(choice, &address(client.ip()), client.port(), map.local_port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(included: &[&str], excluded: &[&str], sample: &str, dry_run: bool) -> Chosen {
+        let parse =
+            |all: &[&str]| -> Vec<_> { all.iter().map(|one| one.parse().unwrap()).collect() };
+        let clients = Clients::new(&parse(included), &parse(excluded)).unwrap();
+        Chosen::new(clients, sample.parse().unwrap(), None, dry_run, None).unwrap()
+    }
+
+    fn mirrors(chosen: &Chosen, client: &str) -> bool {
+        chosen.mirrors(&"11211=10.0.0.5:11211".parse().unwrap(), client.parse().unwrap())
+    }
+
+    #[test]
+    fn who_is_not_named_is_wanted_unless_others_are() {
+        let all = chosen(&[], &[], "100%", false);
+        let but = chosen(&[], &["10.1.0.0/16"], "100%", false);
+        let some = chosen(&["10.0.0.0/8"], &["10.1.0.0/16"], "100%", false);
+        for (client, wanted) in [
+            ("10.0.0.1:1", [true, true, true]),
+            ("10.1.0.1:1", [true, false, false]),
+            ("11.0.0.1:1", [true, true, false]),
+            ("[fd00::1]:1", [true, true, false]),
+        ] {
+            assert_eq!([&all, &but, &some].map(|one| mirrors(one, client)), wanted, "{client}");
+        }
+    }
+
+    #[test]
+    fn a_dry_run_mirrors_nobody() {
+        assert!(!mirrors(&chosen(&[], &[], "100%", true), "10.0.0.1:1"));
+    }
+
+    #[test]
+    fn a_sample_is_kept_by_the_next_choice() {
+        let clients = || (1..5000).map(|port| format!("10.0.0.1:{port}"));
+        let old = chosen(&[], &[], "20%", false);
+        let more = Sample::ALL.0 / 2;
+        let new = Chosen::new(Clients::default(), Sample(more), None, false, Some(&old)).unwrap();
+        let other = chosen(&[], &[], "50%", false);
+        let of = |one: &Chosen| clients().filter(|client| mirrors(one, client)).collect::<Vec<_>>();
+        let (before, after) = (of(&old), of(&new));
+        assert!(before.iter().all(|client| after.contains(client)));
+        assert!((800..1200).contains(&before.len()), "{}", before.len());
+        assert!((2200..2800).contains(&after.len()), "{}", after.len());
+        assert_ne!(after, of(&other), "another attachment's seed");
+    }
+}

@@ -1,0 +1,52 @@
+//! Whether a packet that a map takes is copied, and what is counted of it in a dry run.
+
+use mirror_common::{
+    abi::{Choice, MAX_FAN_OUT, MAX_REDUNDANCY, PortSlot, SourceCounter},
+    choose,
+    packet::Packet,
+    parse::{Headers, TCP},
+};
+use mirror_ebpf::{clock, settings, skb::Skb};
+
+use crate::{egress, maps};
+
+/// What to do with a packet that can be copied: the choice that took it, or why it is not taken.
+#[inline(always)]
+pub fn take(headers: &Headers) -> Result<&'static Choice, SourceCounter> {
+    // Never without, since the array has its one entry.
+    let choice = maps::choice().ok_or(SourceCounter::SkippedOver)?;
+    // Where nothing was chosen, neither clock nor table is asked.
+    if choice.end != 0 && choose::is_over(choice, clock::since_boot()) {
+        return Err(SourceCounter::SkippedOver);
+    }
+    if choice.by_client != 0
+        && !choose::takes_client(choice, maps::client(headers.family, &headers.src))
+    {
+        return Err(SourceCounter::SkippedClient);
+    }
+    let (client_port, local_port) = (headers.src_port_number(), headers.dst_port_number());
+    if !choose::in_sample(choice, &headers.src, client_port, local_port) {
+        return Err(SourceCounter::SkippedSample);
+    }
+    Ok(choice)
+}
+
+/// Counts the copies that the mappings of `slot` ask for, as they would have left.
+#[inline(always)]
+pub fn count_only(skb: Skb, headers: &Headers, slot: &PortSlot) {
+    let segments = egress::segments(skb, headers);
+    // Copies lose their VLAN tags, and what follows the IP packet stays.
+    let bytes = u64::from(skb.length().saturating_sub(headers.l3));
+    let times =
+        if headers.protocol == TCP { settings::redundancy().min(MAX_REDUNDANCY) } else { 1 };
+    let times = u64::from(times);
+    for position in 0..MAX_FAN_OUT {
+        if position >= slot.len as usize {
+            break;
+        }
+        let index = u32::from(slot.mapping[position]);
+        if maps::mapping(index).is_some_and(|map| map.matches(headers.family, &headers.dst)) {
+            maps::count_dry_run(index, times, times * segments, times * bytes);
+        }
+    }
+}
