@@ -91,6 +91,20 @@ impl Host {
         Running(child)
     }
 
+    /// Starts an agent that shows counters until it is ended.
+    pub fn agent_tail(&self) -> Running {
+        let child = self
+            .command(binary())
+            .arg("--bpffs")
+            .arg(self.bpffs())
+            .args(["stats", "--follow"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the agent can be started");
+        Running(child)
+    }
+
     /// Waits until an agent that stays has attached, so that `status` shows this.
     pub fn wait_for_status(&self, part: &str) {
         wait::until("the agent to attach", || self.agent_ok("status").contains(part).then_some(()));

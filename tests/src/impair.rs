@@ -91,6 +91,11 @@ impl Impairment {
         self.dice = None;
     }
 
+    /// Takes the way round away, with what is still on it, so that another bad network can begin.
+    pub fn remove(self, mirror: &Mirror) {
+        mirror.lab.switch().ip(&["link", "del", "round0"]);
+    }
+
     /// What was done to copies up to now.
     pub fn done(&self) -> Done {
         let count = |index: i32| self.counts.read(index.cast_unsigned());

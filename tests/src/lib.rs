@@ -21,6 +21,7 @@
 //! | [`craft`] | packets made by hand |
 //! | [`sealed`] | what a copy looks like on the wire |
 //! | [`wire`] | raw frames at an interface |
+//! | [`memory`] | what processes and maps take |
 //! | [`wait`] | waiting for what has to come, with a deadline |
 //!
 //! The lab panics where it cannot go on: a test without its lab has no other way to fail.
@@ -37,6 +38,7 @@ pub mod host;
 pub mod impair;
 pub mod lab;
 pub mod memcached;
+pub mod memory;
 pub mod mirror;
 pub mod ports;
 pub mod random;

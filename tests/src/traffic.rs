@@ -91,6 +91,12 @@ impl Client {
         self.set(key, &value);
     }
 
+    /// Stores a value of so many bytes under this key, and waits for the reply.
+    pub fn store_large(&mut self, key: &str, length: usize) {
+        let value = self.history.write(&self.name, key, length, Fill::Noise);
+        self.set(key, &value);
+    }
+
     /// Decides what to write next.
     fn write(&mut self) -> (String, Value) {
         let number = self.random.below(KEYS);

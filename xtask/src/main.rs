@@ -12,6 +12,7 @@ mod kernels;
 mod lint;
 mod process;
 mod simulate;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Task {
     Demo(demo::Options),
     /// Measure what mirroring costs, in a lab of its own; as root
     Bench(bench::Options),
+    /// Everything at once for as long as is wanted, with troubles of every kind, and a report; as root
+    Soak(soak::Options),
     /// Run end-to-end tests on other kernels, in emulated machines: takes minutes; as root
     Kernels(kernels::Options),
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Task::Ci(options) => ci::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Kernels(options) => kernels::run(&options),
     };
     match result {

@@ -91,7 +91,7 @@ impl Map {
         (info[2] as usize, info[3] as usize)
     }
 
-    pub(super) fn as_raw_fd(&self) -> RawFd {
+    pub(crate) fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
 
