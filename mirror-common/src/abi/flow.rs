@@ -172,8 +172,8 @@ impl Flow {
 pub struct Finished {
     /// Sequence number at which the client's stream ended.
     pub end: u32,
-    /// Padding, zero.
-    pub pad: u32,
+    /// Up to where memcached was given it.
+    pub given: u32,
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40);

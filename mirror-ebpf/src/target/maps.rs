@@ -213,10 +213,10 @@ unsafe extern "C" fn visit(
     i64::from(search.left == 0)
 }
 
-/// Ends a flow: its stragglers are those before `end`.
+/// Ends a flow, which memcached was `given` up to there: its stragglers are those before `end`.
 #[inline(always)]
-pub fn finish(key: &FlowKey, end: u32) {
-    let _ = FINISHED.insert(key, Finished { end, pad: 0 }, u64::from(BPF_ANY));
+pub fn finish(key: &FlowKey, end: u32, given: u32) {
+    let _ = FINISHED.insert(key, Finished { end, given }, u64::from(BPF_ANY));
     forget(key);
 }
 

@@ -88,10 +88,6 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
         return Ok(flow);
     }
     if !opens {
-        // Its flow ended while it waited, without having had it.
-        if pass == Pass::Held {
-            return Err(TargetCounter::DiscardedStale);
-        }
         if seg.length == 0 {
             return Err(if seg.flags & (tcp::RST | tcp::FIN) != 0 {
                 TargetCounter::DiscardedNoFlow
@@ -100,7 +96,15 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
             });
         }
         let end = seg.seq.wrapping_add(seg.length);
-        if maps::finished(key).is_some_and(|finished| late(end, finished.end)) {
+        let finished = maps::finished(key);
+        if pass == Pass::Held {
+            // Its flow ended while it waited, maybe without having had it.
+            return Err(match finished {
+                Some(finished) if late(end, finished.given) => TargetCounter::DiscardedFinished,
+                _ => TargetCounter::DiscardedStale,
+            });
+        }
+        if finished.is_some_and(|finished| late(end, finished.end)) {
             return Err(TargetCounter::DiscardedFinished);
         }
     }
@@ -140,11 +144,12 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
         }
         Action::Deliver => apply(skb, segment::deliver(skb, headers, plain, number), segments),
         Action::DeliverLast => {
-            maps::finish(key, seg.seq.wrapping_add(seg.length).wrapping_add(1));
+            let end = seg.seq.wrapping_add(seg.length).wrapping_add(1);
+            maps::finish(key, end, end);
             apply(skb, segment::deliver(skb, headers, plain, number), segments)
         }
         Action::Abort => {
-            maps::finish(key, seg.seq.wrapping_add(seg.length));
+            maps::finish(key, seg.seq.wrapping_add(seg.length), flow.copy.next_seq);
             maps::count(TargetCounter::Reset);
             apply(skb, segment::into_rst(skb, headers, plain, number), segments)
         }
@@ -168,7 +173,7 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
         }
         Action::Discard => discard(counter_of(verdict.reason), segments),
         Action::Forget => {
-            maps::finish(key, seg.seq.wrapping_add(seg.length));
+            maps::finish(key, seg.seq.wrapping_add(seg.length), flow.copy.next_seq);
             discard(counter_of(verdict.reason), segments)
         }
     }

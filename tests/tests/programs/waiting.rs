@@ -35,6 +35,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
         for_what_is_missing(&it(), table);
         used_again(&it(), table);
         ended(&it(), table);
+        behind_the_end(&it(), table);
         let pass = |time| flows::age(&target.place.host, time);
         sent_again(&it(), table, pass);
         not_taken(&it(), table, pass);
@@ -119,6 +120,25 @@ fn ended(it: &Connection<'_>, table: &mut Table<'_>) {
     let refusal = it.reply(RST | ACK, 0, 1, b"");
     it.swallowed(table, "a refusal", &refusal, "closed reply_dropped_reset");
     it.returned(table, "too late", (&request, mark), &Fate::Dropped, "discarded_stale");
+}
+
+/// What waits behind the last has nothing that memcached did not have.
+fn behind_the_end(it: &Connection<'_>, table: &mut Table<'_>) {
+    it.opens(table);
+    let (request, reset) = (it.data(1, REQUEST), it.sent(RST, 15, b""));
+    let mark = it.held(table, "a request", &request);
+    it.held(table, "the request again", &request);
+    it.held(table, "the client's reset", &reset);
+    it.held(table, "its reset again", &reset);
+    it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    let fate = Connection::as_delivered(&request, 1);
+    it.returned(table, "the request", (&request, mark), &fate, "applied");
+    let fate = Connection::as_delivered(&reset, 1);
+    it.returned(table, "the reset", (&reset, mark), &fate, "applied");
+    it.reflected(table, "the server's FIN", &it.reply(ACK | FIN, 1, 16, b""), 2, "closed");
+    let (dropped, done) = (&Fate::Dropped, "discarded_finished");
+    it.returned(table, "the request again", (&request, mark), dropped, done);
+    it.returned(table, "the reset again", (&reset, mark), dropped, "discarded_no_flow");
 }
 
 /// What the stack may have dropped is given to it once more when the client sends it again.
