@@ -122,6 +122,15 @@ pub struct Drop {
     #[arg(long, value_name = "COUNT", default_value_t = 1 << 18, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     pub flows: u32,
 
+    /// Do not let memcached have `flush_all`: it keeps items that the old one dropped
+    #[arg(long)]
+    pub no_flush: bool,
+
+    /// Let memcached have what changes a server and not its items, too: `shutdown`, `verbosity`,
+    /// `cache_memlimit`, `slabs`, `lru`, `lru_crawler`, `watch`, `stats reset` and the like
+    #[arg(long)]
+    pub all_commands: bool,
+
     /// Options that `attach` and `drop` share
     #[command(flatten)]
     pub common: Common,

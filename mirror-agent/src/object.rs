@@ -37,6 +37,8 @@ pub struct Settings {
     pub redundancy: u32,
     /// Whether only some may feed copies, for the target.
     pub feeders_limited: bool,
+    /// Commands that are withheld, as `mirror_common::command` numbers them, for the target.
+    pub withheld: u32,
     /// Whether to log packets.
     pub debug_packets: bool,
 }
@@ -56,7 +58,8 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 .map_max_entries("FLOWS", settings.flows)
                 .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
                 .override_global("IFINDEX", &settings.ifindex, true)
-                .override_global("FEEDERS_LIMITED", &feeders_limited, true);
+                .override_global("FEEDERS_LIMITED", &feeders_limited, true)
+                .override_global("WITHHELD", &settings.withheld, true);
             let maps = &[
                 "PORTS",
                 "FLOWS",

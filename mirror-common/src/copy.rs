@@ -62,6 +62,8 @@ pub struct Segment {
     pub length: u32,
     /// How many segments on the wire it stands for (GSO).
     pub segments: u32,
+    /// Whether it looks like a command that memcached is not to be given.
+    pub withheld: bool,
     /// What the payload begins like. Need not be known unless [`wants_evidence`].
     pub start: Start,
     /// Whether the payload ends in CR LF. The same.
@@ -116,6 +118,8 @@ pub enum Discard {
     NoFlow,
     /// Waited for too long.
     HoldExpired,
+    /// A command that is withheld.
+    Command,
 }
 
 /// What to do with a copy.
@@ -171,7 +175,9 @@ pub fn wants_evidence(copy: &CopySide, segment: &Segment, pass: Pass) -> bool {
     // A segment that waited, or is another connection's, may be the first that is watched.
     copy.state == CopySide::STATE_WATCH
         || copy.state == CopySide::STATE_OPEN
-            && (pass == Pass::Held && copy.gap_at != 0 || far_back(segment.end(), copy.next_seq))
+            && (segment.withheld
+                || pass == Pass::Held && copy.gap_at != 0
+                || far_back(segment.end(), copy.next_seq))
 }
 
 /// Whether a segment that ends at `end` lies so far before `next_seq` that it is another connection's.
@@ -256,15 +262,16 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     if pass == Pass::Held && waits_its_turn(flow, segment, now) {
         return hold(flow, now);
     }
-    if boundary(&flow.copy, segment) {
+    if !segment.withheld && boundary(&flow.copy, segment) {
         if leftover {
             return reset_first(flow, pass, now);
         }
         begin(flow, segment.seq.wrapping_sub(1), now);
         return Verdict::of(Action::Adopt, 0);
     }
+    let reason = if segment.withheld { Discard::Command } else { Discard::Unproven };
     if segment.has(FIN) {
-        return end_now(flow, Discard::Unproven, now);
+        return end_now(flow, reason, now);
     }
     let copy = &mut flow.copy;
     let first = !copy.has(CopySide::BIT_WATCHED);
@@ -272,7 +279,7 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         let advanced = first || may_advance(copy, segment, copy.watch_end);
         note(copy, segment, advanced);
     }
-    Verdict::discard(Discard::Unproven)
+    Verdict::discard(reason)
 }
 
 /// Whether `segment`, which came back, lies behind one that may be in the hold device still: nothing comes
@@ -362,7 +369,7 @@ fn note(copy: &mut CopySide, segment: &Segment, advanced: bool) {
         (copy.hints, copy.doubts) = (0, DOUBTS / 2 + 1);
         copy.walk = segment.walk;
         // The rest of a request needs no reply to what was before.
-        if !advanced || segment.start == Start::None {
+        if !advanced || segment.start == Start::None && !segment.withheld {
             copy.walk.lose();
         }
     }
@@ -473,6 +480,10 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
             see_gap(&mut flow.copy, segment.seq, held, now);
         }
         return hold_or_break(flow, segment, pass, now);
+    }
+    if segment.withheld {
+        // It may be part of a value: the stream cannot go on behind it.
+        return give_up(flow, segment, Discard::Command, now);
     }
     if after(end, flow.reply.edge) {
         // What follows waits for the window, too: nothing is missing.

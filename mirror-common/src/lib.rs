@@ -22,6 +22,7 @@
 pub mod abi;
 pub mod checksum;
 pub mod choose;
+pub mod command;
 pub mod copy;
 pub mod memcache;
 pub mod packet;

@@ -89,8 +89,9 @@ fn is_text(bytes: &[u8; LOOK]) -> bool {
     bytes[key_at] > b' ' && bytes[key_at] != 0x7f
 }
 
+/// Whether the first eight bytes, the first of all in the lowest, begin with `command`.
 #[inline(always)]
-fn begins<const N: usize>(head: u64, command: &[u8; N]) -> bool {
+pub(crate) fn begins<const N: usize>(head: u64, command: &[u8; N]) -> bool {
     let (mut want, mut mask) = (0, 0);
     let mut at = 0;
     while at < N {

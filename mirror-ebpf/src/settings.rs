@@ -21,6 +21,7 @@ setting!(IFINDEX, ifindex, 0, "The interface that the programs are attached to."
 setting!(HOLD_IFINDEX, hold_ifindex, 0, "The hold device that copies wait in; 0 for none.");
 setting!(REDUNDANCY, redundancy, 1, "How often each TCP copy is sent.");
 setting!(FEEDERS_LIMITED, feeders_limited, 0, "Whether only some may feed copies; 0 for all.");
+setting!(WITHHELD, withheld, 0, "What is withheld, as `mirror_common::command` numbers it.");
 setting!(DEBUG_PACKETS, debug_packets, 0, "Whether to log packets; 0 for off.");
 
 /// The seal's magic.

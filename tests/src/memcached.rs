@@ -87,6 +87,18 @@ impl Memcached {
             .unwrap_or_else(|| panic!("memcached has no number {name}"))
     }
 
+    /// How many clients are connected to it from other hosts. Its own `curr_connections` counts, for a while,
+    /// those of a moment ago from inside.
+    pub fn clients(&self, host: &Host) -> u64 {
+        let here = format!("sport = :{}", self.port);
+        let connected = ["established", "close-wait"].map(|state| {
+            let sockets = host.output("ss", &["-Htn", "state", state, &here]);
+            let inside = |line: &&str| line.contains(" 127.0.0.1:") || line.contains(" [::1]:");
+            sockets.lines().filter(|line| !inside(line)).count() as u64
+        });
+        connected.iter().sum()
+    }
+
     /// Sends a signal, like SIGSTOP.
     pub fn signal(&self, signal: Signal) {
         self.child.signal(signal);

@@ -92,7 +92,7 @@ fn only_chosen_clients_are_mirrored() {
     assert_eq!(have, keys(["client-v4", "other-v6"]));
 
     // Who is wanted no more is told so, and who is wanted now is joined.
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connections = || mirror.new_server.clients(&mirror.new);
     let before = connections();
     mirror.attach(&format!("--exclude-client {}", mirror.client.v4()));
     wait::until("one connection to end", || (connections() + 1 == before).then_some(()));
@@ -199,7 +199,7 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
     let left = choice(&mirror.old)["seconds_left"].as_u64().expect("it ends");
     assert!((1..=3600).contains(&left), "{left}");
     assert!(mirror.old.agent_ok("status").contains(" more"));
-    let idle = mirror.new_server.stat(&mirror.new, "curr_connections");
+    let idle = mirror.new_server.clients(&mirror.new);
 
     // The agent is gone when this returns.
     mirror.attach("--for 3s");
@@ -240,7 +240,7 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
     // Over or not, whom it mirrored is told when it goes.
     mirror.old.agent_ok("detach eth0");
     wait::until("the mirrored connection to end", || {
-        (mirror.new_server.stat(&mirror.new, "curr_connections") == idle).then_some(())
+        (mirror.new_server.clients(&mirror.new) == idle).then_some(())
     });
 }
 
@@ -311,7 +311,7 @@ fn a_dry_run_counts_and_sends_nothing() {
     assert!(items.keys().eq(["wet"]), "and nothing else: {items:?}");
 
     // What was mirrored is told that it is no more.
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connections = || mirror.new_server.clients(&mirror.new);
     let idle = connections();
     let mut mirrored = mirror.connect();
     mirrored.set("mirrored", b"1");

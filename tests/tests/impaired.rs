@@ -152,7 +152,7 @@ fn row(name: &str, (share, count): (f64, usize), rates: Rates, redundancy: u64, 
     let recovered = recover(&mirror, &mut clients);
     let complete: &[&str] = if heals { &["old-", "new-"] } else { &[] };
     let [keys, same, older] = compare(&mirror, &clients, complete);
-    let open = |server: &Memcached, host| server.stat(host, "curr_connections").cast_signed();
+    let open = |server: &Memcached, host| server.clients(host).cast_signed();
     let left = open(&mirror.new_server, &mirror.new) - open(&mirror.old_server, &mirror.old);
     println!(
         "{name} {} %: applied {} of sets, {} of gets; keys {} the same, {} older; of {} copies {} lost, \

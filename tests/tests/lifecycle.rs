@@ -103,10 +103,10 @@ fn detach_ends_mirrored_connections_and_no_packet_reaches_a_client() {
         client.set("key", b"value");
     }
     mirror.settled();
-    let connected = mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connected = mirror.new_server.clients(&mirror.new);
     mirror.new.agent_ok("detach eth0");
     wait::until("memcached to lose its mirrored connections", || {
-        let now = mirror.new_server.stat(&mirror.new, "curr_connections");
+        let now = mirror.new_server.clients(&mirror.new);
         (now + 10 <= connected).then_some(())
     });
     // Copies still arrive, sealed, at a host that does not know them.
@@ -123,8 +123,8 @@ fn detach_ends_mirrored_connections_and_no_packet_reaches_a_client() {
 #[test]
 fn when_copies_end_the_target_ends_its_connections() {
     let mirror = Mirror::idle();
-    let idle = mirror.new_server.stat(&mirror.new, "curr_connections");
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections") - idle;
+    let idle = mirror.new_server.clients(&mirror.new);
+    let connections = || mirror.new_server.clients(&mirror.new) - idle;
     mirror.start();
     let leaks = mirror.watch_leaks();
     let mut v4: Vec<_> = (0..10).map(|_| mirror.connect()).collect();
@@ -192,10 +192,10 @@ fn maps_and_ports_change_in_place() {
     assert_eq!(mirror.new_server.inside(&mirror.new).get("to-other"), None);
 
     // A port that is served no more has no mirrored connections left.
-    let before = other_server.stat(&other, "curr_connections");
+    let before = other_server.clients(&other);
     other.agent_ok("drop eth0 --port 11999");
     wait::until("the retired port's connections to end", || {
-        (other_server.stat(&other, "curr_connections") < before).then_some(())
+        (other_server.clients(&other) < before).then_some(())
     });
     client.set("too-late", b"1");
     let target = other.settled("target");

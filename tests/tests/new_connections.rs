@@ -150,16 +150,16 @@ fn connections_that_say_nothing_are_open_on_both_servers() {
     const MANY: u64 = 1500;
     let mirror = Mirror::running();
     let wire = mirror.watch_new();
-    let idle = mirror.new_server.stat(&mirror.new, "curr_connections");
+    let idle = mirror.new_server.clients(&mirror.new);
     let clients: Vec<_> = (0..MANY).map(|_| mirror.connect()).collect();
     for (server, host) in [(&mirror.old_server, &mirror.old), (&mirror.new_server, &mirror.new)] {
         wait::until("every connection to be accepted", || {
-            (server.stat(host, "curr_connections") == idle + MANY).then_some(())
+            (server.clients(host) == idle + MANY).then_some(())
         });
     }
     drop(clients);
     wait::until("every connection to end", || {
-        (mirror.new_server.stat(&mirror.new, "curr_connections") == idle).then_some(())
+        (mirror.new_server.clients(&mirror.new) == idle).then_some(())
     });
     mirror.assert_all_applied(wire);
 }
@@ -168,8 +168,8 @@ fn connections_that_say_nothing_are_open_on_both_servers() {
 fn connections_end_as_their_client_ends_them() {
     let mirror = Mirror::running();
     let wire = mirror.watch_new();
-    let idle = mirror.new_server.stat(&mirror.new, "curr_connections");
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let idle = mirror.new_server.clients(&mirror.new);
+    let connections = || mirror.new_server.clients(&mirror.new);
 
     let mut quits = mirror.connect();
     quits.set("by-quit", b"1");
@@ -189,7 +189,7 @@ fn connections_end_as_their_client_ends_them() {
 
     let mut reset = mirror.connect();
     reset.set("by-reset", b"1");
-    assert_eq!(mirror.old_server.stat(&mirror.old, "curr_connections"), idle + 1);
+    assert_eq!(mirror.old_server.clients(&mirror.old), idle + 1);
     wait::until("the new server to have the same connection", || {
         (connections() == idle + 1).then_some(())
     });

@@ -43,7 +43,7 @@ fn clients_may_speak_any_dialect() {
 fn what_is_cut_off_in_the_middle_of_a_value_is_never_applied() {
     let mirror = Mirror::running();
     let wire = mirror.watch_new();
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connections = || mirror.new_server.clients(&mirror.new);
     let idle = connections();
     for (key, by_reset) in [("by-reset", true), ("by-fin", false)] {
         let mut client = mirror.connect();
@@ -92,7 +92,7 @@ fn a_client_that_probes_productions_closed_window_loses_nothing() {
 fn both_sides_may_close_at_once() {
     let mirror = Mirror::running();
     let wire = mirror.watch_new();
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connections = || mirror.new_server.clients(&mirror.new);
     let idle = connections();
     for i in 0..50 {
         let mut client = mirror.connect();
@@ -209,7 +209,7 @@ fn strange_clients_are_mirrored_like_any_other() {
 fn what_ends_a_connection_waits_for_what_the_new_server_has_yet_to_read() {
     let mirror = Mirror::running();
     let wire = mirror.watch_new();
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connections = || mirror.new_server.clients(&mirror.new);
     let idle = connections();
     mirror.new_server.signal(Signal::SIGSTOP);
     let keys = |name: &'static str| (0..50).map(move |i| format!("{name}{i}"));

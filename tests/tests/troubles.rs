@@ -165,7 +165,7 @@ fn in_a_full_flow_table_the_idle_make_room() {
     mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --flows {ROOM}"));
     mirror.attach("");
     let leaks = mirror.watch_leaks();
-    let connections = || mirror.new_server.stat(&mirror.new, "curr_connections");
+    let connections = || mirror.new_server.clients(&mirror.new);
     let idle = connections();
 
     let open = |address| Connection::open(&mirror.client, address, PORT);

@@ -48,6 +48,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
             flows: 0,
             redundancy: arguments.redundancy,
             feeders_limited: false,
+            withheld: 0,
             debug_packets: arguments.common.debug_packets,
         },
         kind: arguments.common.hook.resolve()?,

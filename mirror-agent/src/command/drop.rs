@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use aya::programs::TcAttachType;
-use mirror_common::abi::served;
+use mirror_common::{abi::served, command};
 
 use super::foreground;
 use crate::{
@@ -47,6 +47,12 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     Ok(())
 }
 
+/// The commands that memcached is not to be given.
+fn withheld(arguments: &cli::Drop) -> u32 {
+    let administration = if arguments.all_commands { 0 } else { command::ADMINISTRATION };
+    administration | if arguments.no_flush { command::FLUSH } else { 0 }
+}
+
 async fn install(
     network: &Network,
     attachment: &Attachment,
@@ -63,6 +69,7 @@ async fn install(
         flows: arguments.flows,
         redundancy: 1,
         feeders_limited: !arguments.from.is_empty(),
+        withheld: withheld(arguments),
         debug_packets: arguments.common.debug_packets,
     };
     let mut ebpf = object::load(attachment, &settings)?;

@@ -133,6 +133,8 @@ counters! {
         DiscardedDuplicate = "discarded_duplicate",
         /// Of a flow that ended.
         DiscardedFinished = "discarded_finished",
+        /// A command that changes a server and not its items: meant for the old host.
+        DiscardedCommand = "discarded_command",
         /// Of a 4-tuple on which a real client talks to this host.
         DiscardedRealClient = "discarded_real_client",
         /// A reset or FIN of a connection that the target never opened.

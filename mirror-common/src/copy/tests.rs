@@ -19,6 +19,7 @@ fn segment(seq: u32, length: u32, flags: u8) -> Segment {
         flags,
         length,
         segments: 1,
+        withheld: false,
         start: Start::None,
         crlf: false,
         walk: Walk::default(),
@@ -696,6 +697,45 @@ mod mending {
         assert_eq!(again(&mut flow, &next, LATER), Action::Adopt);
         answer(&mut flow);
         assert_eq!(again(&mut flow, &next, LATER), Action::Deliver);
+    }
+
+    /// A command that is withheld from an open connection, and the requests around it.
+    #[test]
+    fn behind_a_command_that_is_withheld_the_next_request_is_a_boundary() {
+        let mut flow = opened();
+        let before = Segment { ack: 50, ..data(1001, 14) };
+        assert_eq!(wire(&mut flow, &before, 0), Action::Deliver);
+        let command = Segment {
+            withheld: true,
+            crlf: true,
+            walk: Walk::BOUNDARY.along(b"verbosity 1\r\n"),
+            ..Segment { ack: 60, ..data(1015, 13) }
+        };
+        assert!(wants_evidence(&flow.copy, &command, Pass::First));
+        assert_eq!(first(&mut flow, &command, 0), Verdict::discard(Discard::Command));
+        let next = request(1028, 64);
+        assert_eq!(first(&mut flow, &next, 0), Verdict::of(Action::ResetFirst, 1015));
+        assert_eq!(again(&mut flow, &next, 0), Action::Adopt);
+    }
+
+    /// It came without a reply to what was before: it is the rest of a request.
+    #[test]
+    fn behind_what_only_looks_like_a_command_there_is_no_boundary() {
+        let mut flow = opened();
+        assert_eq!(wire(&mut flow, &Segment { ack: 60, ..data(1001, 16) }, 0), Action::Deliver);
+        let value = Segment { ack: 60, ..data(1017, 11) };
+        let value = Segment { withheld: true, crlf: true, walk: Walk::BOUNDARY, ..value };
+        assert_eq!(first(&mut flow, &value, 0), Verdict::discard(Discard::Command));
+        assert_eq!(wire(&mut flow, &request(1028, 64), 0), Action::Discard);
+    }
+
+    #[test]
+    fn no_connection_is_joined_at_a_command_that_is_withheld() {
+        let mut flow = watched();
+        let at = flow.copy.watch_end;
+        let command = Segment { withheld: true, ..request(at, flow.copy.watch_ack + 20) };
+        assert_eq!(first(&mut flow, &command, 0), Verdict::discard(Discard::Command));
+        assert!(flow.copy.state == CopySide::STATE_WATCH && !has_socket(&flow));
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod target;
 
 use std::iter::successors;
 
-use mirror_common::tcp::SYN;
+use mirror_common::{command::FLUSH, tcp::SYN};
 use proptest::{collection::vec, option, prelude::*};
 
 use client::{Connection, Ending, Pace, Plan, REST};
@@ -68,6 +68,8 @@ struct Host {
     hold_busy: u64,
     /// Every so many copies the hold device drops one; 0 for none.
     hold_drops: usize,
+    /// Commands that memcached is not given.
+    withheld: u32,
 }
 
 /// Runs `plans`, one after the other on the same 4-tuple, and returns the target at the end.
@@ -240,6 +242,31 @@ property!(
 );
 
 property!(
+    /// What looks like a command to withhold is not given to memcached, and neither is anything else that
+    /// the client did not ask for. What follows is, once a reply says where.
+    what_is_withheld_breaks_no_more_than_its_own_request,
+    (plan(1..25), option::of(pipelining()), slow_host(), vec(small_request(), 8..12)),
+    |(mut plan, pace, mut host, tail)| {
+        host.withheld = FLUSH;
+        plan.pace = pace.unwrap_or(plan.pace);
+        if plan.pace.behind > 0 {
+            without_mimics(&mut plan);
+        }
+        let mut tail = Plan { requests: tail, ..plan.clone() };
+        without_mimics(&mut tail);
+        add_tail(&mut plan, tail.requests, 250_000);
+        let plans = [plan];
+        let target = simulate(&plans, &Network::default(), &host);
+        let found_out = if plans.iter().any(has_mimics) { 4 } else { 0 };
+        let expected = &all(&plans)[first_of_tail(&plans) + 2 + found_out..];
+        assert!(target.server.executed.ends_with(expected));
+        if !plans.iter().any(has_mimics) {
+            assert_eq!(target.server.executed, all(&plans));
+        }
+    }
+);
+
+property!(
     /// The 4-tuple is used again with numbers from anywhere, and the copy of the SYN that says so is
     /// lost.
     a_later_connection_is_adopted_though_its_syn_is_lost,
@@ -310,12 +337,13 @@ property!(
         plans(),
         option::of(pipelining()),
         bad_network(),
-        (slow_host(), prop_oneof![Just(0usize), 5usize..50]),
+        (slow_host(), prop_oneof![Just(0usize), 5usize..50], prop_oneof![3 => Just(0), 1 => Just(FLUSH)]),
         any::<bool>(),
         vec(small_request(), 8..12),
     ),
-    |(mut plans, pace, network, (mut host, hold_drops), in_haste, tail)| {
+    |(mut plans, pace, network, (mut host, hold_drops, withheld), in_haste, tail)| {
         host.hold_drops = hold_drops;
+        host.withheld = withheld;
         for plan in &mut plans {
             plan.pace = pace.unwrap_or(plan.pace);
             if plan.pace.behind > 0 {
@@ -333,7 +361,7 @@ property!(
         // device keeps what it is given.
         let found_out = if plans.iter().any(has_mimics) { 4 } else { 0 };
         let expected = &all(&plans)[first_of_tail(&plans) + 2 + found_out..];
-        if hold_drops == 0 {
+        if hold_drops == 0 && withheld == 0 {
             assert!(target.server.executed.ends_with(expected));
         }
     }

@@ -4,6 +4,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use mirror_common::{
     abi::{CopySide, Flow, mark::MAX_ARGUMENT},
+    command,
     copy::{self, Action, Pass, Segment},
     memcache::{self, LOOK, Start},
     reply::{self, Reply},
@@ -59,6 +60,8 @@ pub(crate) struct Target {
     bodies: Vec<Option<Event>>,
     now: u64,
     hold_device: HoldDevice,
+    /// What memcached is not to be given.
+    withheld: u32,
     /// When memcached looks next.
     serves_at: Option<u64>,
     pub(crate) counts: Counts,
@@ -77,6 +80,7 @@ impl Target {
             bodies: Vec::new(),
             now: 0,
             hold_device: HoldDevice::new(host),
+            withheld: host.withheld,
             serves_at: None,
             counts: Counts::default(),
             connections,
@@ -148,6 +152,14 @@ impl Target {
         self.flow = None;
     }
 
+    /// `commands::withheld`.
+    fn withholds(&self, payload: &[u8]) -> bool {
+        let mut bytes = [0; command::LOOK];
+        let length = payload.len().min(command::LOOK);
+        bytes[..length].copy_from_slice(&payload[..length]);
+        command::withheld(&bytes, payload.len() as u32) & self.withheld != 0
+    }
+
     /// `tcp_copy::run`.
     fn copy(&mut self, sent: Sent, pass: Pass, epoch: u32) {
         let segments = segments(&sent.payload);
@@ -162,6 +174,7 @@ impl Target {
             flags: sent.flags,
             length: sent.payload.len() as u32,
             segments: segments as u32,
+            withheld: self.withheld != 0 && self.withholds(&sent.payload),
             start: Start::None,
             crlf: false,
             walk: Walk::default(),

@@ -6,6 +6,7 @@
 #![no_std]
 #![no_main]
 
+mod commands;
 mod egress;
 mod evict;
 mod feeders;

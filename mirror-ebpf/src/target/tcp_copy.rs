@@ -18,7 +18,7 @@ use mirror_ebpf::{
 };
 
 use crate::{
-    evict, hold,
+    commands, evict, hold,
     maps::{self, Work},
     segment, walk,
 };
@@ -38,6 +38,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         flags: work.plain.flags(),
         length: work.headers.end - payload_at,
         segments: 0,
+        withheld: false,
         start: Start::None,
         crlf: false,
         walk: Walk::default(),
@@ -57,6 +58,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
         return discard(TargetCounter::DiscardedStale, segments);
     }
+    work.segment.withheld = commands::withheld(skb, payload_at, work.segment.length);
     if copy::wants_evidence(&flow.copy, &work.segment, pass) && work.segment.length > 0 {
         work.segment.walk = copy::walk_from(&flow.copy, &work.segment);
         look(skb, work, payload_at);
@@ -131,7 +133,8 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
     let Work { headers, key, plain, segment: seg, .. } = work;
     let was_open = flow.copy.state == CopySide::STATE_OPEN;
     let verdict = copy::judge(flow, seg, pass, clock::now());
-    if was_open && flow.copy.state == CopySide::STATE_WATCH {
+    let withheld = verdict.action == Action::Discard && verdict.reason == Discard::Command;
+    if was_open && flow.copy.state == CopySide::STATE_WATCH && !withheld {
         maps::count(TargetCounter::Broken);
     }
     let number = verdict.number;
@@ -224,5 +227,6 @@ fn counter_of(reason: Discard) -> TargetCounter {
         Discard::RealClient => TargetCounter::DiscardedRealClient,
         Discard::NoFlow => TargetCounter::DiscardedNoFlow,
         Discard::HoldExpired => TargetCounter::DiscardedHoldExpired,
+        Discard::Command => TargetCounter::DiscardedCommand,
     }
 }

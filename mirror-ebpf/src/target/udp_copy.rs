@@ -8,7 +8,7 @@ use mirror_ebpf::{
     skb::{DROP, NEXT, Skb},
 };
 
-use crate::{feeders, maps};
+use crate::{commands, feeders, maps};
 
 #[inline(always)]
 pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
@@ -30,6 +30,10 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
     maps::count(TargetCounter::Arrived);
     if let Some(reason) = feeders::refusal(skb, service) {
         maps::count(reason);
+        return DROP;
+    }
+    if commands::withheld(skb, headers.l4 + 16, headers.end.saturating_sub(headers.l4 + 16)) {
+        maps::count(TargetCounter::DiscardedCommand);
         return DROP;
     }
     // A reply passes only where a real client asked, and now a mirrored one did.

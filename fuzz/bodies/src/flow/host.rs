@@ -188,7 +188,7 @@ impl Host {
                 self.held.push_back(Waiting { segment, mark: flow.copy.epoch & MAX_ARGUMENT })
             }
             Action::Discard if flow.copy.state == CopySide::STATE_WATCH => {
-                if matches!(verdict.reason, Discard::Unproven | Discard::HoldExpired) {
+                if matches!(verdict.reason, Discard::Unproven | Discard::HoldExpired | Discard::Command) {
                     let Segment { ack, crlf, .. } = segment;
                     self.watched.push(Watched { end: end(&segment), ack, crlf });
                 }
@@ -227,6 +227,7 @@ impl Host {
     fn deliver(&mut self, before: &Flow, segment: &Segment, pass: Pass, ack: u32) {
         if after(end(segment), before.copy.next_seq) {
             assert!(pass != Pass::First || self.waits == 0, "overtook what waits");
+            assert!(!segment.withheld, "not meant for this server");
             self.moved_at = self.now;
         }
         let fin = segment.flags & (FIN | RST) != 0;
@@ -235,6 +236,7 @@ impl Host {
 
     /// A boundary directly follows a segment that was seen, and acknowledges more than it did.
     fn proven(&self, segment: &Segment) {
+        assert!(!segment.withheld, "not meant for this server");
         let proves = |seen: &Watched| {
             seen.end == segment.seq
                 && after(segment.ack, seen.ack)

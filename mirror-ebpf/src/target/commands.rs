@@ -1,0 +1,24 @@
+//! Whether a payload is a command that memcached is not to be given.
+
+use mirror_common::{
+    command::{self, LOOK},
+    packet::Packet,
+};
+use mirror_ebpf::{settings, skb::Skb};
+
+/// Whether the `length` bytes at `at` are such a command, and nothing else.
+#[inline(always)]
+pub fn withheld(skb: Skb, at: u32, length: u32) -> bool {
+    if settings::withheld() == 0 || length > LOOK as u32 {
+        return false;
+    }
+    // Shorter than four bytes is none.
+    let Some(first) = skb.bytes(at) else { return false };
+    command::may_be(first) && is_withheld(skb, at, length)
+}
+
+#[inline(never)]
+fn is_withheld(skb: Skb, at: u32, length: u32) -> bool {
+    let Some(bytes) = skb.beginning::<LOOK>(at, length) else { return false };
+    command::withheld(&bytes, length) & settings::withheld() != 0
+}
