@@ -13,6 +13,7 @@ use mirror_common::{
 };
 
 use crate::{
+    bank::Bank,
     clients::Clients,
     mapping::{MapSpec, address},
     object,
@@ -54,23 +55,49 @@ impl Chosen {
         Ok(Self { choice, clients })
     }
 
-    /// What the kernel has.
+    /// What is in force.
     pub fn read(attachment: &Attachment) -> Result<Self> {
-        let choice = object::get(&object::array(attachment, "CHOICE")?, 0);
+        let bank = Bank::in_force(attachment)?;
+        let choice = object::get(&object::array(attachment, "CHOICE")?, bank.number());
         Ok(Self {
             choice: choice.context("cannot read CHOICE")?,
-            clients: Clients::read(attachment)?,
+            clients: Clients::read(attachment, bank)?,
         })
     }
 
-    /// Makes it what the kernel has. Meanwhile nobody is refused who is wanted before and afterwards, unless
-    /// by a prefix that changes sides.
-    pub fn write(&self, attachment: &Attachment) -> Result<()> {
-        self.clients.insert(attachment)?;
+    /// Makes a bank of the kernel's tables say this.
+    pub fn write(&self, attachment: &Attachment, bank: Bank) -> Result<()> {
+        self.clients.write(attachment, bank)?;
         object::array(attachment, "CHOICE")?
-            .set(0, self.choice, 0)
-            .context("cannot write CHOICE")?;
-        self.clients.remove_others(attachment)
+            .set(bank.number(), self.choice, 0)
+            .context("cannot write CHOICE")
+    }
+
+    /// Changes whose packets are mirrored.
+    pub fn set_clients(&mut self, clients: Clients) {
+        self.choice.by_client = u32::from(!clients.is_empty());
+        self.choice.other_clients = u32::from(clients.included().is_empty());
+        self.clients = clients;
+    }
+
+    /// Changes the share of connections.
+    pub fn set_sample(&mut self, sample: Sample) {
+        self.choice.sample = sample.0;
+    }
+
+    /// Changes when it is over: in so much time, or never.
+    ///
+    /// # Errors
+    ///
+    /// Where that is too far away for the kernel's clock.
+    pub fn set_end(&mut self, ends_in: Option<Duration>) -> Result<()> {
+        self.choice.end = ends_in.map(time::from_now).transpose()?.unwrap_or(0);
+        Ok(())
+    }
+
+    /// Changes whether all is counted and nothing sent.
+    pub fn set_dry_run(&mut self, dry_run: bool) {
+        self.choice.dry_run = dry_run.into();
     }
 
     /// The share of connections.

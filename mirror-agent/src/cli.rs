@@ -39,6 +39,9 @@ pub enum Verb {
     Attach(Attach),
     /// On the new host: serve copies, and drop every reply to them
     Drop(Drop),
+    /// On the old host: change what is copied while it is, from one packet to the next
+    #[command(subcommand)]
+    Map(Map),
     /// Show counters
     Stats(Stats),
     /// Show what is attached where
@@ -176,6 +179,97 @@ impl HookKind {
             Self::Clsact => Ok(Kind::Clsact),
         }
     }
+}
+
+/// `map`.
+#[derive(Debug, Subcommand)]
+pub enum Map {
+    /// Add maps, or prefixes of clients, to those that are there
+    Add(MapEdit),
+    /// Take maps, or prefixes of clients, away from those that are there
+    Remove(MapEdit),
+    /// Put others in the place of what is there; what is not given stays
+    Set(MapSet),
+    /// List maps, and what is copied of that which they take
+    List(MapList),
+}
+
+/// `map add` and `map remove`: what is given, all at once.
+#[derive(Debug, Args)]
+#[group(id = "entries", required = true, multiple = true, args = ["maps", "clients", "excluded_clients"])]
+pub struct MapEdit {
+    /// Interface that `attach` was given
+    pub interface: String,
+
+    /// A map, as `attach` takes it; repeat it for more
+    #[arg(long = "map", value_name = "MAP")]
+    pub maps: Vec<MapSpec>,
+
+    /// A prefix of clients that are copied; repeat it for more
+    #[arg(long = "client", value_name = "CIDR")]
+    pub clients: Vec<Cidr>,
+
+    /// A prefix of clients that are not; repeat it for more
+    #[arg(long = "exclude-client", value_name = "CIDR")]
+    pub excluded_clients: Vec<Cidr>,
+}
+
+/// `map set`: what is given, all at once.
+#[derive(Debug, Args)]
+pub struct MapSet {
+    /// Interface that `attach` was given
+    pub interface: String,
+
+    /// These maps and no others; repeat it for more
+    #[arg(long = "map", value_name = "MAP")]
+    pub maps: Vec<MapSpec>,
+
+    /// These clients, and with --exclude-client, and no other prefixes
+    #[arg(long = "client", value_name = "CIDR")]
+    pub clients: Vec<Cidr>,
+
+    /// Not these clients, and with --client, and no other prefixes
+    #[arg(long = "exclude-client", value_name = "CIDR")]
+    pub excluded_clients: Vec<Cidr>,
+
+    /// No prefixes: all clients
+    #[arg(long, conflicts_with_all = ["clients", "excluded_clients"])]
+    pub all_clients: bool,
+
+    /// A share of all connections, like `10%`; who is in the sample stays in a larger one
+    #[arg(long, value_name = "SHARE")]
+    pub sample: Option<Sample>,
+
+    /// Stop after this time, from now
+    #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]
+    pub length: Option<Duration>,
+
+    /// Stop at this moment
+    #[arg(long, value_name = "MOMENT", value_parser = time::moment)]
+    pub until: Option<Timestamp>,
+
+    /// Do not stop
+    #[arg(long, conflicts_with_all = ["length", "until"])]
+    pub no_end: bool,
+
+    /// Count what would be sent, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Send
+    #[arg(long, conflicts_with = "dry_run")]
+    pub no_dry_run: bool,
+}
+
+/// `map list`.
+#[derive(Debug, Args)]
+pub struct MapList {
+    /// Only this interface
+    pub interface: Option<String>,
+
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `stats`.

@@ -18,6 +18,7 @@ use mirror_common::{
 };
 
 use crate::{
+    bank::Bank,
     mapping::{address, ip},
     object,
     pins::Attachment,
@@ -154,34 +155,42 @@ impl Clients {
         choose::longest(&self.0, &key(client.ip().to_canonical()))
     }
 
-    /// What the kernel's table says.
-    pub fn read(attachment: &Attachment) -> Result<Self> {
+    /// What a bank of the kernel's table says.
+    pub fn read(attachment: &Attachment, bank: Bank) -> Result<Self> {
         let mut prefixes = BTreeMap::new();
         for entry in &table(attachment)? {
             let (key, verdict) = entry.context("cannot read CLIENTS")?;
-            prefixes.insert(Prefix { bits: key.prefix_len(), key: key.data() }, verdict);
+            let mut prefix = Prefix { bits: key.prefix_len(), key: key.data() };
+            if prefix.key.family >> 8 == bank.number() {
+                prefix.key.family = family(&prefix.key).into();
+                prefixes.insert(prefix, verdict);
+            }
         }
         Ok(Self(prefixes))
     }
 
-    /// Adds to the kernel's table what it lacks, and changes what it says otherwise.
-    pub fn insert(&self, attachment: &Attachment) -> Result<()> {
+    /// Makes a bank of the kernel's table say this.
+    pub fn write(&self, attachment: &Attachment, bank: Bank) -> Result<()> {
         let mut table = table(attachment)?;
+        let entry = |prefix: &Prefix| {
+            let family = ClientKey::family(bank.number(), family(&prefix.key));
+            Key::new(prefix.bits, ClientKey { family, ..prefix.key })
+        };
+        for prefix in Self::read(attachment, bank)?.0.keys() {
+            if !self.0.contains_key(prefix) {
+                table.remove(&entry(prefix)).context("cannot write CLIENTS")?;
+            }
+        }
         for (prefix, verdict) in &self.0 {
-            let key = Key::new(prefix.bits, prefix.key);
-            table.insert(&key, verdict, 0).context("cannot write CLIENTS")?;
+            table.insert(&entry(prefix), verdict, 0).context("cannot write CLIENTS")?;
         }
         Ok(())
     }
+}
 
-    /// Takes away from the kernel's table what is not of these.
-    pub fn remove_others(&self, attachment: &Attachment) -> Result<()> {
-        let mut table = table(attachment)?;
-        for prefix in Self::read(attachment)?.0.keys().filter(|own| !self.0.contains_key(own)) {
-            table.remove(&Key::new(prefix.bits, prefix.key)).context("cannot write CLIENTS")?;
-        }
-        Ok(())
-    }
+/// 4 or 6, whatever the bank.
+fn family(key: &ClientKey) -> u8 {
+    key.family as u8
 }
 
 fn table(attachment: &Attachment) -> Result<LpmTrie<MapData, ClientKey, u32>> {

@@ -1,15 +1,17 @@
 //! Reading the per-CPU counters of what is attached.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result};
-use aya::maps::{Map, MapData, PerCpuArray};
-use mirror_common::abi::{MAX_MAPPINGS, Mapping, MappingCounter, SourceCounter, TargetCounter};
+use aya::{
+    maps::{Map, MapData, PerCpuArray, PerCpuValues},
+    util::nr_cpus,
+};
+use mirror_common::abi::{MappingCounter, SourceCounter, TargetCounter};
 
 use crate::{
     mapping::MapSpec,
     object,
     pins::{Attachment, Role, Store},
+    tables::in_use,
 };
 
 /// Sums over all CPUs, in the order of the counter's enum, by name.
@@ -84,17 +86,14 @@ fn unsent(sums: &[u64; MappingCounter::COUNT]) -> u64 {
         })
 }
 
-/// The maps of a source, by their index in the kernel's table.
-pub fn in_use(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
-    let table = object::array::<Mapping>(attachment, "MAPPINGS")?;
-    let mut found = BTreeMap::new();
-    for index in 0..MAX_MAPPINGS {
-        let mapping = object::get(&table, index).context("cannot read MAPPINGS")?;
-        if let Some(spec) = MapSpec::from_kernel(&mapping) {
-            found.insert(index, spec);
-        }
-    }
-    Ok(found)
+/// Sets the counters of a map that is about to begin to zero.
+pub fn clear_map(attachment: &Attachment, index: u32) -> Result<()> {
+    let mut counters = per_cpu::<{ MappingCounter::COUNT }>(attachment, "MAPPING_COUNTERS")?;
+    let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count processors")?;
+    let zero = PerCpuValues::try_from(vec![[0; MappingCounter::COUNT]; cpus]);
+    counters
+        .set(index, zero.context("as many values as processors")?, 0)
+        .context("cannot write MAPPING_COUNTERS")
 }
 
 fn per_cpu<const N: usize>(

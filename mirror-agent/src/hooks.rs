@@ -48,6 +48,13 @@ impl Kind {
     pub fn of_kernel() -> Result<Self> {
         Ok(if preflight::has_tcx()? { Self::Tcx } else { Self::Clsact })
     }
+
+    /// By what is attached already.
+    pub fn of(attachment: &Attachment) -> Result<Self> {
+        let names = attachment.names()?;
+        let has = |prefix: &str| names.iter().any(|pin| pin.starts_with(prefix));
+        Ok(if has(clsact::PIN) { Self::Clsact } else { Self::Tcx })
+    }
 }
 
 /// Attaches the program, or replaces the one that is attached by this hook's pin. Returns whether it

@@ -9,6 +9,8 @@
 //! | [`mapping`] | the syntax and meaning of `--map` |
 //! | [`choice`] | what a source mirrors of that: clients, a sample, until when |
 //! | [`clients`] | prefixes of clients' addresses |
+//! | [`tables`] | maps in the kernel's tables, and changing all at once |
+//! | [`bank`] | which of two sets of tables is in force |
 //! | [`sample`] | a share of all connections |
 //! | [`time`] | times as they are typed, and the kernel's clock |
 //! | [`preflight`] | what the kernel and the user must be able to do |
@@ -27,6 +29,7 @@
 //! | [`counters`] | reading the per-CPU counters |
 //! | [`render`] | counters and states as tables or JSON |
 
+pub mod bank;
 pub mod choice;
 pub mod cli;
 pub mod clients;
@@ -48,4 +51,5 @@ pub mod render;
 pub mod retire;
 pub mod sample;
 pub mod sockets;
+pub mod tables;
 pub mod time;

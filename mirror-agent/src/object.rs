@@ -20,7 +20,7 @@ static TARGET: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ta
 
 /// Maps that are pinned, those that hold what the agent sets included.
 const SOURCE_MAPS: &[&str] =
-    &["PORTS", "MAPPINGS", "CHOICE", "CLIENTS", "COUNTERS", "MAPPING_COUNTERS", "META"];
+    &["BANK", "PORTS", "MAPPINGS", "CHOICE", "CLIENTS", "COUNTERS", "MAPPING_COUNTERS", "META"];
 
 /// Values that are fixed when a program is loaded.
 #[derive(Clone, Copy, Debug)]

@@ -2,14 +2,27 @@
 
 mod choice;
 mod json;
+mod maps;
 mod table;
 
 pub use choice::{ChoiceState, Ending};
 pub use json::{stats as stats_json, status as status_json};
+pub use maps::{json as maps_json, text as maps_text};
 use table::span;
 pub use table::{stats as stats_table, status as status_table};
 
 use crate::{mapping::MapSpec, pins::Role};
+
+/// What `map list` knows of one source.
+#[derive(Clone, Debug)]
+pub struct MapState {
+    /// The interface.
+    pub interface: String,
+    /// Its maps.
+    pub maps: Vec<MapSpec>,
+    /// What is copied of that which they take.
+    pub choice: ChoiceState,
+}
 
 /// What `status` knows of one attachment.
 #[derive(Clone, Debug)]

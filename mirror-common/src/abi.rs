@@ -15,7 +15,9 @@ pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES}
 pub use counter::{LABEL, MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
 pub use fragment::FragmentKey;
-pub use mapping::{MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot};
+pub use mapping::{
+    BANKS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
+};
 pub use meta::Meta;
 
 /// An address as four words whose memory is in network byte order; IPv4 as `::ffff:a.b.c.d`

@@ -159,7 +159,11 @@ mod tests {
             "extstore item_size 1024",
         ] {
             for end in ["\n", "\r\n"] {
-                assert_eq!(judged(std::format!("{line}{end}").as_bytes()), ADMINISTRATION, "{line}");
+                assert_eq!(
+                    judged(std::format!("{line}{end}").as_bytes()),
+                    ADMINISTRATION,
+                    "{line}"
+                );
             }
         }
         assert_eq!(judged(&packet(0x1b, &[0, 0, 0, 1], b"")), ADMINISTRATION);

@@ -26,6 +26,9 @@ use crate::walk::Walk;
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
 pub const GAP_LIMIT: u64 = 20_000_000;
+/// So many replies that the client got meanwhile end the wait sooner: where requests are that frequent, what
+/// waits would soon be more than the hold device can carry.
+const REPLIES_LIMIT: u16 = 4;
 /// So many segments that wait are put in order after a break. It takes each of them a round for each other,
 /// and the hold device is everybody's.
 const ORDER_LIMIT: u32 = 24;
@@ -238,10 +241,18 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
 /// No connection that could be fed: look for a SYN or a boundary.
 #[inline(always)]
 fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
-    if pass == Pass::First && (flow.held() > 0 || flow.copy.has(CopySide::BIT_QUEUED)) {
+    let queued = flow.copy.has(CopySide::BIT_QUEUED);
+    if pass == Pass::First && (flow.held() > 0 || queued) {
         return hold(flow, now);
     }
-    flow.copy.put(CopySide::BIT_QUEUED, false);
+    if pass == Pass::Held && queued && now.saturating_sub(flow.copy.gap_at) <= GAP_LIMIT {
+        // What it follows is queued before it, and faster.
+        return hold(flow, now);
+    }
+    if queued {
+        flow.copy.put(CopySide::BIT_QUEUED, false);
+        flow.copy.gap_at = 0;
+    }
     let leftover = flow.copy.has(CopySide::BIT_SOCKET);
     if segment.has(SYN) {
         return if segment.has(ACK) {
@@ -467,6 +478,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         };
     }
     if pass == Pass::First && flow.held() > 0 {
+        count_reply(&mut flow.copy, segment);
         return hold(flow, now);
     }
     if far_back(end, flow.copy.next_seq) {
@@ -477,7 +489,12 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         // Behind one from the wire, what is missing may go into the hold device, too.
         if pass == Pass::Held {
             let held = flow.held();
+            if flow.copy.gap_at == 0 {
+                flow.copy.hints = 0;
+                flow.copy.doubts = flow.copy.watch_ack as u16;
+            }
             see_gap(&mut flow.copy, segment.seq, held, now);
+            count_reply(&mut flow.copy, segment);
         }
         return hold_or_break(flow, segment, pass, now);
     }
@@ -499,6 +516,17 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     }
     let last = segment.ends() && flow.reply.has(ReplySide::BIT_FIN);
     deliver(flow, last)
+}
+
+/// Counts replies that the client got since a segment is missing: production had that, and more.
+#[inline(always)]
+fn count_reply(copy: &mut CopySide, segment: &Segment) {
+    let ack = segment.ack as u16;
+    let advances = ack.wrapping_sub(copy.doubts).cast_signed() > 0;
+    if copy.gap_at != 0 && segment.length > 0 && advances {
+        copy.hints = copy.hints.saturating_add(1);
+        copy.doubts = ack;
+    }
 }
 
 #[inline(always)]
@@ -532,6 +560,7 @@ fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     flow.copy.state = CopySide::STATE_WATCH;
     flow.copy.put(CopySide::BIT_SOCKET, false);
     flow.copy.put(CopySide::BIT_QUEUED, true);
+    flow.copy.gap_at = now;
     // What waits behind a copy that came back follows it, and is needed.
     if pass == Pass::First {
         give_up_held(flow);
@@ -579,7 +608,7 @@ fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Ve
     // The first behind the gap: then what waits behind that one is seen in order.
     let lost = copy.gap_at != 0
         && copy.gap_round == 0
-        && now.saturating_sub(copy.gap_at) > GAP_LIMIT
+        && (now.saturating_sub(copy.gap_at) > GAP_LIMIT || copy.hints >= REPLIES_LIMIT)
         && segment.seq == copy.gap_end;
     let patient = now.saturating_sub(copy.stalled_at) <= WAIT_LIMIT && !lost;
     if pass != Pass::Held || patient {

@@ -16,8 +16,8 @@ use crate::{
 
 /// The clock in units of 65.536 µs: nanoseconds shifted right by this.
 const TICK: i32 = 16;
-/// A late copy is late by one unit and a random number of them, of these bits: by 0.1 to 4.2 ms.
-const LATENESS: i32 = 0x3f;
+/// A late copy is late by one unit and a random number of them, of these bits: by 0.1 to 0.5 ms.
+const LATENESS: i32 = 0x7;
 /// The mark of a copy that was here before. While it is late, its mark is when it is due.
 const JUDGED: u32 = 1;
 

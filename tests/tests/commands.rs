@@ -166,10 +166,9 @@ fn datagrams_are_looked_at_as_well() {
     let mirror = Mirror::running();
     let before = settings(&mirror.new_server, &mirror.new);
     let socket = udp(&mirror.client, mirror.old.v4(), mirror.port());
-    for (id, request, reply) in [
-        (1, &b"verbosity 1\r\n"[..], &b"OK\r\n"[..]),
-        (2, b"set k 0 0 1\r\nv\r\n", b"STORED\r\n"),
-    ] {
+    for (id, request, reply) in
+        [(1, &b"verbosity 1\r\n"[..], &b"OK\r\n"[..]), (2, b"set k 0 0 1\r\nv\r\n", b"STORED\r\n")]
+    {
         assert_eq!(answer(&socket, id, request), reply);
     }
     let (_, target) = mirror.settled();

@@ -7,14 +7,13 @@ use mirror_common::seal::Magic;
 
 use crate::{
     choice::Chosen,
-    cli, clsact,
-    counters::in_use,
-    farewell, hold_device,
+    cli, clsact, farewell, hold_device,
     mapping::MapSpec,
     network::{Interface, Network},
     object,
     pins::{Attachment, Role, Store},
     retire,
+    tables::in_use,
 };
 
 /// Runs the verb.

@@ -6,14 +6,13 @@ use anyhow::Result;
 
 use crate::{
     choice::Chosen,
-    cli,
-    counters::in_use,
-    feeders,
+    cli, feeders,
     network::Network,
     object,
     pins::{Attachment, Role, Store},
     render::{self, ChoiceState, State},
     retire,
+    tables::in_use,
 };
 
 /// Runs the verb.

@@ -48,7 +48,7 @@ pub fn status(states: &[State]) -> String {
 }
 
 /// `ends_at` in seconds since the epoch, `seconds_left` 0 when it is over; null without an end.
-fn choice(choice: &ChoiceState) -> Value {
+pub(super) fn choice(choice: &ChoiceState) -> Value {
     json!({
         "clients": texts(&choice.clients),
         "excluded_clients": texts(&choice.excluded),
@@ -60,7 +60,7 @@ fn choice(choice: &ChoiceState) -> Value {
     })
 }
 
-fn texts(values: &[impl ToString]) -> Vec<String> {
+pub(super) fn texts(values: &[impl ToString]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 

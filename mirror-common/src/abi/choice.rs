@@ -32,7 +32,8 @@ pub struct Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
 pub struct ClientKey {
-    /// 4 or 6, host byte order: prefixes hold either all of it or are no prefixes.
+    /// [`ClientKey::family`] of bank and family, host byte order: prefixes hold either all of it or are no
+    /// prefixes.
     pub family: u32,
     /// The address.
     pub addr: Address,
@@ -41,6 +42,12 @@ pub struct ClientKey {
 impl ClientKey {
     /// All of a key's bits: the length of a prefix that covers one address.
     pub const BITS: u32 = 160;
+
+    /// The first word of a key: `family` is 4 or 6.
+    #[inline(always)]
+    pub const fn family(bank: u32, family: u8) -> u32 {
+        bank << 8 | family as u32
+    }
 }
 
 /// What the table says of a prefix: its clients are not mirrored.

@@ -54,9 +54,11 @@ pub struct CopySide {
     pub gap_round: u32,
     /// The first sequence number of those that wait behind the gap.
     pub gap_end: u32,
-    /// While watching without a [`Walk`]: segments on end that began like a request.
+    /// While watching without a [`Walk`]: segments on end that began like a request. While a segment of an open
+    /// connection is missing: replies that its client got since then.
     pub hints: u16,
-    /// While walking: segments that did so where none begins.
+    /// While walking: segments that did so where none begins. While a segment is missing: the lower half of what
+    /// the last acknowledged.
     pub doubts: u16,
     /// Since when copies wait in vain, in ns of the monotonic clock.
     pub stalled_at: u64,
@@ -166,13 +168,15 @@ impl Flow {
     }
 }
 
-/// What is kept of a flow that ended, so that stragglers are told from news. 8 bytes.
+/// What is kept of a flow that ended, so that stragglers are told from news. 12 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct Finished {
     /// Sequence number at which the client's stream ended.
     pub end: u32,
-    /// Up to where memcached was given it.
+    /// From behind this one on memcached was given it.
+    pub isn: u32,
+    /// Up to here.
     pub given: u32,
 }
 

@@ -4,6 +4,9 @@ use super::Address;
 
 /// Mappings one interface can hold; the index has to fit a mark.
 pub const MAX_MAPPINGS: u32 = 1024;
+/// What maps and choices say is there twice: one bank of tables is in force, and the other is filled, so that a
+/// change of many entries is one.
+pub const BANKS: u32 = 2;
 /// Mappings that one local port can have (fan-out, or several local addresses).
 pub const MAX_FAN_OUT: usize = 8;
 /// How often a TCP copy can be sent to each target.
@@ -37,7 +40,13 @@ impl Mapping {
     }
 }
 
-/// The mappings of one local port, as indexes. 20 bytes; index of the array is the port.
+/// Index of a port's [`PortSlot`] in the array that has all of both banks.
+#[inline(always)]
+pub const fn slot_index(bank: u32, port: u16) -> u32 {
+    bank << 16 | port as u32
+}
+
+/// The mappings of one local port, as indexes. 20 bytes; [`slot_index`] says where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct PortSlot {

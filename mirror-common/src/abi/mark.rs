@@ -3,6 +3,8 @@
 //! Layout, host order: 16 bits of [`PREFIX`], 4 bits of [`Stage`], 12 bits of argument. A mark never
 //! leaves the host (the field is not on the wire) and is zero again once a packet is let go.
 
+use super::{BANKS, MAX_MAPPINGS};
+
 /// Upper half of every mark of ours.
 pub const PREFIX: u32 = 0x6d72;
 
@@ -10,7 +12,8 @@ pub const PREFIX: u32 = 0x6d72;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Stage {
-    /// Source: a fresh copy that still has to be fanned out; the argument is the first mapping.
+    /// Source: a fresh copy that still has to be fanned out; the argument is the bank of tables that says
+    /// where to, and the first mapping ([`fan`]).
     Fan = 1,
     /// Source: a copy for one mapping (the argument), not yet rewritten.
     Single = 2,
@@ -26,6 +29,20 @@ pub enum Stage {
 
 /// Largest argument that fits a mark.
 pub const MAX_ARGUMENT: u32 = 0xfff;
+
+/// The argument of [`Stage::Fan`]: a mapping's index is below [`MAX_MAPPINGS`].
+#[inline(always)]
+pub const fn fan(bank: u32, first: u32) -> u32 {
+    (bank * MAX_MAPPINGS) | first
+}
+
+/// The bank and the first mapping of such an argument.
+#[inline(always)]
+pub const fn unfan(argument: u32) -> (u32, u32) {
+    (argument / MAX_MAPPINGS % BANKS, argument % MAX_MAPPINGS)
+}
+
+const _: () = assert!(fan(BANKS - 1, MAX_MAPPINGS - 1) <= MAX_ARGUMENT);
 
 /// The mark for `stage` with `argument` (cut to 12 bits).
 #[inline(always)]
@@ -66,6 +83,13 @@ mod tests {
         assert_eq!(unpack(0), None);
         assert_eq!(unpack(0x6d72_f001), None);
         assert_eq!(unpack(0x0000_1001), None);
+    }
+
+    #[test]
+    fn a_fan_names_bank_and_mapping() {
+        for (bank, first) in [(0, 0), (1, 0), (0, 1023), (1, 1023)] {
+            assert_eq!(unfan(fan(bank, first)), (bank, first));
+        }
     }
 
     proptest! {

@@ -731,9 +731,9 @@ mod mending {
 
     #[test]
     fn no_connection_is_joined_at_a_command_that_is_withheld() {
-        let mut flow = watched();
-        let at = flow.copy.watch_end;
-        let command = Segment { withheld: true, ..request(at, flow.copy.watch_ack + 20) };
+        let mut flow = Flow::default();
+        assert_eq!(wire(&mut flow, &request(100, 50), 0), Action::Discard);
+        let command = Segment { withheld: true, ..request(110, 58) };
         assert_eq!(first(&mut flow, &command, 0), Verdict::discard(Discard::Command));
         assert!(flow.copy.state == CopySide::STATE_WATCH && !has_socket(&flow));
     }
@@ -846,8 +846,55 @@ mod mending {
         let its = data(FIRST + 50, 10);
         assert_eq!(wire(&mut flow, &its, LATER), Action::Hold);
         assert_eq!(held(&mut flow, &its, LATER).action, Action::Hold, "it may be behind this one");
-        assert_eq!(held(&mut flow, &its, LATER), Verdict::discard(Discard::Unproven));
-        assert_eq!(wire(&mut flow, &its, LATER), Action::Discard);
+        let later = LATER + GAP_LIMIT + 1;
+        assert_eq!(held(&mut flow, &its, later).action, Action::Hold, "or something else may");
+        assert_eq!(held(&mut flow, &its, later), Verdict::discard(Discard::Unproven));
+        assert_eq!(wire(&mut flow, &its, later), Action::Discard);
+    }
+
+    /// However many wait, what comes back does not overtake the copy that follows the reset.
+    #[test]
+    fn what_comes_back_waits_for_the_copy_behind_a_reset() {
+        let mut flow = opened();
+        let late: [Segment; 3] = [1, 2, 3].map(|n| request(FIRST + 10 * n, 50 + 8 * n));
+        for seg in &late {
+            wire(&mut flow, seg, MS);
+        }
+        for seg in &late {
+            held(&mut flow, seg, 2 * MS);
+        }
+        let now = 3 * MS + GAP_LIMIT;
+        assert_eq!(held(&mut flow, &late[0], now).reason, Discard::HoldExpired);
+        flow.held_in += ORDER_LIMIT + 1;
+        assert_eq!(held(&mut flow, &late[1], now).action, Action::ResetFirst);
+        assert_eq!(held(&mut flow, &late[2], now).action, Action::Hold);
+        assert_eq!(again(&mut flow, &late[1], now), Action::Adopt);
+        assert_eq!(held(&mut flow, &late[2], now).action, Action::Hold, "no SYN-ACK yet");
+    }
+
+    /// The client got replies to many requests since: what is missing is lost.
+    #[test]
+    fn many_replies_end_the_wait_for_a_gap() {
+        let mut flow = opened();
+        let late = |n: u32| request(FIRST + 10 * n, 50 + 8 * n);
+        wire(&mut flow, &late(1), MS);
+        assert_eq!(held(&mut flow, &late(1), MS).action, Action::Hold);
+        let replies = u32::from(REPLIES_LIMIT);
+        // The first that waits acknowledges one more than what was delivered, and counts, too.
+        for n in 2..replies {
+            // What is sent twice, or without a reply, proves nothing.
+            for _ in 0..3 {
+                assert_eq!(wire(&mut flow, &late(n), MS), Action::Hold);
+            }
+        }
+        // Each was judged once, and the first of them is as before.
+        for _ in 0..3 * replies {
+            assert_eq!(held(&mut flow, &late(1), MS).action, Action::Hold);
+        }
+        assert_eq!(wire(&mut flow, &late(replies), MS), Action::Hold);
+        assert_eq!(held(&mut flow, &late(2), MS).action, Action::Hold, "not the first");
+        assert_eq!(held(&mut flow, &late(1), MS).reason, Discard::HoldExpired);
+        assert_eq!(held(&mut flow, &late(2), MS).action, Action::ResetFirst);
     }
 
     #[test]

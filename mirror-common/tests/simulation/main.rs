@@ -190,6 +190,8 @@ property!(
     (plan(1..25), fast_host(), any::<u64>(), 0u64..18_000, 0u64..300, busy()),
     |(plan, mut host, seed, jitter, doubled, busy)| {
         host.hold_busy = busy;
+        // Shorter than the client takes for a few requests.
+        let jitter = jitter.min(2 * plan.pace.pause);
         // What is overtaken by the connection's end is late, not reordered.
         let plans = [Plan { ending: Ending::Nothing, ..plan }];
         let network = Network { seed, jitter, doubled, calm_at: u64::MAX, ..Network::default() };

@@ -12,15 +12,15 @@ use crate::{egress, maps};
 
 /// What to do with a packet that can be copied: the choice that took it, or why it is not taken.
 #[inline(always)]
-pub fn take(headers: &Headers) -> Result<&'static Choice, SourceCounter> {
+pub fn take(bank: u32, headers: &Headers) -> Result<&'static Choice, SourceCounter> {
     // Never without, since the array has its one entry.
-    let choice = maps::choice().ok_or(SourceCounter::SkippedOver)?;
+    let choice = maps::choice(bank).ok_or(SourceCounter::SkippedOver)?;
     // Where nothing was chosen, neither clock nor table is asked.
     if choice.end != 0 && choose::is_over(choice, clock::since_boot()) {
         return Err(SourceCounter::SkippedOver);
     }
     if choice.by_client != 0
-        && !choose::takes_client(choice, maps::client(headers.family, &headers.src))
+        && !choose::takes_client(choice, maps::client(bank, headers.family, &headers.src))
     {
         return Err(SourceCounter::SkippedClient);
     }

@@ -20,8 +20,9 @@ use crate::{ingress::TOKEN, maps, rewrite};
 pub fn run(skb: Skb) -> i32 {
     match mark::unpack(skb.mark()) {
         Some((Stage::Sent, index)) => leave(skb, index),
-        Some((Stage::Fan, index)) if skb.token() == TOKEN => {
-            fan_out(skb, index);
+        Some((Stage::Fan, argument)) if skb.token() == TOKEN => {
+            let (bank, index) = mark::unfan(argument);
+            fan_out(skb, bank, index);
             send(skb, index)
         }
         Some((Stage::Single, index)) if skb.token() == TOKEN => send(skb, index),
@@ -35,13 +36,13 @@ pub fn run(skb: Skb) -> i32 {
 /// Makes the clones that the packet's port asks for, all but one for the first mapping, which is
 /// `skb` itself.
 #[inline(always)]
-fn fan_out(skb: Skb, first: u32) {
-    let alone = |port| maps::port(port).is_none_or(|slot| slot.len < 2);
+fn fan_out(skb: Skb, bank: u32, first: u32) {
+    let alone = |port| maps::port(bank, port).is_none_or(|slot| slot.len < 2);
     if settings::redundancy() == 1 && parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to)) {
         return;
     }
     let Ok(headers) = parse::headers(&skb) else { return };
-    let Some(slot) = maps::port(headers.dst_port_number()) else { return };
+    let Some(slot) = maps::port(bank, headers.dst_port_number()) else { return };
     for position in 0..MAX_FAN_OUT {
         if position >= slot.len as usize {
             break;

@@ -37,7 +37,9 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     if mark::unpack(mark).is_some() {
         return Err(SourceCounter::SkippedOwn);
     }
-    if parse::plain_ports(&skb).is_some_and(|(_, to)| maps::port(to).is_none()) {
+    // Once for each packet: whatever it says holds for all that is done with this one.
+    let bank = maps::bank();
+    if parse::plain_ports(&skb).is_some_and(|(_, to)| maps::port(bank, to).is_none()) {
         return Err(SourceCounter::SkippedPort);
     }
     let headers = parse::headers(&skb).map_err(|reason| match reason {
@@ -46,16 +48,16 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
         Unparsed::Fragment => SourceCounter::SkippedFragment,
         Unparsed::Malformed => SourceCounter::FailedMalformed,
     })?;
-    let slot = maps::port(headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
+    let slot = maps::port(bank, headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
     let (_, index) =
         maps::find(slot, 0, headers.family, &headers.dst).ok_or(SourceCounter::SkippedAddress)?;
     admit(skb, &headers)?;
-    if choose::take(&headers)?.dry_run != 0 {
+    if choose::take(bank, &headers)?.dry_run != 0 {
         choose::count_only(skb, &headers, slot);
         return Ok(SourceCounter::DryRun);
     }
 
-    skb.set_mark(mark::pack(Stage::Fan, index));
+    skb.set_mark(mark::pack(Stage::Fan, mark::fan(bank, index)));
     skb.set_token(TOKEN);
     let cloned = skb.clone_to_egress(skb.ifindex());
     skb.set_mark(mark);

@@ -5,26 +5,31 @@ use aya_ebpf::{
     maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
 use mirror_common::abi::{
-    Address, Choice, ClientKey, MAX_FAN_OUT, MAX_MAPPINGS, MAX_PREFIXES, Mapping, MappingCounter,
-    Meta, PortSlot, SourceCounter,
+    Address, BANKS, Choice, ClientKey, MAX_FAN_OUT, MAX_MAPPINGS, MAX_PREFIXES, Mapping,
+    MappingCounter, Meta, PortSlot, SourceCounter, slot_index,
 };
 use mirror_ebpf::{counters::Counters, debug};
 
 use crate::lines;
 
+/// Which bank of PORTS, CHOICE and CLIENTS is in force. The agent fills the other one, and then changes this.
 #[map]
-static PORTS: Array<PortSlot> = Array::with_max_entries(1 << 16, 0);
+static BANK: Array<u32> = Array::with_max_entries(1, 0);
+
+/// By [`slot_index`].
+#[map]
+static PORTS: Array<PortSlot> = Array::with_max_entries(BANKS << 16, 0);
 
 #[map]
 static MAPPINGS: Array<Mapping> = Array::with_max_entries(MAX_MAPPINGS, 0);
 
-/// In a map and not a constant, so that it can change while the programs run.
+/// By bank. In a map and not a constant, so that it can change while the programs run.
 #[map]
-static CHOICE: Array<Choice> = Array::with_max_entries(1, 0);
+static CHOICE: Array<Choice> = Array::with_max_entries(BANKS, 0);
 
-/// Prefixes of clients' addresses. Room for those that come before those that go are gone.
+/// Prefixes of clients' addresses, of both banks.
 #[map]
-static CLIENTS: LpmTrie<ClientKey, u32> = LpmTrie::with_max_entries(2 * MAX_PREFIXES, 0);
+static CLIENTS: LpmTrie<ClientKey, u32> = LpmTrie::with_max_entries(BANKS * MAX_PREFIXES, 0);
 
 #[map]
 static COUNTERS: PerCpuArray<[u64; SourceCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
@@ -86,23 +91,29 @@ pub fn count_dry_run(index: u32, copies: u64, segments: u64, bytes: u64) {
     }
 }
 
+/// The bank that is in force.
+#[inline(always)]
+pub fn bank() -> u32 {
+    BANK.get(0).map_or(0, |bank| bank % BANKS)
+}
+
 /// What is mirrored, and until when.
 #[inline(always)]
-pub fn choice() -> Option<&'static Choice> {
-    CHOICE.get(0)
+pub fn choice(bank: u32) -> Option<&'static Choice> {
+    CHOICE.get(bank)
 }
 
 /// What the longest prefix says that covers this client.
 #[inline(always)]
-pub fn client(family: u8, addr: &Address) -> Option<u32> {
-    let key = Key::new(ClientKey::BITS, ClientKey { family: u32::from(family), addr: *addr });
-    CLIENTS.get(key).copied()
+pub fn client(bank: u32, family: u8, addr: &Address) -> Option<u32> {
+    let family = ClientKey::family(bank, family);
+    CLIENTS.get(Key::new(ClientKey::BITS, ClientKey { family, addr: *addr })).copied()
 }
 
 /// The mappings of a local port, `None` where it has none.
 #[inline(always)]
-pub fn port(number: u16) -> Option<&'static PortSlot> {
-    PORTS.get(u32::from(number)).filter(|slot| slot.len > 0)
+pub fn port(bank: u32, number: u16) -> Option<&'static PortSlot> {
+    PORTS.get(slot_index(bank, number)).filter(|slot| slot.len > 0)
 }
 
 /// Mapping `index`.

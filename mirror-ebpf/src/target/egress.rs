@@ -90,7 +90,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         return NEXT;
     }
     if matches!(verdict.action, Action::DropReset | Action::ReflectLast) {
-        maps::finish(key, flow.copy.next_seq, flow.copy.next_seq);
+        maps::finish(key, flow, flow.copy.next_seq);
     }
     let counter = match verdict.action {
         Action::DropData => TargetCounter::ReplyData,

@@ -38,7 +38,7 @@ pub fn make_room(skb: Skb, work: &mut Work) -> i32 {
     if flow.copy.state == CopySide::STATE_REAL {
         maps::forget(&idle);
     } else {
-        maps::finish(&idle, flow.copy.next_seq, flow.copy.next_seq);
+        maps::finish(&idle, flow, flow.copy.next_seq);
     }
     maps::count(TargetCounter::Evicted);
     if !socket {

@@ -213,10 +213,11 @@ unsafe extern "C" fn visit(
     i64::from(search.left == 0)
 }
 
-/// Ends a flow, which memcached was `given` up to there: its stragglers are those before `end`.
+/// Ends a flow: its stragglers are those before `end`.
 #[inline(always)]
-pub fn finish(key: &FlowKey, end: u32, given: u32) {
-    let _ = FINISHED.insert(key, Finished { end, given }, u64::from(BPF_ANY));
+pub fn finish(key: &FlowKey, flow: &Flow, end: u32) {
+    let finished = Finished { end, isn: flow.copy.isn, given: flow.copy.next_seq };
+    let _ = FINISHED.insert(key, finished, u64::from(BPF_ANY));
     forget(key);
 }
 

@@ -9,7 +9,7 @@ use mirror_common::{
     memcache::{self, LOOK, Start},
     packet::Packet,
     seal,
-    tcp::{self, late},
+    tcp::{self, after, late},
     walk::Walk,
 };
 use mirror_ebpf::{
@@ -102,7 +102,9 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
         if pass == Pass::Held {
             // Its flow ended while it waited, maybe without having had it.
             return Err(match finished {
-                Some(finished) if late(end, finished.given) => TargetCounter::DiscardedFinished,
+                Some(it) if late(end, it.given) && after(end, it.isn.wrapping_add(1)) => {
+                    TargetCounter::DiscardedFinished
+                }
                 _ => TargetCounter::DiscardedStale,
             });
         }
@@ -147,12 +149,11 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
         }
         Action::Deliver => apply(skb, segment::deliver(skb, headers, plain, number), segments),
         Action::DeliverLast => {
-            let end = seg.seq.wrapping_add(seg.length).wrapping_add(1);
-            maps::finish(key, end, end);
+            maps::finish(key, flow, seg.seq.wrapping_add(seg.length).wrapping_add(1));
             apply(skb, segment::deliver(skb, headers, plain, number), segments)
         }
         Action::Abort => {
-            maps::finish(key, seg.seq.wrapping_add(seg.length), flow.copy.next_seq);
+            maps::finish(key, flow, seg.seq.wrapping_add(seg.length));
             maps::count(TargetCounter::Reset);
             apply(skb, segment::into_rst(skb, headers, plain, number), segments)
         }
@@ -176,7 +177,7 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
         }
         Action::Discard => discard(counter_of(verdict.reason), segments),
         Action::Forget => {
-            maps::finish(key, seg.seq.wrapping_add(seg.length), flow.copy.next_seq);
+            maps::finish(key, flow, seg.seq.wrapping_add(seg.length));
             discard(counter_of(verdict.reason), segments)
         }
     }

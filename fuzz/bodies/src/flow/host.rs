@@ -188,7 +188,10 @@ impl Host {
                 self.held.push_back(Waiting { segment, mark: flow.copy.epoch & MAX_ARGUMENT })
             }
             Action::Discard if flow.copy.state == CopySide::STATE_WATCH => {
-                if matches!(verdict.reason, Discard::Unproven | Discard::HoldExpired | Discard::Command) {
+                if matches!(
+                    verdict.reason,
+                    Discard::Unproven | Discard::HoldExpired | Discard::Command
+                ) {
                     let Segment { ack, crlf, .. } = segment;
                     self.watched.push(Watched { end: end(&segment), ack, crlf });
                 }

@@ -1,0 +1,255 @@
+//! `map`: changes what a source copies while it does.
+
+use anyhow::{Context as _, Result, bail};
+use mirror_common::{abi::Meta, seal::Magic};
+
+use super::plan::Plan;
+use crate::{
+    choice::Chosen,
+    cli,
+    clients::Clients,
+    hooks::Kind,
+    mapping::MapSpec,
+    network::{Interface, Network},
+    object::{self, Settings},
+    pins::{Attachment, Role, Store},
+    render::{self, ChoiceState, MapState},
+    tables::{self, in_use},
+    time,
+};
+
+/// Runs the verb.
+pub(super) async fn run(store: &Store, arguments: &cli::Map) -> Result<()> {
+    match arguments {
+        cli::Map::Add(edit) => change(store, &edit.interface, |now| now.add(edit)).await,
+        cli::Map::Remove(edit) => change(store, &edit.interface, |now| now.remove(edit)).await,
+        cli::Map::Set(set) => change(store, &set.interface, |now| now.set(set)).await,
+        cli::Map::List(list) => print(store, list),
+    }
+}
+
+/// What a source copies.
+#[derive(Clone)]
+struct Copied {
+    maps: Vec<MapSpec>,
+    chosen: Chosen,
+}
+
+impl Copied {
+    fn read(attachment: &Attachment) -> Result<Self> {
+        let maps = in_use(attachment)?.into_values().collect();
+        Ok(Self { maps, chosen: Chosen::read(attachment)? })
+    }
+
+    fn add(&mut self, edit: &cli::MapEdit) -> Result<()> {
+        for map in &edit.maps {
+            if self.maps.contains(map) {
+                bail!("{map} is a map already");
+            }
+            self.maps.push(*map);
+        }
+        let clients = &self.chosen.clients;
+        let included = [clients.included(), edit.clients.clone()].concat();
+        let excluded = [clients.excluded(), edit.excluded_clients.clone()].concat();
+        self.chosen.set_clients(Clients::new(&included, &excluded)?);
+        Ok(())
+    }
+
+    fn remove(&mut self, edit: &cli::MapEdit) -> Result<()> {
+        self.maps = without(&self.maps, &edit.maps, "a map")?;
+        if self.maps.is_empty() {
+            bail!("that is all that is mapped; use `detach` to end the mirror");
+        }
+        let clients = &self.chosen.clients;
+        let included = without(&clients.included(), &edit.clients, "a prefix of --client")?;
+        let excluded =
+            without(&clients.excluded(), &edit.excluded_clients, "a prefix of --exclude-client")?;
+        if included.is_empty() && !edit.clients.is_empty() {
+            bail!(
+                "without the last prefix of --client all clients would be copied; say so with \
+                 `map set --all-clients`, or end the mirror with `detach`"
+            );
+        }
+        self.chosen.set_clients(Clients::new(&included, &excluded)?);
+        Ok(())
+    }
+
+    fn set(&mut self, set: &cli::MapSet) -> Result<()> {
+        if !set.maps.is_empty() {
+            self.maps.clone_from(&set.maps);
+        }
+        if set.all_clients || !set.clients.is_empty() || !set.excluded_clients.is_empty() {
+            self.chosen.set_clients(Clients::new(&set.clients, &set.excluded_clients)?);
+        }
+        if let Some(sample) = set.sample {
+            self.chosen.set_sample(sample);
+        }
+        if let Some(moment) = set.until {
+            self.chosen.set_end(Some(time::until(moment)?))?;
+        } else if set.length.is_some() || set.no_end {
+            self.chosen.set_end(set.length)?;
+        }
+        if set.dry_run || set.no_dry_run {
+            self.chosen.set_dry_run(set.dry_run);
+        }
+        Ok(())
+    }
+}
+
+/// `all` but for those `gone`, each of which has to be one of them.
+fn without<T: PartialEq + Clone + ToString>(all: &[T], gone: &[T], what: &str) -> Result<Vec<T>> {
+    if let Some(unknown) = gone.iter().find(|one| !all.contains(one)) {
+        bail!("{} is not {what} that is there; see `map list`", unknown.to_string());
+    }
+    Ok(all.iter().filter(|one| !gone.contains(one)).cloned().collect())
+}
+
+/// Makes of what is copied at `interface` what `edit` makes of it.
+async fn change(
+    store: &Store,
+    interface: &str,
+    edit: impl FnOnce(&mut Copied) -> Result<()>,
+) -> Result<()> {
+    let network = Network::connect()?;
+    let interface = network.interface(interface).await?;
+    let _lock = store.lock()?;
+    let attachment = store.attachment(&interface.name, Role::Source);
+    let meta = attached(&attachment, &interface)?;
+    let before = Copied::read(&attachment)?;
+    let mut after = before.clone();
+    edit(&mut after)?;
+
+    let plan = Plan::new(&network, &interface, &after.maps, after.chosen).await?;
+    if plan.needs_hooks(&attachment)? {
+        let mut ebpf = object::load(&attachment, &settings(&meta))?;
+        plan.attach_ways_out(&mut ebpf, &attachment, Kind::of(&attachment)?)?;
+    }
+    tables::change(&attachment, &plan.entries, &plan.chosen).await?;
+    plan.detach_other_ways(&network, &attachment).await?;
+    plan.say_farewell(&interface.name, Magic(meta.seal), (before.maps.into_iter(), &before.chosen));
+    println!("{}: copies now", interface.name);
+    plan.print()
+}
+
+/// What is known of the source at `interface`, which has to be there.
+fn attached(attachment: &Attachment, interface: &Interface) -> Result<Meta> {
+    let nothing = || format!("no source is attached at {0}; see `attach`", interface.name);
+    if !attachment.exists() || !object::is_complete(attachment) {
+        bail!(nothing());
+    }
+    let meta = object::meta(attachment)?;
+    if meta.ifindex != interface.index {
+        bail!(
+            "{}: what was attached was another interface by that name; attach again",
+            interface.name
+        );
+    }
+    Ok(meta)
+}
+
+/// Those that the running programs were loaded with.
+fn settings(meta: &Meta) -> Settings {
+    Settings {
+        magic: meta.seal,
+        ifindex: meta.ifindex,
+        hold_ifindex: 0,
+        flows: 0,
+        redundancy: meta.redundancy,
+        feeders_limited: false,
+        withheld: 0,
+        debug_packets: false,
+    }
+}
+
+/// `map list`.
+fn print(store: &Store, list: &cli::MapList) -> Result<()> {
+    let mut states = Vec::new();
+    for attachment in store.attachments()? {
+        let wanted = list.interface.as_ref().is_none_or(|name| *name == attachment.interface);
+        if attachment.role != Role::Source || !wanted || !object::is_complete(&attachment) {
+            continue;
+        }
+        object::meta(&attachment)?;
+        let Copied { maps, chosen } = Copied::read(&attachment)?;
+        let choice = ChoiceState::of(&chosen)?;
+        states.push(MapState { interface: attachment.interface, maps, choice });
+    }
+    if let Some(name) = &list.interface {
+        states.first().with_context(|| format!("no source is attached at {name}"))?;
+    }
+    if list.json {
+        println!("{}", render::maps_json(&states));
+    } else {
+        print!("{}", render::maps_text(&states));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    fn copied(maps: &[&str], clients: &[&str]) -> Copied {
+        let clients: Vec<_> = clients.iter().map(|one| one.parse().unwrap()).collect();
+        let mut chosen = Chosen::default();
+        chosen.set_clients(Clients::new(&clients, &[]).unwrap());
+        Copied { maps: maps.iter().map(|map| map.parse().unwrap()).collect(), chosen }
+    }
+
+    /// What `line` makes of it: maps and clients, or why not.
+    fn edited(mut copied: Copied, line: &str) -> Result<String, String> {
+        let line = format!("mirror-agent map {line}");
+        let parsed =
+            cli::Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())?;
+        let cli::Verb::Map(arguments) = parsed.verb else { panic!("another verb") };
+        let done = match &arguments {
+            cli::Map::Add(edit) => copied.add(edit),
+            cli::Map::Remove(edit) => copied.remove(edit),
+            cli::Map::Set(set) => copied.set(set),
+            cli::Map::List(_) => Ok(()),
+        };
+        done.map_err(|error| error.to_string())?;
+        let texts = |all: Vec<String>| all.join(" ");
+        let maps = texts(copied.maps.iter().map(ToString::to_string).collect());
+        let clients = copied.chosen.clients.included();
+        Ok(format!("{maps} {}", texts(clients.iter().map(ToString::to_string).collect())))
+    }
+
+    #[test]
+    fn maps_and_clients_come_and_go() {
+        let one = || copied(&["1=10.0.0.5:1"], &["10.0.0.0/8"]);
+        for (line, expected) in [
+            ("add eth0 --map 2=10.0.0.5:2", "1=10.0.0.5:1 2=10.0.0.5:2 10.0.0.0/8"),
+            ("add eth0 --client 11.0.0.0/8", "1=10.0.0.5:1 10.0.0.0/8 11.0.0.0/8"),
+            ("add eth0 --client 10.0.0.0/8", "1=10.0.0.5:1 10.0.0.0/8"),
+            ("set eth0 --map 2=10.0.0.5:2", "2=10.0.0.5:2 10.0.0.0/8"),
+            ("set eth0 --all-clients", "1=10.0.0.5:1 "),
+            ("set eth0 --sample 1%", "1=10.0.0.5:1 10.0.0.0/8"),
+        ] {
+            assert_eq!(edited(one(), line).as_deref(), Ok(expected), "{line}");
+        }
+        let two = copied(&["1=10.0.0.5:1", "2=10.0.0.5:2"], &["10.0.0.0/8", "11.0.0.0/8"]);
+        let line = "remove eth0 --map 1=10.0.0.5:1 --client 10.0.0.0/8";
+        assert_eq!(edited(two, line).as_deref(), Ok("2=10.0.0.5:2 11.0.0.0/8"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let one = || copied(&["1=10.0.0.5:1"], &["10.0.0.0/8"]);
+        for (line, mentions) in [
+            ("add eth0", "required"),
+            ("add eth0 --map 1=10.0.0.5:1", "is a map already"),
+            ("add eth0 --exclude-client 10.0.0.0/8", "given to --client and to"),
+            ("remove eth0 --map 2=10.0.0.5:2", "is not a map"),
+            ("remove eth0 --map 1=10.0.0.5:1", "use `detach`"),
+            ("remove eth0 --client 11.0.0.0/8", "is not a prefix of --client"),
+            ("remove eth0 --client 10.0.0.0/8", "--all-clients"),
+            ("set eth0 --all-clients --client 10.0.0.0/8", "cannot be used with"),
+            ("set eth0 --for 1h --no-end", "cannot be used with"),
+        ] {
+            let said = edited(one(), line).unwrap_err();
+            assert!(said.contains(mentions), "{line}: {said}");
+        }
+    }
+}
