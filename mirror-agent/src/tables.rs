@@ -62,12 +62,15 @@ pub async fn change(
     // What a change that was stopped left behind is named in one bank or the other, if at all.
     let ports: BTreeSet<u16> =
         there.values().chain(new.values()).map(|spec| spec.local_port).collect();
+    if there.is_empty() {
+        // Nobody goes by anything yet.
+        fill(attachment, before, &ports, &new)?;
+        return chosen.write(attachment, before);
+    }
     fill(attachment, before.other(), &ports, &new)?;
     chosen.write(attachment, before.other())?;
     before.other().enforce(attachment)?;
-    if !there.is_empty() {
-        tokio::time::sleep(GRACE).await;
-    }
+    tokio::time::sleep(GRACE).await;
     fill(attachment, before, &ports, &BTreeMap::new())?;
     Clients::default().write(attachment, before)?;
     clear(attachment, there.keys().filter(|index| !new.contains_key(index)))

@@ -52,9 +52,9 @@ fn what_stays_loses_nothing_while_other_maps_come_and_go() {
     });
 
     // The map that stayed was never without its packets.
+    let source = mirror.old.settled("source");
     let maps = mirror.old.all_map_counters();
     let target = mirror.new.settled("target");
-    let source = mirror.old.settled("source");
     let stayed = &maps[&format!("{PORT}={}:{PORT}", mirror.new.v4())];
     assert_eq!(stayed["cloned"], source["cloned"], "{maps:?} {source:?}");
     assert_eq!(source["skipped_port"] + source["egress_unmapped"], 0, "{source:?}");

@@ -33,6 +33,7 @@
 
 mod adoption;
 mod chosen;
+mod commands;
 mod connection;
 mod connections;
 mod errors;

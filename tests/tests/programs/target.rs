@@ -12,7 +12,7 @@ use mirror_tests::{
 };
 
 use crate::{
-    adoption, connections, errors, evicted, farewell, feeders, fragments, late, narrow,
+    adoption, commands, connections, errors, evicted, farewell, feeders, fragments, late, narrow,
     place::{Place, client},
     real_clients,
     table::{Table, assert_reached},
@@ -87,6 +87,7 @@ fn target() {
         adoption::rows,
         real_clients::rows,
         connections::rows,
+        commands::rows,
         unusual::rows,
         target_ingress::rows,
         target_egress::rows,
