@@ -478,7 +478,6 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         };
     }
     if pass == Pass::First && flow.held() > 0 {
-        count_reply(&mut flow.copy, segment);
         return hold(flow, now);
     }
     if far_back(end, flow.copy.next_seq) {
