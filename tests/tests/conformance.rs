@@ -4,7 +4,10 @@ use mirror_tests::{agent::lost, mirror::Mirror, mirror::PORT};
 
 #[test]
 fn memccapable_passes_and_the_new_server_ends_up_the_same() {
-    let mirror = Mirror::running();
+    let mirror = Mirror::idle();
+    // It sets the verbosity, too.
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --all-commands"));
+    mirror.attach("");
     let wire = mirror.watch_new();
     let port = PORT.to_string();
     let said = mirror
