@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use mirror_common::abi::{MAX_REDUNDANCY, mac_key};
@@ -196,7 +196,7 @@ pub enum Map {
 
 /// `map add` and `map remove`: what is given, all at once.
 #[derive(Debug, Args)]
-#[group(id = "entries", required = true, multiple = true, args = ["maps", "clients", "excluded_clients"])]
+#[command(group = entries())]
 pub struct MapEdit {
     /// Interface that `attach` was given
     pub interface: String,
@@ -212,6 +212,14 @@ pub struct MapEdit {
     /// A prefix of clients that are not; repeat it for more
     #[arg(long = "exclude-client", value_name = "CIDR")]
     pub excluded_clients: Vec<Cidr>,
+}
+
+/// Of these, at least one. Not `#[group]`, which the interface would be one of.
+fn entries() -> ArgGroup {
+    ArgGroup::new("entries")
+        .args(["maps", "clients", "excluded_clients"])
+        .required(true)
+        .multiple(true)
 }
 
 /// `map set`: what is given, all at once.
