@@ -43,16 +43,15 @@ impl Chosen {
         dry_run: bool,
         old: Option<&Self>,
     ) -> Result<Self> {
-        let choice = Choice {
-            end: ends_in.map(time::from_now).transpose()?.unwrap_or(0),
-            // Made of random keys, which is all that is wanted of it.
-            seed: old.map_or_else(|| RandomState::new().hash_one(()), |old| old.choice.seed),
-            sample: sample.0,
-            by_client: u32::from(!clients.is_empty()),
-            other_clients: u32::from(clients.included().is_empty()),
-            dry_run: u32::from(dry_run),
-        };
-        Ok(Self { choice, clients })
+        let mut chosen = Self::default();
+        // Made of random keys, which is all that is wanted of it.
+        chosen.choice.seed =
+            old.map_or_else(|| RandomState::new().hash_one(()), |old| old.choice.seed);
+        chosen.set_clients(clients);
+        chosen.set_sample(sample);
+        chosen.set_end(ends_in)?;
+        chosen.set_dry_run(dry_run);
+        Ok(chosen)
     }
 
     /// What is in force.

@@ -160,10 +160,9 @@ impl Clients {
         let mut prefixes = BTreeMap::new();
         for entry in &table(attachment)? {
             let (key, verdict) = entry.context("cannot read CLIENTS")?;
-            let mut prefix = Prefix { bits: key.prefix_len(), key: key.data() };
-            if prefix.key.family >> 8 == bank.number() {
-                prefix.key.family = family(&prefix.key).into();
-                prefixes.insert(prefix, verdict);
+            let (bits, key) = (key.prefix_len(), key.data());
+            if key.bank() == bank.number() {
+                prefixes.insert(Prefix { bits, key: key.in_bank(0) }, verdict);
             }
         }
         Ok(Self(prefixes))
@@ -172,10 +171,7 @@ impl Clients {
     /// Makes a bank of the kernel's table say this.
     pub fn write(&self, attachment: &Attachment, bank: Bank) -> Result<()> {
         let mut table = table(attachment)?;
-        let entry = |prefix: &Prefix| {
-            let family = ClientKey::family(bank.number(), family(&prefix.key));
-            Key::new(prefix.bits, ClientKey { family, ..prefix.key })
-        };
+        let entry = |prefix: &Prefix| Key::new(prefix.bits, prefix.key.in_bank(bank.number()));
         for prefix in Self::read(attachment, bank)?.0.keys() {
             if !self.0.contains_key(prefix) {
                 table.remove(&entry(prefix)).context("cannot write CLIENTS")?;
@@ -186,11 +182,6 @@ impl Clients {
         }
         Ok(())
     }
-}
-
-/// 4 or 6, whatever the bank.
-fn family(key: &ClientKey) -> u8 {
-    key.family as u8
 }
 
 fn table(attachment: &Attachment) -> Result<LpmTrie<MapData, ClientKey, u32>> {

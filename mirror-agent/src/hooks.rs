@@ -49,11 +49,27 @@ impl Kind {
         Ok(if preflight::has_tcx()? { Self::Tcx } else { Self::Clsact })
     }
 
-    /// By what is attached already.
-    pub fn of(attachment: &Attachment) -> Result<Self> {
+    /// By what programs are attached already; `None` where there are none.
+    pub fn of(attachment: &Attachment) -> Result<Option<Self>> {
         let names = attachment.names()?;
-        let has = |prefix: &str| names.iter().any(|pin| pin.starts_with(prefix));
-        Ok(if has(clsact::PIN) { Self::Clsact } else { Self::Tcx })
+        let is_there = |kind: &Self| names.iter().any(|pin| pin.starts_with(kind.pin()));
+        Ok([Self::Tcx, Self::Clsact].into_iter().find(is_there))
+    }
+
+    /// How the names of pins begin.
+    const fn pin(self) -> &'static str {
+        match self {
+            Self::Tcx => pins::LINK,
+            Self::Clsact => clsact::PIN,
+        }
+    }
+
+    /// As `--hook` takes it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
     }
 }
 
@@ -90,13 +106,14 @@ pub fn attach(ebpf: &mut Ebpf, attachment: &Attachment, hook: &Hook<'_>) -> Resu
 
 /// Refuses to attach by another kind than what is attached already.
 pub fn check_kind(attachment: &Attachment, kind: Kind) -> Result<()> {
-    let (other, name) =
-        if kind == Kind::Tcx { (clsact::PIN, "clsact") } else { (pins::LINK, "tcx") };
-    if attachment.names()?.iter().any(|pin| pin.starts_with(other)) {
+    if let Some(other) = Kind::of(attachment)?
+        && other != kind
+    {
         bail!(
             "the {} at {} is attached by {name}; detach it first, or say --hook {name}",
             attachment.role,
             attachment.interface,
+            name = other.name(),
         );
     }
     Ok(())

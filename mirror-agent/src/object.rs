@@ -43,6 +43,22 @@ pub struct Settings {
     pub debug_packets: bool,
 }
 
+impl Settings {
+    /// A source's; what only a target has is not set.
+    pub const fn source(ifindex: u32, magic: u32, redundancy: u32) -> Self {
+        Self {
+            magic,
+            ifindex,
+            hold_ifindex: 0,
+            flows: 0,
+            redundancy,
+            feeders_limited: false,
+            withheld: 0,
+            debug_packets: false,
+        }
+    }
+}
+
 /// Loads `attachment`'s object. Maps that are pinned are used, others are made and pinned.
 pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
     let feeders_limited = u32::from(settings.feeders_limited);

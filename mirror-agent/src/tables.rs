@@ -18,20 +18,23 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// The maps that are in force, by their index in the kernel's table.
 pub fn in_use(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
-    let bank = Bank::in_force(attachment)?;
+    named(attachment, Bank::in_force(attachment)?, &occupied(attachment)?)
+}
+
+/// Those of `occupied` that a bank names.
+fn named(
+    attachment: &Attachment,
+    bank: Bank,
+    occupied: &BTreeMap<u32, MapSpec>,
+) -> Result<BTreeMap<u32, MapSpec>> {
     let slots = object::array::<PortSlot>(attachment, "PORTS")?;
-    let mut found = occupied(attachment)?;
-    let mut unnamed = Vec::new();
-    for (index, spec) in &found {
+    let mut found = BTreeMap::new();
+    for (index, spec) in occupied {
         let slot = object::get(&slots, slot_index(bank.number(), spec.local_port))
             .context("cannot read PORTS")?;
-        let named = &slot.mapping[..MAX_FAN_OUT.min(slot.len as usize)];
-        if named.iter().all(|named| u32::from(*named) != *index) {
-            unnamed.push(*index);
+        if slot.mapping.iter().take(slot.len as usize).any(|named| u32::from(*named) == *index) {
+            found.insert(*index, *spec);
         }
-    }
-    for index in unnamed {
-        found.remove(&index);
     }
     Ok(found)
 }
@@ -57,7 +60,8 @@ pub async fn change(
     chosen: &Chosen,
 ) -> Result<()> {
     let before = Bank::in_force(attachment)?;
-    let (old, there) = (in_use(attachment)?, occupied(attachment)?);
+    let there = occupied(attachment)?;
+    let old = named(attachment, before, &there)?;
     let new = place(attachment, &old, &there, entries)?;
     // What a change that was stopped left behind is named in one bank or the other, if at all.
     let ports: BTreeSet<u16> =

@@ -58,6 +58,14 @@ pub fn until(moment: Timestamp) -> Result<Duration> {
     }
 }
 
+/// How long a mirror is to run that ends at `moment`, or after `length`; `None` for good.
+pub fn ends_in(moment: Option<Timestamp>, length: Option<Duration>) -> Result<Option<Duration>> {
+    match moment {
+        Some(moment) => until(moment).map(Some),
+        None => Ok(length),
+    }
+}
+
 /// Nanoseconds since boot, with time spent suspended.
 pub fn since_boot() -> Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read CLOCK_BOOTTIME")?;

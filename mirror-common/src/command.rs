@@ -1,7 +1,10 @@
 //! Commands that change a server and not its items: they were meant for the old host, and are withheld
 //! from the new one (protocol.txt; binary protocol, "Command opcodes").
 
-use crate::memcache::{BINARY_REQUEST, begins};
+use crate::{
+    memcache::{BINARY_REQUEST, begins},
+    walk::BINARY_HEADER,
+};
 
 /// A request is looked at if it is no longer than this, in bytes.
 pub const LOOK: usize = 64;
@@ -11,30 +14,14 @@ pub const ADMINISTRATION: u32 = 1;
 /// Withhold what empties it: `flush_all`.
 pub const FLUSH: u32 = 2;
 
-/// Bytes of a binary header.
-const HEADER: u32 = 24;
+/// Bytes that tell such a command from any other.
+pub const HEAD: usize = 8;
 
-/// Whether a payload that begins with these four bytes, in the order of memory, may have to be withheld:
-/// most do not, at a glance.
+/// Whether a payload that begins with these bytes, zeros behind its end, may have to be withheld: most do not,
+/// at a glance.
 #[inline(always)]
-pub fn may_be(first: [u8; 4]) -> bool {
-    matches!(
-        &first,
-        b"flus"
-            | b"shut"
-            | b"verb"
-            | b"cach"
-            | b"slab"
-            | b"lru_"
-            | b"lru "
-            | b"watc"
-            | b"stat"
-            | b"debu"
-            | b"refr"
-            | b"misb"
-            | b"exts"
-            | [BINARY_REQUEST, FLUSH_OPCODE | STAT_OPCODE | FLUSHQ_OPCODE | VERBOSITY_OPCODE, _, _]
-    )
+pub fn may_be(head: &[u8; HEAD]) -> bool {
+    reason(head) != 0
 }
 
 const FLUSH_OPCODE: u8 = 0x08;
@@ -49,32 +36,44 @@ const VERBOSITY_OPCODE: u8 = 0x1b;
 /// memcached reads: the stream has a hole.
 #[inline(always)]
 pub fn withheld(bytes: &[u8; LOOK], length: u32) -> u32 {
-    if bytes[0] == BINARY_REQUEST { binary(bytes, length) } else { text(bytes, length) }
+    let head = [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]];
+    let alone =
+        if head[0] == BINARY_REQUEST { is_packet(bytes, length) } else { is_line(bytes, length) };
+    if alone { reason(&head) } else { 0 }
 }
 
+/// Whether there is one line, to the end.
 #[inline(always)]
-fn text(bytes: &[u8; LOOK], length: u32) -> u32 {
-    let reason = name(bytes);
-    if reason == 0 || length > LOOK as u32 {
-        return 0;
-    }
-    // One line, to the end.
+fn is_line(bytes: &[u8; LOOK], length: u32) -> bool {
     let mut at = 0;
     while at < LOOK {
         if bytes[at] == b'\n' {
-            return if at as u32 + 1 == length { reason } else { 0 };
+            return at as u32 + 1 == length;
         }
         at += 1;
     }
-    0
+    false
 }
 
-/// By the first eight bytes, which no other command shares.
+/// Whether there is one binary request, to the end; of those for statistics, only the one that resets them.
 #[inline(always)]
-fn name(bytes: &[u8; LOOK]) -> u32 {
-    let head = u64::from_le_bytes([
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-    ]);
+fn is_packet(bytes: &[u8; LOOK], length: u32) -> bool {
+    let body = u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    let resets = body == 5 && bytes[24..29] == *b"reset";
+    u32::from(BINARY_HEADER).wrapping_add(body) == length && (bytes[1] != STAT_OPCODE || resets)
+}
+
+/// By the first bytes, which no other command shares.
+#[inline(always)]
+fn reason(bytes: &[u8; HEAD]) -> u32 {
+    if bytes[0] == BINARY_REQUEST {
+        return match bytes[1] {
+            FLUSH_OPCODE | FLUSHQ_OPCODE => FLUSH,
+            VERBOSITY_OPCODE | STAT_OPCODE => ADMINISTRATION,
+            _ => 0,
+        };
+    }
+    let head = u64::from_le_bytes(*bytes);
     if begins(head, b"flush_al") {
         FLUSH
     } else if begins(head, b"shutdown")
@@ -98,20 +97,6 @@ fn name(bytes: &[u8; LOOK]) -> u32 {
     }
 }
 
-#[inline(always)]
-fn binary(bytes: &[u8; LOOK], length: u32) -> u32 {
-    let body = u32::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
-    if HEADER.wrapping_add(body) != length {
-        return 0;
-    }
-    match bytes[1] {
-        FLUSH_OPCODE | FLUSHQ_OPCODE => FLUSH,
-        VERBOSITY_OPCODE => ADMINISTRATION,
-        STAT_OPCODE if body == 5 && bytes[24..29] == *b"reset" => ADMINISTRATION,
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -123,8 +108,8 @@ mod tests {
         let n = payload.len().min(LOOK);
         bytes[..n].copy_from_slice(&payload[..n]);
         let found = withheld(&bytes, payload.len() as u32);
-        let first = [bytes[0], bytes[1], bytes[2], bytes[3]];
-        assert!(found == 0 || may_be(first), "seen at a glance: {payload:?}");
+        let head = bytes[..HEAD].try_into().unwrap();
+        assert!(found == 0 || may_be(head), "seen at a glance: {payload:?}");
         found
     }
 

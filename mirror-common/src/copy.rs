@@ -487,13 +487,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     if after(segment.seq, flow.copy.next_seq) {
         // Behind one from the wire, what is missing may go into the hold device, too.
         if pass == Pass::Held {
-            let held = flow.held();
-            if flow.copy.gap_at == 0 {
-                flow.copy.hints = 0;
-                flow.copy.doubts = flow.copy.watch_ack as u16;
-            }
-            see_gap(&mut flow.copy, segment.seq, held, now);
-            count_reply(&mut flow.copy, segment);
+            miss(flow, segment, now);
         }
         return hold_or_break(flow, segment, pass, now);
     }
@@ -517,12 +511,19 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     deliver(flow, last)
 }
 
-/// Counts replies that the client got since a segment is missing: production had that, and more.
+/// Something is missing before `segment`, which came back: counts the replies that the client got since, as
+/// production had what is missing, and more.
 #[inline(always)]
-fn count_reply(copy: &mut CopySide, segment: &Segment) {
+fn miss(flow: &mut Flow, segment: &Segment, now: u64) {
+    let held = flow.held();
+    let copy = &mut flow.copy;
+    if copy.gap_at == 0 {
+        copy.hints = 0;
+        copy.doubts = copy.watch_ack as u16;
+    }
+    see_gap(copy, segment.seq, held, now);
     let ack = segment.ack as u16;
-    let advances = ack.wrapping_sub(copy.doubts).cast_signed() > 0;
-    if copy.gap_at != 0 && segment.length > 0 && advances {
+    if segment.length > 0 && ack.wrapping_sub(copy.doubts).cast_signed() > 0 {
         copy.hints = copy.hints.saturating_add(1);
         copy.doubts = ack;
     }

@@ -22,7 +22,7 @@ const HEADER: u8 = 5;
 /// The longest name of a command that may be one.
 const MAX_NAME: u8 = 16;
 /// Bytes of a binary header.
-const BINARY_HEADER: u8 = 24;
+pub(crate) const BINARY_HEADER: u8 = 24;
 /// Of [`Walk::least`]: perhaps the client asked for no reply.
 const QUIET: u8 = 0x80;
 

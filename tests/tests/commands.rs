@@ -156,9 +156,8 @@ fn all_commands_are_mirrored_on_request() {
     }
     let target = mirror.assert_all_applied(wire);
     assert_eq!(target["discarded_command"], 0, "{target:?}");
-    let of = |server, host| settings(server, host);
-    let old = of(&mirror.old_server, &mirror.old);
-    assert_eq!(of(&mirror.new_server, &mirror.new), old);
+    let old = settings(&mirror.old_server, &mirror.old);
+    assert_eq!(settings(&mirror.new_server, &mirror.new), old);
 }
 
 #[test]

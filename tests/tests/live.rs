@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mirror_tests::{
     Host,
+    agent::lost,
     client::Connection,
     memcached::Memcached,
     mirror::{Mirror, PORT},
@@ -59,7 +60,7 @@ fn what_stays_loses_nothing_while_other_maps_come_and_go() {
     assert_eq!(stayed["cloned"], source["cloned"], "{maps:?} {source:?}");
     assert_eq!(source["skipped_port"] + source["egress_unmapped"], 0, "{source:?}");
     assert_eq!((target["broken"], target["adopted"]), (0, 0), "{target:?}");
-    assert_eq!(mirror_tests::agent::lost(&target), 0, "{target:?}");
+    assert_eq!(lost(&target), 0, "{target:?}");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
     mirror.assert_same((0..4).flat_map(|n| (0..100).map(move |r| format!("live-{n}-{r}"))));
     let arrived = other.settled("target")["arrived"];
@@ -71,18 +72,13 @@ fn what_stays_loses_nothing_while_other_maps_come_and_go() {
 fn a_change_of_many_maps_is_one() {
     let mirror = Mirror::idle();
     // Nobody listens there, and nobody has to: what counts is what is sent.
-    let ports = |first: u16| (first..first + 8).collect::<Vec<_>>();
-    let maps = |first: u16| {
-        let map = |port: &u16| format!("--map {PORT}={}:{port} ", mirror.new.v4());
-        ports(first).iter().map(map).collect::<String>()
+    let maps = |first: u16| -> String {
+        let map = |port| format!("--map {PORT}={}:{port} ", mirror.new.v4());
+        (first..first + 8).map(map).collect()
     };
     mirror.old.agent_ok(&format!("attach eth0 {}", maps(12000)));
     let done = AtomicBool::new(false);
     let mut connection = mirror.connect();
-    let sent = |mirror: &Mirror| {
-        let counters = mirror.old.all_map_counters();
-        counters.into_values().map(|counters| counters["cloned"]).collect::<Vec<_>>()
-    };
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
@@ -97,7 +93,8 @@ fn a_change_of_many_maps_is_one() {
     });
     connection.set("key", b"value");
     mirror.old.settled("source");
-    let counts = sent(&mirror);
+    let maps = mirror.old.all_map_counters();
+    let counts: Vec<u64> = maps.values().map(|counters| counters["cloned"]).collect();
     assert_eq!(counts.len(), 8);
     assert!(counts[0] > 0 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
 }

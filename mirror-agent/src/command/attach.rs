@@ -4,19 +4,21 @@ use anyhow::Result;
 use aya::programs::TcAttachType;
 use mirror_common::seal::Magic;
 
-use super::{foreground, plan::Plan};
+use super::{
+    foreground,
+    plan::{Copied, Plan},
+};
 use crate::{
     choice::Chosen,
     cli,
     clients::Clients,
     hooks::{self, Hook, Kind},
-    mapping::{self, MapSpec},
+    mapping,
     network::Network,
     object::{self, Settings},
     packet_lines::PacketLines,
     pins::{Attachment, Role, Store},
-    tables::{self, in_use},
-    time,
+    tables, time,
 };
 
 /// Runs the verb.
@@ -26,15 +28,10 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
     let kind = arguments.common.hook.resolve()?;
+    let cli::Common { magic, debug_packets, .. } = arguments.common;
     let settings = Settings {
-        magic: arguments.common.magic,
-        ifindex: interface.index,
-        hold_ifindex: 0,
-        flows: 0,
-        redundancy: arguments.redundancy,
-        feeders_limited: false,
-        withheld: 0,
-        debug_packets: arguments.common.debug_packets,
+        debug_packets,
+        ..Settings::source(interface.index, magic, arguments.redundancy)
     };
     // The ways are found, and refused, before anything is touched.
     let mut plan = Plan::new(&network, &interface, &arguments.maps, Chosen::default()).await?;
@@ -42,7 +39,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     let lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Source);
     let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
-    let before = if fresh { None } else { Some(Before::read(&attachment)?) };
+    let before = if fresh { None } else { Some(Copied::read(&attachment)?) };
     let known = before.as_ref().map(|before| &before.chosen);
     plan.chosen = choose(&arguments.choice, clients, known)?;
     let result = install(&network, &attachment, (&settings, kind), &plan).await;
@@ -55,8 +52,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         Some(before) => {
             let same = before.maps.iter().all(|map| plan.entries.iter().any(|(new, _)| new == map))
                 && before.maps.len() == plan.entries.len();
-            let old = (before.maps.into_iter(), &before.chosen);
-            plan.say_farewell(&interface.name, Magic(settings.magic), old);
+            plan.say_farewell(&interface.name, Magic(settings.magic), before);
             if same { "was attached already, with" } else { "was attached; its maps are now" }
         }
     };
@@ -73,25 +69,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     Ok(())
 }
 
-/// What is attached already.
-struct Before {
-    maps: Vec<MapSpec>,
-    chosen: Chosen,
-}
-
-impl Before {
-    fn read(attachment: &Attachment) -> Result<Self> {
-        let maps = in_use(attachment)?.into_values().collect();
-        Ok(Self { maps, chosen: Chosen::read(attachment)? })
-    }
-}
-
 /// What was typed about which packets to copy; whoever was in the sample `before` stays there.
 fn choose(arguments: &cli::Choice, clients: Clients, before: Option<&Chosen>) -> Result<Chosen> {
-    let ends_in = match arguments.until {
-        Some(moment) => Some(time::until(moment)?),
-        None => arguments.length,
-    };
+    let ends_in = time::ends_in(arguments.until, arguments.length)?;
     Chosen::new(clients, arguments.sample, ends_in, arguments.dry_run, before)
 }
 

@@ -3,19 +3,16 @@
 use anyhow::{Context as _, Result, bail};
 use mirror_common::{abi::Meta, seal::Magic};
 
-use super::plan::Plan;
+use super::plan::{Copied, Plan};
 use crate::{
-    choice::Chosen,
     cli,
     clients::Clients,
     hooks::Kind,
-    mapping::MapSpec,
     network::{Interface, Network},
     object::{self, Settings},
     pins::{Attachment, Role, Store},
     render::{self, ChoiceState, MapState},
-    tables::{self, in_use},
-    time,
+    tables, time,
 };
 
 /// Runs the verb.
@@ -28,19 +25,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Map) -> Result<()> {
     }
 }
 
-/// What a source copies.
-#[derive(Clone)]
-struct Copied {
-    maps: Vec<MapSpec>,
-    chosen: Chosen,
-}
-
 impl Copied {
-    fn read(attachment: &Attachment) -> Result<Self> {
-        let maps = in_use(attachment)?.into_values().collect();
-        Ok(Self { maps, chosen: Chosen::read(attachment)? })
-    }
-
     fn add(&mut self, edit: &cli::MapEdit) -> Result<()> {
         for map in &edit.maps {
             if self.maps.contains(map) {
@@ -84,10 +69,9 @@ impl Copied {
         if let Some(sample) = set.sample {
             self.chosen.set_sample(sample);
         }
-        if let Some(moment) = set.until {
-            self.chosen.set_end(Some(time::until(moment)?))?;
-        } else if set.length.is_some() || set.no_end {
-            self.chosen.set_end(set.length)?;
+        let ends_in = time::ends_in(set.until, set.length)?;
+        if ends_in.is_some() || set.no_end {
+            self.chosen.set_end(ends_in)?;
         }
         if set.dry_run || set.no_dry_run {
             self.chosen.set_dry_run(set.dry_run);
@@ -121,21 +105,23 @@ async fn change(
 
     let plan = Plan::new(&network, &interface, &after.maps, after.chosen).await?;
     if plan.needs_hooks(&attachment)? {
-        let mut ebpf = object::load(&attachment, &settings(&meta))?;
-        plan.attach_ways_out(&mut ebpf, &attachment, Kind::of(&attachment)?)?;
+        // As the running programs were loaded.
+        let settings = Settings::source(meta.ifindex, meta.seal, meta.redundancy);
+        let mut ebpf = object::load(&attachment, &settings)?;
+        let kind = Kind::of(&attachment)?.context("no program is attached")?;
+        plan.attach_ways_out(&mut ebpf, &attachment, kind)?;
     }
     tables::change(&attachment, &plan.entries, &plan.chosen).await?;
     plan.detach_other_ways(&network, &attachment).await?;
-    plan.say_farewell(&interface.name, Magic(meta.seal), (before.maps.into_iter(), &before.chosen));
+    plan.say_farewell(&interface.name, Magic(meta.seal), before);
     println!("{}: copies now", interface.name);
     plan.print()
 }
 
 /// What is known of the source at `interface`, which has to be there.
 fn attached(attachment: &Attachment, interface: &Interface) -> Result<Meta> {
-    let nothing = || format!("no source is attached at {0}; see `attach`", interface.name);
     if !attachment.exists() || !object::is_complete(attachment) {
-        bail!(nothing());
+        bail!("no source is attached at {}; see `attach`", interface.name);
     }
     let meta = object::meta(attachment)?;
     if meta.ifindex != interface.index {
@@ -145,20 +131,6 @@ fn attached(attachment: &Attachment, interface: &Interface) -> Result<Meta> {
         );
     }
     Ok(meta)
-}
-
-/// Those that the running programs were loaded with.
-fn settings(meta: &Meta) -> Settings {
-    Settings {
-        magic: meta.seal,
-        ifindex: meta.ifindex,
-        hold_ifindex: 0,
-        flows: 0,
-        redundancy: meta.redundancy,
-        feeders_limited: false,
-        withheld: 0,
-        debug_packets: false,
-    }
 }
 
 /// `map list`.
@@ -188,6 +160,7 @@ fn print(store: &Store, list: &cli::MapList) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::choice::Chosen;
     use clap::Parser as _;
 
     fn copied(maps: &[&str], clients: &[&str]) -> Copied {

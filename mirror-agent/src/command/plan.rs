@@ -15,7 +15,23 @@ use crate::{
     network::{Interface, Network, Route},
     pins::Attachment,
     render::ChoiceState,
+    tables::in_use,
 };
+
+/// What a source copies.
+#[derive(Clone)]
+pub(super) struct Copied {
+    pub(super) maps: Vec<MapSpec>,
+    pub(super) chosen: Chosen,
+}
+
+impl Copied {
+    /// What is in force.
+    pub(super) fn read(attachment: &Attachment) -> Result<Self> {
+        let maps = in_use(attachment)?.into_values().collect();
+        Ok(Self { maps, chosen: Chosen::read(attachment)? })
+    }
+}
 
 /// Maps with their ways, and the choice.
 pub(super) struct Plan {
@@ -82,15 +98,11 @@ impl Plan {
     }
 
     /// Tells targets of the connections that are mirrored no more, by maps that went or by the choice.
-    pub(super) fn say_farewell(
-        &self,
-        interface: &str,
-        magic: Magic,
-        (maps, before): (impl Iterator<Item = MapSpec>, &Chosen),
-    ) {
+    pub(super) fn say_farewell(&self, interface: &str, magic: Magic, before: Copied) {
+        let Copied { mut maps, chosen: before } = before;
         let kept = |map: &MapSpec| self.entries.iter().any(|(kept, _)| kept == map);
-        let same = self.chosen.mirrors_like(before);
-        let maps: Vec<MapSpec> = maps.filter(|map| !(same && kept(map))).collect();
+        let same = self.chosen.mirrors_like(&before);
+        maps.retain(|map| !(same && kept(map)));
         super::detach::say_farewell(interface, &maps, magic, |map, client| {
             before.mirrors(map, client) && !(kept(map) && self.chosen.mirrors(map, client))
         });

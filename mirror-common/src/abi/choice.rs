@@ -32,7 +32,7 @@ pub struct Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
 pub struct ClientKey {
-    /// [`ClientKey::family`] of bank and family, host byte order: prefixes hold either all of it or are no
+    /// 4 or 6, and above these eight bits the bank, host byte order: prefixes hold either all of it or are no
     /// prefixes.
     pub family: u32,
     /// The address.
@@ -43,10 +43,17 @@ impl ClientKey {
     /// All of a key's bits: the length of a prefix that covers one address.
     pub const BITS: u32 = 160;
 
-    /// The first word of a key: `family` is 4 or 6.
+    /// The same in `bank`.
     #[inline(always)]
-    pub const fn family(bank: u32, family: u8) -> u32 {
-        bank << 8 | family as u32
+    #[must_use]
+    pub const fn in_bank(self, bank: u32) -> Self {
+        Self { family: (bank << 8) | (self.family & 0xff), ..self }
+    }
+
+    /// The bank that it is in.
+    #[inline(always)]
+    pub const fn bank(&self) -> u32 {
+        self.family >> 8
     }
 }
 

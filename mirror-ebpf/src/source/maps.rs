@@ -106,8 +106,8 @@ pub fn choice(bank: u32) -> Option<&'static Choice> {
 /// What the longest prefix says that covers this client.
 #[inline(always)]
 pub fn client(bank: u32, family: u8, addr: &Address) -> Option<u32> {
-    let family = ClientKey::family(bank, family);
-    CLIENTS.get(Key::new(ClientKey::BITS, ClientKey { family, addr: *addr })).copied()
+    let key = ClientKey { family: u32::from(family), addr: *addr }.in_bank(bank);
+    CLIENTS.get(Key::new(ClientKey::BITS, key)).copied()
 }
 
 /// The mappings of a local port, `None` where it has none.

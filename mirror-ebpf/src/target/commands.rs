@@ -1,20 +1,16 @@
 //! Whether a payload is a command that memcached is not to be given.
 
-use mirror_common::{
-    command::{self, LOOK},
-    packet::Packet,
-};
+use mirror_common::command::{self, LOOK};
 use mirror_ebpf::{settings, skb::Skb};
 
 /// Whether the `length` bytes at `at` are such a command, and nothing else.
 #[inline(always)]
 pub fn withheld(skb: Skb, at: u32, length: u32) -> bool {
-    if settings::withheld() == 0 || length > LOOK as u32 {
+    if settings::withheld() == 0 || length == 0 || length > LOOK as u32 {
         return false;
     }
-    // Shorter than four bytes is none.
-    let Some(first) = skb.bytes(at) else { return false };
-    command::may_be(first) && is_withheld(skb, at, length)
+    let Some(head) = skb.beginning(at, length) else { return false };
+    command::may_be(&head) && is_withheld(skb, at, length)
 }
 
 #[inline(never)]
