@@ -73,7 +73,10 @@ impl Skb {
     pub fn beginning<const N: usize>(self, offset: u32, length: u32) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         // So that the verifier sees a size from 1 to `N`. That of Linux 6.1 learns nothing from a
-        // comparison with zero, and refuses what could be a read of nothing.
+        // comparison with zero, and refuses what could be a read of nothing. Volatile, since what the
+        // compiler knows of the length lets it leave out what the verifier has to see.
+        // SAFETY: a valid, aligned local.
+        let length = unsafe { core::ptr::read_volatile(&raw const length) };
         let last = N as u32 - 1;
         let size = length.wrapping_sub(1).min(last) + 1;
         // SAFETY: the helper writes `size` bytes, of which there are `N`, and checks the packet's bounds.
