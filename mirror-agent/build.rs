@@ -14,7 +14,7 @@ use crate::bpf_toolchain::{HELP, TARGET, Toolchain, find_program};
 #[path = "../xtask/src/bpf_toolchain.rs"]
 mod bpf_toolchain;
 
-const OBJECTS: [&str; 2] = ["source", "target"];
+const OBJECTS: [&str; 3] = ["source", "target", "guard"];
 /// For checks of the agent's own code where there is no compiler for BPF.
 const SKIP: &str = "MIRROR_EBPF_SKIP_BUILD";
 

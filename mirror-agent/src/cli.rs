@@ -1,13 +1,13 @@
 //! What can be typed. Doc comments are the help texts.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use mirror_common::abi::{MAX_REDUNDANCY, mac_key};
 
-use crate::{clients::Cidr, hooks::Kind, mapping::MapSpec, sample::Sample, time};
+use crate::{clients::Cidr, hooks::Kind, mapping::MapSpec, sample::Sample, time, xdp::Mode};
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
 ///
@@ -42,6 +42,8 @@ pub enum Verb {
     /// On the old host: change what is copied while it is, from one packet to the next
     #[command(subcommand)]
     Map(Map),
+    /// On any host: drop what a new host might still send to clients, should it leak
+    Guard(Guard),
     /// Show counters
     Stats(Stats),
     /// Show what is attached where
@@ -137,6 +139,46 @@ pub struct Drop {
     /// Options that `attach` and `drop` share
     #[command(flatten)]
     pub common: Common,
+}
+
+/// `guard`.
+#[derive(Debug, Args)]
+pub struct Guard {
+    /// Interface that the new host's packets would arrive at
+    pub interface: String,
+
+    /// A new memcached, like `10.0.0.5:11211`: all that it sends, and ICMP errors about what it was sent, is
+    /// dropped; repeat it for more
+    #[arg(long = "from", value_name = "ADDR:PORT", required = true, value_parser = sender)]
+    pub from: Vec<SocketAddr>,
+
+    /// Where the program runs: in the driver (native) or in the stack (generic); auto tries the driver first
+    ///
+    /// Some drivers set up their queues anew for a native program, and lose packets for that moment.
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub mode: XdpMode,
+}
+
+/// What `--mode` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum XdpMode {
+    /// Native where the driver has XDP.
+    Auto,
+    /// In the driver.
+    Native,
+    /// In the stack.
+    Generic,
+}
+
+impl XdpMode {
+    /// The one that has to be; `None` for the best that can be.
+    pub const fn wanted(self) -> Option<Mode> {
+        match self {
+            Self::Auto => None,
+            Self::Native => Some(Mode::Native),
+            Self::Generic => Some(Mode::Generic),
+        }
+    }
 }
 
 /// What `attach` and `drop` share.
@@ -328,6 +370,17 @@ fn number(text: &str) -> Result<u32, String> {
     parsed.map_err(|_| "expected a number below 2^32, like 4711 or 0x1267".to_owned())
 }
 
+/// An address and a port that something can be sent from.
+fn sender(text: &str) -> Result<SocketAddr, String> {
+    let sender: SocketAddr = text.parse().map_err(|_| {
+        format!("'{text}' is not ADDR:PORT; names are not looked up, IPv6 goes in brackets")
+    })?;
+    if sender.port() == 0 || sender.ip().is_unspecified() || sender.ip().is_multicast() {
+        return Err(format!("nobody sends from {sender}"));
+    }
+    Ok(sender)
+}
+
 /// A MAC address like `02:00:5e:10:00:01`, as a map key.
 fn mac(text: &str) -> Result<u64, String> {
     let wrong = || format!("expected a MAC address like 02:00:5e:10:00:01, not '{text}'");
@@ -347,6 +400,14 @@ mod tests {
     fn the_definition_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn senders() {
+        assert!(sender("10.0.0.5:11211").is_ok() && sender("[fd00::5]:11211").is_ok());
+        for text in ["10.0.0.5", "fd00::5:11211", "cache:11211", "10.0.0.5:0", "0.0.0.0:11211"] {
+            assert!(sender(text).is_err(), "{text}");
+        }
     }
 
     #[test]

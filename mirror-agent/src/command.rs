@@ -4,6 +4,7 @@ mod attach;
 mod detach;
 mod drop;
 mod foreground;
+mod guard;
 mod map;
 mod plan;
 mod stats;
@@ -24,6 +25,7 @@ pub async fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Attach(arguments) => attach::run(&store, &arguments).await,
         Verb::Drop(arguments) => drop::run(&store, &arguments).await,
+        Verb::Guard(arguments) => guard::run(&store, &arguments).await,
         Verb::Map(arguments) => map::run(&store, &arguments).await,
         Verb::Stats(arguments) => stats::run(&store, &arguments).await,
         Verb::Status(arguments) => status::run(&store, &arguments).await,

@@ -5,7 +5,7 @@ use aya::{
     maps::{Map, MapData, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
-use mirror_common::abi::{MappingCounter, SourceCounter, TargetCounter};
+use mirror_common::abi::{GuardCounter, MappingCounter, SourceCounter, TargetCounter};
 
 use crate::{
     mapping::MapSpec,
@@ -22,7 +22,7 @@ pub type Values = Vec<(&'static str, u64)>;
 pub struct Snapshot {
     /// The interface.
     pub interface: String,
-    /// Source or target.
+    /// Which programs.
     pub role: Role,
     /// Of the interface.
     pub counters: Values,
@@ -47,6 +47,7 @@ pub fn read(attachment: &Attachment) -> Result<Snapshot> {
     let (counters, maps) = match attachment.role {
         Role::Source => (source(attachment)?, mappings(attachment)?),
         Role::Target => (target(attachment)?, Vec::new()),
+        Role::Guard => (guard(attachment)?, Vec::new()),
     };
     Ok(Snapshot { interface: attachment.interface.clone(), role: attachment.role, counters, maps })
 }
@@ -59,6 +60,11 @@ fn source(attachment: &Attachment) -> Result<Values> {
 fn target(attachment: &Attachment) -> Result<Values> {
     let sums = sums::<{ TargetCounter::COUNT }>(&per_cpu(attachment, "COUNTERS")?, 0)?;
     Ok(TargetCounter::ALL.iter().map(|counter| (counter.name(), sums[*counter as usize])).collect())
+}
+
+fn guard(attachment: &Attachment) -> Result<Values> {
+    let sums = sums::<{ GuardCounter::COUNT }>(&per_cpu(attachment, "COUNTERS")?, 0)?;
+    Ok(GuardCounter::ALL.iter().map(|counter| (counter.name(), sums[*counter as usize])).collect())
 }
 
 fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {

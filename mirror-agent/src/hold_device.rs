@@ -15,7 +15,7 @@ use rtnetlink::{
     },
 };
 
-use crate::network::Network;
+use crate::{fallback::Fallback, network::Network};
 
 /// What the queue lets through, in bytes per second: the pace at which held copies go round. Each time
 /// round takes a few µs of a processor, and copies that come faster than it can judge them overflow
@@ -64,7 +64,9 @@ pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
             .await
             .with_context(|| format!("cannot bring the hold device {name} up"))?;
     }
-    queue(network, indexes[0]).await.with_context(|| format!("cannot give {near} its queue"))?;
+    slow_down(network, &near, indexes[0])
+        .await
+        .with_context(|| format!("cannot give {near} its queue"))?;
     Ok(indexes[0])
 }
 
@@ -91,37 +93,88 @@ fn silence_ipv6(name: &str) {
     }
 }
 
-/// Sets a token bucket filter as the root queue (`tc … tbf`; kernel: `net/sched/sch_tbf.c`) of packets
-/// that wait in order (`pfifo`).
-async fn queue(network: &Network, index: u32) -> Result<()> {
-    const TCA_OPTIONS: u16 = 2;
-    const TCA_TBF_PARMS: u16 = 1;
-    const TCA_TBF_BURST: u16 = 6;
-    const HANDLE: TcHandle = TcHandle { major: 1, minor: 0 };
-    const ONLY_CLASS: TcHandle = TcHandle { major: 1, minor: 1 };
+/// Gives the near end the best queue that the kernel has.
+async fn slow_down(network: &Network, near: &str, index: u32) -> Result<()> {
+    let index = i32::try_from(index).context("interface index")?;
+    if make(network, token_bucket(index)).await.context("the kernel refused the tbf queue")? {
+        let made = make(network, in_order(index)).await;
+        return made.map(drop).context("the kernel refused the pfifo queue");
+    }
+    if make(network, fair_queue(index)).await.context("the kernel refused the fq queue")? {
+        log::warn!("{near}: {}", Fallback::FairQueue);
+    } else {
+        log::warn!("{near}: {}", Fallback::NoQueue);
+    }
+    Ok(())
+}
 
-    let mut message = TcMessage::with_index(i32::try_from(index).context("interface index")?);
+const TCA_OPTIONS: u16 = 2;
+const HANDLE: TcHandle = TcHandle { major: 1, minor: 0 };
+
+/// A queue of this kind at the root.
+fn root(index: i32, kind: &str, options: Vec<TcOption>) -> TcMessage {
+    let mut message = TcMessage::with_index(index);
     message.header.parent = TcHandle::ROOT;
     message.header.handle = HANDLE;
-    message.attributes.push(TcAttribute::Kind("tbf".to_owned()));
-    message.attributes.push(TcAttribute::Options(vec![
+    message.attributes.push(TcAttribute::Kind(kind.to_owned()));
+    message.attributes.push(TcAttribute::Options(options));
+    message
+}
+
+/// A token bucket filter (`tc … tbf`; kernel: `net/sched/sch_tbf.c`).
+fn token_bucket(index: i32) -> TcMessage {
+    const TCA_TBF_PARMS: u16 = 1;
+    const TCA_TBF_BURST: u16 = 6;
+    let options = vec![
         TcOption::Other(DefaultNla::new(TCA_TBF_PARMS, parameters())),
         TcOption::Other(DefaultNla::new(TCA_TBF_BURST, BURST.to_ne_bytes().to_vec())),
-    ]));
-    request(network, message).await.context(
-        "the kernel lacks the tbf queue (CONFIG_NET_SCH_TBF), or refused its parameters",
-    )?;
+    ];
+    root(index, "tbf", options)
+}
 
-    let mut message = TcMessage::with_index(i32::try_from(index).context("interface index")?);
+/// In it, packets that wait in order (`pfifo`).
+fn in_order(index: i32) -> TcMessage {
+    const ONLY_CLASS: TcHandle = TcHandle { major: 1, minor: 1 };
+    let mut message = TcMessage::with_index(index);
     message.header.parent = ONLY_CLASS;
     message.attributes.push(TcAttribute::Kind("pfifo".to_owned()));
     // `struct tc_fifo_qopt`: the limit, and no nested attributes.
     let limit = DefaultNla::new(TCA_OPTIONS, LIMIT.to_ne_bytes().to_vec());
     message.attributes.push(TcAttribute::Other(limit));
-    request(network, message).await.context("the kernel refused the pfifo queue")
+    message
 }
 
-/// Makes a queue, or replaces it.
+/// Fair queueing with a rate for each flow (`tc … fq maxrate`; kernel: `net/sched/sch_fq.c`).
+fn fair_queue(index: i32) -> TcMessage {
+    const TCA_FQ_PLIMIT: u16 = 1;
+    const TCA_FQ_FLOW_PLIMIT: u16 = 2;
+    const TCA_FQ_FLOW_MAX_RATE: u16 = 7;
+    let option =
+        |kind, value: u32| TcOption::Other(DefaultNla::new(kind, value.to_ne_bytes().to_vec()));
+    let options = vec![
+        option(TCA_FQ_PLIMIT, LIMIT),
+        option(TCA_FQ_FLOW_PLIMIT, LIMIT),
+        option(TCA_FQ_FLOW_MAX_RATE, RATE),
+    ];
+    root(index, "fq", options)
+}
+
+/// Makes a queue, or replaces it. Returns false where the kernel does not know its kind.
+async fn make(network: &Network, message: TcMessage) -> Result<bool> {
+    let result = request(network, message).await;
+    match &result {
+        Err(error) if is_unknown_kind(error) => Ok(false),
+        _ => result.map(|()| true),
+    }
+}
+
+/// What the kernel says where it has no queue by that name (kernel: `qdisc_create`).
+fn is_unknown_kind(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+    code == Some(nix::errno::Errno::ENOENT as i32)
+}
+
+/// Sends it to the kernel.
 async fn request(network: &Network, message: TcMessage) -> Result<()> {
     let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewQueueDiscipline(message));
     request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE;

@@ -12,7 +12,9 @@ use aya::{
 };
 
 use crate::{
-    clsact, object,
+    clsact,
+    fallback::Fallback,
+    object,
     pins::{self, Attachment},
     preflight,
 };
@@ -46,7 +48,11 @@ pub enum Kind {
 impl Kind {
     /// What this kernel has.
     pub fn of_kernel() -> Result<Self> {
-        Ok(if preflight::has_tcx()? { Self::Tcx } else { Self::Clsact })
+        if preflight::has_tcx()? {
+            return Ok(Self::Tcx);
+        }
+        log::info!("{}", Fallback::Clsact);
+        Ok(Self::Clsact)
     }
 
     /// By what programs are attached already; `None` where there are none.

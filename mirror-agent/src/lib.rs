@@ -18,10 +18,13 @@
 //! | [`object`] | the kernel objects: load, settings, maps |
 //! | [`hooks`] | programs on interfaces: attach, replace in place |
 //! | [`clsact`] | the same before Linux 6.6, by filters |
+//! | [`xdp`] | XDP programs on interfaces |
+//! | [`fallback`] | what is used where a kernel or a driver lacks something |
 //! | [`network`] | interfaces, routes, addresses, by netlink |
 //! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
 //! | [`hold_device`] | the queue in which the target's copies wait |
 //! | [`feeders`] | who may feed copies to a target |
+//! | [`senders`] | whose packets a guard drops |
 //! | [`retire`] | takes ports off a target without a leak |
 //! | [`farewell`] | tells targets that no more copies come |
 //! | [`sockets`] | lists memcached's connections, and ends those that are mirrored |
@@ -36,6 +39,7 @@ pub mod clients;
 pub mod clsact;
 pub mod command;
 pub mod counters;
+pub mod fallback;
 pub mod farewell;
 pub mod feeders;
 pub mod hold_device;
@@ -50,6 +54,8 @@ pub mod preflight;
 pub mod render;
 pub mod retire;
 pub mod sample;
+pub mod senders;
 pub mod sockets;
 pub mod tables;
 pub mod time;
+pub mod xdp;

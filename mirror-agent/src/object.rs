@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader, Pod,
     maps::{Array, HashMap, Map, MapData, MapError},
-    programs::SchedClassifier,
+    programs::Program,
 };
 use mirror_common::abi::Meta;
 
@@ -17,6 +17,7 @@ const SMALLEST_RING: u32 = 4096;
 
 static SOURCE: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/source"));
 static TARGET: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/target"));
+static GUARD: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/guard"));
 
 /// Maps that are pinned, those that hold what the agent sets included.
 const SOURCE_MAPS: &[&str] =
@@ -46,12 +47,17 @@ pub struct Settings {
 impl Settings {
     /// A source's; what only a target has is not set.
     pub const fn source(ifindex: u32, magic: u32, redundancy: u32) -> Self {
+        Self { magic, redundancy, ..Self::guard(ifindex) }
+    }
+
+    /// A guard's, which knows nothing of copies.
+    pub const fn guard(ifindex: u32) -> Self {
         Self {
-            magic,
+            magic: 0,
             ifindex,
             hold_ifindex: 0,
             flows: 0,
-            redundancy,
+            redundancy: 1,
             feeders_limited: false,
             withheld: 0,
             debug_packets: false,
@@ -88,20 +94,29 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
             ];
             (TARGET, maps)
         }
+        Role::Guard => (GUARD, &["SENDERS", "COUNTERS", "META"]),
     };
-    loader.override_global("SEAL", &settings.magic, true);
-    loader.override_global("DEBUG_PACKETS", &debug_packets, true);
-    if !settings.debug_packets {
-        loader.map_max_entries("AYA_LOGS", SMALLEST_RING);
+    if attachment.role != Role::Guard {
+        loader.override_global("SEAL", &settings.magic, true).override_global(
+            "DEBUG_PACKETS",
+            &debug_packets,
+            true,
+        );
+        if !settings.debug_packets {
+            loader.map_max_entries("AYA_LOGS", SMALLEST_RING);
+        }
     }
     for name in maps {
         loader.map_pin_path(name, attachment.map(name));
     }
     let mut ebpf = loader.load(object).context("the kernel refused the maps")?;
     for (name, program) in ebpf.programs_mut() {
-        let program: &mut SchedClassifier =
-            program.try_into().with_context(|| format!("{name} is not a tc program"))?;
-        program.load().with_context(|| format!("the kernel refused the program {name}"))?;
+        let loaded = match program {
+            Program::SchedClassifier(program) => program.load(),
+            Program::Xdp(program) => program.load(),
+            _ => bail!("{name} is neither a tc program nor one of XDP"),
+        };
+        loaded.with_context(|| format!("the kernel refused the program {name}"))?;
     }
     Ok(ebpf)
 }

@@ -24,24 +24,27 @@ pub(crate) const LINK: &str = "link_";
 
 const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
 
-/// Which of the two hosts' programs.
+/// Which programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The old host: makes copies.
     Source,
     /// The new host: serves copies.
     Target,
+    /// Any host: drops what a new host might send to clients.
+    Guard,
 }
 
 impl Role {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Source, Self::Target];
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Source, Self::Target, Self::Guard];
 
     /// Name of the directory, and in output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Source => "source",
             Self::Target => "target",
+            Self::Guard => "guard",
         }
     }
 }
@@ -185,7 +188,7 @@ impl Attachment {
             remove_file(&self.directory.join(name))?;
         }
         remove_directory(&self.directory)?;
-        // Fails, as it should, when the other role is attached.
+        // Fails, as it should, when another role is attached.
         if let Some(interface) = self.directory.parent() {
             let _ = fs::remove_dir(interface);
         }

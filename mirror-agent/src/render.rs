@@ -11,7 +11,9 @@ pub use maps::{json as maps_json, text as maps_text};
 use table::span;
 pub use table::{stats as stats_table, status as status_table};
 
-use crate::{mapping::MapSpec, pins::Role};
+use std::net::SocketAddr;
+
+use crate::{mapping::MapSpec, pins::Role, xdp::Mode};
 
 /// What `map list` knows of one source.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ pub struct MapState {
 pub struct State {
     /// The interface.
     pub interface: String,
-    /// Source or target.
+    /// Which programs.
     pub role: Role,
     /// Whether the interface is still there.
     pub present: bool,
@@ -51,4 +53,8 @@ pub struct State {
     pub ports: Vec<u16>,
     /// MAC addresses that a target takes copies from; none for all.
     pub from: Vec<String>,
+    /// Whom a guard drops packets of.
+    pub senders: Vec<SocketAddr>,
+    /// Where a guard's program runs.
+    pub mode: Option<Mode>,
 }

@@ -7,18 +7,20 @@ mod fragment;
 mod mapping;
 pub mod mark;
 mod meta;
+mod sender;
 pub mod served;
 #[cfg(feature = "user")]
 mod user;
 
 pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES};
-pub use counter::{LABEL, MappingCounter, SourceCounter, TargetCounter};
+pub use counter::{GuardCounter, LABEL, MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
 pub use fragment::FragmentKey;
 pub use mapping::{
     BANKS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
 };
 pub use meta::Meta;
+pub use sender::{MAX_SENDERS, Sender};
 
 /// An address as four words whose memory is in network byte order; IPv4 as `::ffff:a.b.c.d`
 /// (RFC 4291, 2.5.5.2). Words, since the BPF machine copies those and not bytes.

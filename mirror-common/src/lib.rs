@@ -12,6 +12,7 @@
 //! | [`tcp`] | the TCP header, sequence arithmetic, options |
 //! | [`checksum`] | Internet checksum, whole and incremental |
 //! | [`choose`] | which of the packets for a map are mirrored: clients, a sample, until when |
+//! | [`guard`] | what a guard drops |
 //! | [`seal`] | how a copy is made harmless to a host that runs no mirror |
 //! | [`memcache`] | where a memcached request begins |
 //! | [`walk`] | where it ends, and the next begins |
@@ -24,6 +25,7 @@ pub mod checksum;
 pub mod choose;
 pub mod command;
 pub mod copy;
+pub mod guard;
 pub mod memcache;
 pub mod packet;
 pub mod parse;

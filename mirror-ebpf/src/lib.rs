@@ -1,7 +1,7 @@
-//! What the source's and the target's programs share: the packet, counters, settings.
+//! What the programs share: the packet, counters, settings.
 //!
-//! `source/` is the old host's object, `target/` the new host's. Both only fetch bytes, ask
-//! `mirror-common` and carry out its verdict.
+//! `source/` is the old host's object, `target/` the new host's, `guard/` that of whoever wants a second
+//! belt. All only fetch bytes, ask `mirror-common` and carry out its verdict.
 #![no_std]
 
 pub mod clock;
@@ -9,6 +9,7 @@ pub mod counters;
 pub mod debug;
 pub mod settings;
 pub mod skb;
+pub mod xdp;
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]

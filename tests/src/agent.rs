@@ -172,6 +172,8 @@ fn assert_sums(counters: &Counters, role: &str) {
             counters["cloned"] + counters["dry_run"] + by("skipped_") + by("failed_"),
             "source: {counters:?}"
         );
+    } else if role == "guard" {
+        assert_eq!(counters["seen"], counters["passed"] + by("dropped_"), "guard: {counters:?}");
     } else {
         // Nothing is on its way any more, so that all that was held has to be back.
         assert_eq!(counters["held"], counters["returned"], "target: {counters:?}");

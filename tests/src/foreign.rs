@@ -52,6 +52,22 @@ impl Counter {
     }
 }
 
+/// An XDP program by a name that libxdp gives to its dispatcher. Gone when dropped.
+#[derive(Debug)]
+pub struct Dispatcher {
+    _link: Link,
+}
+
+impl Dispatcher {
+    /// At `eth0`.
+    pub fn xdp(host: &Host) -> Self {
+        let mut code = Assembler::default();
+        code.end(XDP_PASS);
+        let program = Program::load_named(Hook::Xdp, &code, "xdp_dispatcher");
+        Self { _link: program.attach(Hook::Xdp, host, "eth0") }
+    }
+}
+
 /// A program that drops all that leaves, before anybody else sees it. Gone when dropped.
 #[derive(Debug)]
 pub struct Refusing {

@@ -47,7 +47,7 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
         Role::Source => {
             (in_use(attachment).unwrap_or_default(), Chosen::read(attachment).unwrap_or_default())
         }
-        Role::Target => (BTreeMap::new(), Chosen::default()),
+        Role::Target | Role::Guard => (BTreeMap::new(), Chosen::default()),
     };
     clsact::remove(network, attachment, |_| true).await?;
     attachment.remove()?;
@@ -60,6 +60,7 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
             });
         }
         Role::Target => hold_device::remove(network, meta.ifindex).await?,
+        Role::Guard => {}
     }
     Ok(())
 }

@@ -11,8 +11,9 @@ use crate::{
     object,
     pins::{Attachment, Role, Store},
     render::{self, ChoiceState, State},
-    retire,
+    retire, senders,
     tables::in_use,
+    xdp,
 };
 
 /// Runs the verb.
@@ -44,6 +45,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     let link = network.link(&attachment.interface).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (mut maps, mut choice, mut ports, mut from) = (Vec::new(), None, Vec::new(), Vec::new());
+    let (mut senders, mut mode) = (Vec::new(), None);
     match attachment.role {
         Role::Source => {
             maps = in_use(attachment)?.into_values().collect();
@@ -52,6 +54,10 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         Role::Target => {
             ports = retire::served(attachment)?;
             from = feeders::get(attachment)?;
+        }
+        Role::Guard => {
+            senders = senders::get(attachment)?;
+            mode = link.as_ref().and_then(xdp::attached).and_then(|there| there.mode);
         }
     }
     Ok(State {
@@ -67,5 +73,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         choice,
         ports,
         from: from.into_iter().map(feeders::text).collect(),
+        senders,
+        mode,
     })
 }

@@ -41,6 +41,8 @@ pub fn status(states: &[State]) -> String {
                 "choice": state.choice.as_ref().map(choice),
                 "ports": state.ports,
                 "from": state.from,
+                "senders": texts(&state.senders),
+                "mode": state.mode.map(|mode| mode.to_string()),
             })
         })
         .collect();
@@ -94,6 +96,8 @@ mod tests {
             }),
             ports: vec![],
             from: vec![],
+            senders: vec![],
+            mode: None,
         };
         let over = State {
             choice: Some(ChoiceState {

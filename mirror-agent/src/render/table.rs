@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::{ChoiceState, State};
-use crate::counters::{Snapshot, Values};
+use crate::{
+    counters::{Snapshot, Values},
+    pins::Role,
+};
 
 /// `stats`: counters that are not zero, and with an earlier reading `seconds` ago their rates.
 pub fn stats(now: &[Snapshot], before: Option<(&[Snapshot], f64)>) -> String {
@@ -70,6 +73,8 @@ pub fn status(states: &[State]) -> String {
         what.extend(state.choice.iter().flat_map(ChoiceState::lines));
         what.extend(state.ports.iter().map(|port| format!("port {port}")));
         what.extend(state.from.iter().map(|mac| format!("only from {mac}")));
+        what.extend(state.senders.iter().map(|sender| format!("drops what {sender} sends")));
+        what.extend(state.mode.iter().map(|mode| format!("{mode} XDP")));
         if state.redundancy > 1 {
             what.push(format!("each TCP copy {} times", state.redundancy));
         }
@@ -81,7 +86,7 @@ pub fn status(states: &[State]) -> String {
             state.role.to_string(),
             span(state.age),
             state.version.clone(),
-            format!("{:#x}", state.magic),
+            if state.role == Role::Guard { String::new() } else { format!("{:#x}", state.magic) },
             what.join("\n"),
         ]);
     }
@@ -111,7 +116,7 @@ pub(super) fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pins::Role, render::Ending, sample::Sample};
+    use crate::{render::Ending, sample::Sample, xdp::Mode};
 
     fn snapshot(cloned: u64) -> Snapshot {
         Snapshot {
@@ -152,6 +157,8 @@ mod tests {
             }),
             ports: vec![],
             from: vec![],
+            senders: vec![],
+            mode: None,
         };
         let choosy = State {
             interface: "eth2".into(),
@@ -189,7 +196,18 @@ mod tests {
             redundancy: 1,
             ..source.clone()
         };
-        insta::assert_snapshot!(status(&[source, choosy, over, target]));
+        let guard = State {
+            interface: "eth4".into(),
+            role: Role::Guard,
+            choice: None,
+            maps: vec![],
+            senders: vec!["10.0.0.5:11211".parse().unwrap()],
+            mode: Some(Mode::Native),
+            magic: 0,
+            redundancy: 1,
+            ..source.clone()
+        };
+        insta::assert_snapshot!(status(&[source, choosy, over, target, guard]));
     }
 
     #[test]

@@ -203,6 +203,26 @@ counters! {
     }
 }
 
+counters! {
+    /// Packets at a guard's interface: `seen = passed + dropped_*`.
+    GuardCounter {
+        /// Packets that arrived at the interface.
+        Seen = "seen",
+        /// Those that the guard has nothing against, untouched.
+        Passed = "passed",
+        /// TCP segments of a guarded sender, but for resets.
+        DroppedTcp = "dropped_tcp",
+        /// TCP resets of a guarded sender.
+        DroppedReset = "dropped_tcp_reset",
+        /// Datagrams of a guarded sender.
+        DroppedUdp = "dropped_udp",
+        /// First IP fragments of a guarded sender; what follows them passes, and is of no use.
+        DroppedFragment = "dropped_fragment",
+        /// ICMP errors about packets to a guarded sender.
+        DroppedIcmp = "dropped_icmp",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,6 +55,11 @@ pub struct Program(pub(super) OwnedFd);
 impl Program {
     /// Loads `code` for `hook`. The kernel's verifier has to accept it.
     pub(crate) fn load(hook: Hook, code: &Assembler) -> Self {
+        Self::load_named(hook, code, "")
+    }
+
+    /// The same, by a name of up to 15 bytes.
+    pub(crate) fn load_named(hook: Hook, code: &Assembler, name: &str) -> Self {
         let (license, code) = (c"GPL", code.instructions());
         let mut log = vec![0u8; 1 << 16];
         let mut attributes = Attributes::default();
@@ -65,6 +70,7 @@ impl Program {
         attributes.u32(24, 1);
         attributes.u32(28, 1 << 16);
         attributes.pointer(32, log.as_mut_ptr());
+        attributes.text(48, name);
         let fd = descriptor(Command::ProgramLoad, &mut attributes).unwrap_or_else(|error| {
             panic!("the verifier refuses ({error}): {}", String::from_utf8_lossy(&log))
         });

@@ -50,6 +50,11 @@ impl Attributes {
         self.0[offset..offset + 8].copy_from_slice(&(value as u64).to_ne_bytes());
     }
 
+    /// A text, which zeros follow.
+    pub(super) fn text(&mut self, offset: usize, value: &str) {
+        self.0[offset..offset + value.len()].copy_from_slice(value.as_bytes());
+    }
+
     /// What the kernel left at `offset`.
     pub(super) fn get(&self, offset: usize) -> u32 {
         let [a, b, c, d, ..] = self.0[offset..] else { unreachable!("an offset of the union") };

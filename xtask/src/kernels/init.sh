@@ -17,7 +17,10 @@ for folder in proc sys dev; do mount --move "/$folder" "/mnt/$folder"; done
 mount -t tmpfs tmpfs /mnt/run
 mount -t bpf bpf /mnt/sys/fs/bpf
 chroot /mnt /bin/sh -c '
-    for module in veth bridge sch_tbf sch_ingress cls_bpf tcp_diag; do modprobe -a "$module"; done
+    # All that there will be: the kernel loads none by itself here.
+    for module in veth bridge sch_tbf sch_fq sch_ingress cls_bpf tcp_diag; do
+        grep -q "without=[^ ]*$module" /proc/cmdline || modprobe -a "$module"
+    done
     for word in $(cat /proc/cmdline); do
         case "$word" in tests=*) . "${word#tests=}" ;; esac
     done' 2>&1
