@@ -8,7 +8,7 @@ use rtnetlink::{
     Handle, RouteMessageBuilder,
     packet_route::{
         address::AddressAttribute,
-        link::{LinkAttribute, LinkFlags, LinkMessage},
+        link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
         route::{RouteAddress, RouteAttribute, RouteType},
     },
 };
@@ -58,7 +58,13 @@ impl Network {
         };
         let flags = message.header.flags;
         if flags.contains(LinkFlags::Loopback) {
-            bail!("{name} is a loopback interface: name the one that clients' packets arrive at");
+            bail!("{name} is a loopback interface: name the one that packets of others arrive at");
+        }
+        if message.header.link_layer_type != LinkLayerType::Ether {
+            bail!(
+                "{name} has no Ethernet frames, as tunnels have none: name the interface that the \
+                 tunnel's packets arrive at, if they are not encrypted, or end it on another host"
+            );
         }
         Ok(Interface {
             index: message.header.index,

@@ -21,12 +21,16 @@ fn wrong_arguments_say_what_is_wrong() {
     let mut lab = Lab::new();
     let (host, other) = (lab.host("host"), lab.host("other"));
     let (own, there) = (host.v4(), other.v4());
+    host.ip(&["tuntap", "add", "dev", "tunnel", "mode", "tun"]);
     let attach = format!("attach eth0 --map 11211={there}:11211");
     assert_refused(
         &host,
         &[
             (&format!("attach eth7 --map 11211={there}:11211"), "there is no interface eth7"),
             (&format!("attach lo --map 11211={there}:11211"), "loopback"),
+            (&format!("attach tunnel --map 11211={there}:11211"), "no Ethernet"),
+            ("drop tunnel --port 11211", "no Ethernet"),
+            ("guard tunnel --from 10.0.0.5:11211", "no Ethernet"),
             (&format!("attach eth0 --map 11211={own}:11211"), "address of this host"),
             ("attach eth0 --map 11211=127.0.0.1:11211", "another host"),
             (&format!("attach eth0 --map 11211={there}"), "11211"),

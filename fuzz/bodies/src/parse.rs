@@ -5,7 +5,8 @@ use etherparse::{
     SingleVlanSlice,
 };
 use mirror_common::{
-    abi::v4_mapped,
+    abi::{GuardCounter, v4_mapped},
+    guard,
     parse::{Headers, Unparsed, headers},
 };
 
@@ -29,6 +30,9 @@ pub fn check(frame: &[u8]) -> Result<Headers, Unparsed> {
     if let Ok(found) = &found {
         lies_inside(found, frame);
     }
+    // Whoever it is from: a guard lets all of nobody's through, and nothing whole of one that is guarded.
+    assert_eq!(guard::judge(frame, |_| false), GuardCounter::Passed);
+    assert!(found.is_err() || guard::judge(frame, |_| true) != GuardCounter::Passed);
     match truth(frame).unwrap_or(Truth::Other) {
         Truth::Whole(expected) => assert_eq!(found, Ok(expected)),
         Truth::NotIp => assert_eq!(found, Err(Unparsed::NotIp)),
