@@ -60,7 +60,7 @@ pub(crate) struct Host {
     epoch: u32,
     /// Segments in the hold device, as far as the flow has to know.
     waits: u32,
-    /// When a segment was last delivered, or held where none was.
+    /// When a segment was last delivered or began a connection, or was held where none was.
     moved_at: u64,
 }
 
@@ -226,6 +226,8 @@ impl Host {
 
     fn open(&mut self, isn: u32) {
         self.server.syn(isn);
+        // What waits behind it waits for the connection from now on.
+        self.moved_at = self.now;
         self.watched.clear();
     }
 
