@@ -18,6 +18,7 @@ use crate::{
     mapping::{MapSpec, address},
     object,
     pins::Attachment,
+    rate::Limits,
     sample::Sample,
     time,
 };
@@ -99,6 +100,17 @@ impl Chosen {
         self.choice.dry_run = dry_run.into();
     }
 
+    /// Changes how much each target is sent.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.choice.packets_per_s = limits.packets;
+        self.choice.kbits_per_s = limits.kbits;
+    }
+
+    /// How much each target is sent.
+    pub fn limits(&self) -> Limits {
+        Limits { packets: self.choice.packets_per_s, kbits: self.choice.kbits_per_s }
+    }
+
     /// The share of connections.
     pub fn sample(&self) -> Sample {
         Sample(self.choice.sample)
@@ -114,9 +126,10 @@ impl Chosen {
         (self.choice.end != 0).then_some(self.choice.end)
     }
 
-    /// Whether the same connections are mirrored by both, for however long.
+    /// Whether the same connections are mirrored by both, for however long, as far as their targets take them.
     pub fn mirrors_like(&self, other: &Self) -> bool {
-        let choice = Choice { end: other.choice.end, ..self.choice };
+        let Choice { end, packets_per_s, kbits_per_s, .. } = other.choice;
+        let choice = Choice { end, packets_per_s, kbits_per_s, ..self.choice };
         choice == other.choice && self.clients == other.clients
     }
 

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use mirror_common::abi::{MAX_REDUNDANCY, mac_key};
 
-use crate::{clients::Cidr, hooks::Kind, mapping::MapSpec, sample::Sample, time, xdp::Mode};
+use crate::{
+    clients::Cidr, hooks::Kind, mapping::MapSpec, rate::Rate, sample::Sample, time, xdp::Mode,
+};
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
 ///
@@ -94,6 +96,13 @@ pub struct Choice {
     /// Copy a share of all connections, like `10%` or `0.5%`; each as a whole or not at all
     #[arg(long, value_name = "SHARE", default_value_t = Sample::ALL)]
     pub sample: Sample,
+
+    /// Send each target no more than this in a second, on average, like `50kpps` or `100mbit`; both may be given
+    ///
+    /// What is more is shed by whole connections, which are copied again when there is room. Units: pps, kpps,
+    /// mpps, kbit, mbit, gbit.
+    #[arg(long, value_name = "RATE")]
+    pub rate_limit: Vec<Rate>,
 
     /// Stop after this time, like `24h`; nothing has to run for that
     #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]
@@ -289,6 +298,14 @@ pub struct MapSet {
     /// A share of all connections, like `10%`; who is in the sample stays in a larger one
     #[arg(long, value_name = "SHARE")]
     pub sample: Option<Sample>,
+
+    /// Send each target no more than this in a second, on average, like `50kpps` or `100mbit`
+    #[arg(long, value_name = "RATE")]
+    pub rate_limit: Vec<Rate>,
+
+    /// Send each target whatever there is
+    #[arg(long, conflicts_with = "rate_limit")]
+    pub no_rate_limit: bool,
 
     /// Stop after this time, from now
     #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]

@@ -5,7 +5,7 @@ use aya::{
     maps::{Map, MapData, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
-use mirror_common::abi::{GuardCounter, MappingCounter, SourceCounter, TargetCounter};
+use mirror_common::abi::{Gauge, GuardCounter, MappingCounter, SourceCounter, TargetCounter};
 
 use crate::{
     mapping::MapSpec,
@@ -92,8 +92,11 @@ fn unsent(sums: &[u64; MappingCounter::COUNT]) -> u64 {
         })
 }
 
-/// Sets the counters of a map that is about to begin to zero.
+/// Sets the counters of a map that is about to begin to zero, and has its rate limit shed nothing.
 pub fn clear_map(attachment: &Attachment, index: u32) -> Result<()> {
+    object::array(attachment, "GAUGES")?
+        .set(index, Gauge::default(), 0)
+        .context("cannot write GAUGES")?;
     let mut counters = per_cpu::<{ MappingCounter::COUNT }>(attachment, "MAPPING_COUNTERS")?;
     let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count processors")?;
     let zero = PerCpuValues::try_from(vec![[0; MappingCounter::COUNT]; cpus]);

@@ -12,6 +12,7 @@
 //! | [`tables`] | maps in the kernel's tables, and changing all at once |
 //! | [`bank`] | which of two sets of tables is in force |
 //! | [`sample`] | a share of all connections |
+//! | [`rate`] | how much each target is sent |
 //! | [`time`] | times as they are typed, and the kernel's clock |
 //! | [`preflight`] | what the kernel and the user must be able to do |
 //! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
@@ -51,6 +52,7 @@ pub mod object;
 pub mod packet_lines;
 pub mod pins;
 pub mod preflight;
+pub mod rate;
 pub mod render;
 pub mod retire;
 pub mod sample;

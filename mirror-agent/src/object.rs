@@ -20,8 +20,17 @@ static TARGET: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ta
 static GUARD: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/guard"));
 
 /// Maps that are pinned, those that hold what the agent sets included.
-const SOURCE_MAPS: &[&str] =
-    &["BANK", "PORTS", "MAPPINGS", "CHOICE", "CLIENTS", "COUNTERS", "MAPPING_COUNTERS", "META"];
+const SOURCE_MAPS: &[&str] = &[
+    "BANK",
+    "PORTS",
+    "MAPPINGS",
+    "CHOICE",
+    "CLIENTS",
+    "GAUGES",
+    "COUNTERS",
+    "MAPPING_COUNTERS",
+    "META",
+];
 
 /// Values that are fixed when a program is loaded.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ mod choice;
 mod counter;
 mod flow;
 mod fragment;
+mod gauge;
 mod mapping;
 pub mod mark;
 mod meta;
@@ -16,6 +17,7 @@ pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES}
 pub use counter::{GuardCounter, LABEL, MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
 pub use fragment::FragmentKey;
+pub use gauge::Gauge;
 pub use mapping::{
     BANKS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
 };

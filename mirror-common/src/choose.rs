@@ -25,9 +25,14 @@ pub fn takes_client(choice: &Choice, found: Option<u32>) -> bool {
 /// flows of a smaller one.
 #[inline(always)]
 pub fn in_sample(choice: &Choice, client: &Address, client_port: u16, local_port: u16) -> bool {
-    let hash = hash(choice.seed, client, client_port, local_port);
-    // The upper half, as a fraction, of all flows.
-    ((hash >> 32) * ALL_FLOWS as u64) >> 32 < choice.sample as u64
+    share(choice.seed, client, client_port, local_port) < choice.sample as u64
+}
+
+/// A flow's place among [`ALL_FLOWS`], by a hash.
+#[inline(always)]
+pub(crate) fn share(seed: u64, client: &Address, client_port: u16, local_port: u16) -> u64 {
+    // The upper half, as a fraction.
+    ((hash(seed, client, client_port, local_port) >> 32) * ALL_FLOWS as u64) >> 32
 }
 
 #[inline(always)]

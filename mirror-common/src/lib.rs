@@ -13,6 +13,7 @@
 //! | [`checksum`] | Internet checksum, whole and incremental |
 //! | [`choose`] | which of the packets for a map are mirrored: clients, a sample, until when |
 //! | [`guard`] | what a guard drops |
+//! | [`limit`] | which flows are shed where a target has a rate limit |
 //! | [`seal`] | how a copy is made harmless to a host that runs no mirror |
 //! | [`memcache`] | where a memcached request begins |
 //! | [`walk`] | where it ends, and the next begins |
@@ -26,6 +27,7 @@ pub mod choose;
 pub mod command;
 pub mod copy;
 pub mod guard;
+pub mod limit;
 pub mod memcache;
 pub mod packet;
 pub mod parse;

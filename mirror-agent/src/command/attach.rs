@@ -18,6 +18,7 @@ use crate::{
     object::{self, Settings},
     packet_lines::PacketLines,
     pins::{Attachment, Role, Store},
+    rate::Limits,
     tables, time,
 };
 
@@ -72,7 +73,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
 /// What was typed about which packets to copy; whoever was in the sample `before` stays there.
 fn choose(arguments: &cli::Choice, clients: Clients, before: Option<&Chosen>) -> Result<Chosen> {
     let ends_in = time::ends_in(arguments.until, arguments.length)?;
-    Chosen::new(clients, arguments.sample, ends_in, arguments.dry_run, before)
+    let mut chosen = Chosen::new(clients, arguments.sample, ends_in, arguments.dry_run, before)?;
+    chosen.set_limits(Limits::new(&arguments.rate_limit)?);
+    Ok(chosen)
 }
 
 /// Loads, attaches, and fills the maps, ingress last.

@@ -11,6 +11,7 @@ use crate::{
     network::{Interface, Network},
     object::{self, Settings},
     pins::{Attachment, Role, Store},
+    rate::Limits,
     render::{self, ChoiceState, MapState},
     tables, time,
 };
@@ -68,6 +69,9 @@ impl Copied {
         }
         if let Some(sample) = set.sample {
             self.chosen.set_sample(sample);
+        }
+        if set.no_rate_limit || !set.rate_limit.is_empty() {
+            self.chosen.set_limits(Limits::new(&set.rate_limit)?);
         }
         let ends_in = time::ends_in(set.until, set.length)?;
         if ends_in.is_some() || set.no_end {

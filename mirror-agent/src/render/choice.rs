@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use super::span;
-use crate::{choice::Chosen, clients::Cidr, sample::Sample, time};
+use crate::{choice::Chosen, clients::Cidr, rate::Limits, sample::Sample, time};
 
 /// Prefixes that a table shows of each kind; JSON has all.
 const SHOWN: usize = 8;
@@ -19,6 +19,8 @@ pub struct ChoiceState {
     pub excluded: Vec<Cidr>,
     /// Share of connections.
     pub sample: Sample,
+    /// How much each target is sent.
+    pub limits: Limits,
     /// Until when; `None` for good.
     pub ends: Option<Ending>,
     /// Whether all is counted and nothing sent.
@@ -45,6 +47,7 @@ impl ChoiceState {
             clients: chosen.clients.included(),
             excluded: chosen.clients.excluded(),
             sample: chosen.sample(),
+            limits: chosen.limits(),
             ends: chosen.end().map(|end| Ending::new(end, now, wall)),
             dry_run: chosen.dry_run(),
         })
@@ -57,6 +60,8 @@ impl ChoiceState {
         if self.sample != Sample::ALL {
             lines.push(format!("{} of all connections", self.sample));
         }
+        let rates = self.limits.rates();
+        lines.extend(rates.iter().map(|rate| format!("no more than {rate} to each target")));
         if let Some(ends) = self.ends {
             lines.push(match ends.left {
                 0 => format!("over since {}: nothing is copied", span(ends.over_for)),

@@ -55,6 +55,7 @@ pub(super) fn choice(choice: &ChoiceState) -> Value {
         "clients": texts(&choice.clients),
         "excluded_clients": texts(&choice.excluded),
         "sample_percent": choice.sample.percent(),
+        "rate_limits": texts(&choice.limits.rates()),
         "ends_at": choice.ends.map(|ends| ends.at),
         "seconds_left": choice.ends.map(|ends| ends.left),
         "over": choice.ends.is_some_and(|ends| ends.left == 0),
@@ -73,7 +74,7 @@ fn object(values: &Values) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pins::Role, render::Ending, sample::Sample};
+    use crate::{pins::Role, rate::Limits, render::Ending, sample::Sample};
 
     #[test]
     fn what_is_attached() {
@@ -91,6 +92,7 @@ mod tests {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
                 excluded: vec!["10.1.2.3".parse().unwrap()],
                 sample: Sample(5_000),
+                limits: Limits::default(),
                 ends: Some(Ending { at: 1_700_003_600, left: 3540, over_for: 0 }),
                 dry_run: true,
             }),
@@ -104,6 +106,7 @@ mod tests {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
+                limits: Limits::default(),
                 ends: Some(Ending { at: 1_700_000_030, left: 0, over_for: 30 }),
                 dry_run: false,
             }),

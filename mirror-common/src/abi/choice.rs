@@ -8,7 +8,7 @@ pub const ALL_FLOWS: u32 = 1_000_000;
 /// Prefixes of clients' addresses that one source can have.
 pub const MAX_PREFIXES: u32 = 16_384;
 
-/// What is mirrored, and until when. 32 bytes, host byte order. All zero is nothing at all.
+/// What is mirrored, and until when. 40 bytes, host byte order. All zero is nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Choice {
@@ -25,6 +25,10 @@ pub struct Choice {
     pub other_clients: u32,
     /// Whether to count only, and send nothing.
     pub dry_run: u32,
+    /// Copies that each target is sent in a second, on average; 0 for any number.
+    pub packets_per_s: u32,
+    /// The same in kilobits (1000 bits).
+    pub kbits_per_s: u32,
 }
 
 /// A client's address in the table of prefixes, which compares bits in the order of memory. The family
@@ -62,4 +66,4 @@ pub const EXCLUDED: u32 = 0;
 /// What the table says of a prefix: its clients are mirrored.
 pub const INCLUDED: u32 = 1;
 
-const _: () = assert!(size_of::<Choice>() == 32 && size_of::<ClientKey>() == 20);
+const _: () = assert!(size_of::<Choice>() == 40 && size_of::<ClientKey>() == 20);

@@ -77,6 +77,8 @@ counters! {
         SkippedClient = "skipped_client",
         /// For a map, of connections that are not in the sample.
         SkippedSample = "skipped_sample",
+        /// For a map, of connections that the rate limits of all its targets shed.
+        SkippedLimit = "skipped_limit",
         /// Headers that lie about their length, or are cut short.
         FailedMalformed = "failed_malformed",
         /// The kernel could not clone the packet, or the interface's egress refused the clone.
@@ -103,6 +105,8 @@ counters! {
         FailedClone = "failed_clone",
         /// The copy could not be rewritten.
         FailedRewrite = "failed_rewrite",
+        /// Packets of connections that the rate limit shed.
+        Shed = "shed",
         /// Copies that would have been made, were it not for `--dry-run`.
         DryRun = "dry_run",
         /// The same in TCP segments and UDP datagrams as they would have been on the wire.

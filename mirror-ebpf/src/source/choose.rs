@@ -1,14 +1,18 @@
 //! Whether a packet that a map takes is copied, and what is counted of it in a dry run.
 
 use mirror_common::{
-    abi::{Choice, MAX_FAN_OUT, MAX_REDUNDANCY, PortSlot, SourceCounter},
+    abi::{Choice, MAX_FAN_OUT, PortSlot, SourceCounter},
     choose,
     packet::Packet,
-    parse::{Headers, TCP},
+    parse::Headers,
 };
-use mirror_ebpf::{clock, settings, skb::Skb};
+use mirror_ebpf::{clock, skb::Skb};
 
-use crate::{egress, maps};
+use crate::{
+    egress,
+    limit::{self, Charge},
+    maps,
+};
 
 /// What to do with a packet that can be copied: the choice that took it, or why it is not taken.
 #[inline(always)]
@@ -33,19 +37,19 @@ pub fn take(bank: u32, headers: &Headers) -> Result<&'static Choice, SourceCount
 
 /// Counts the copies that the mappings of `slot` ask for, as they would have left.
 #[inline(always)]
-pub fn count_only(skb: Skb, headers: &Headers, slot: &PortSlot) {
+pub fn count_only(skb: Skb, headers: &Headers, slot: &PortSlot, charge: Charge) {
     let segments = egress::segments(skb, headers);
     // Copies lose their VLAN tags, and what follows the IP packet stays.
     let bytes = u64::from(skb.length().saturating_sub(headers.l3));
-    let times =
-        if headers.protocol == TCP { settings::redundancy().min(MAX_REDUNDANCY) } else { 1 };
-    let times = u64::from(times);
+    let times = u64::from(limit::times(headers));
     for position in 0..MAX_FAN_OUT {
         if position >= slot.len as usize {
             break;
         }
         let index = u32::from(slot.mapping[position]);
-        if maps::mapping(index).is_some_and(|map| map.matches(headers.family, &headers.dst)) {
+        if maps::mapping(index).is_some_and(|map| map.matches(headers.family, &headers.dst))
+            && charge.admits(index)
+        {
             maps::count_dry_run(index, times, times * segments, times * bytes);
         }
     }

@@ -2,7 +2,7 @@
 
 use mirror_common::{
     abi::{
-        MAX_FAN_OUT, MAX_REDUNDANCY, MappingCounter, SourceCounter,
+        MAX_FAN_OUT, MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
     packet::Packet,
@@ -14,7 +14,11 @@ use mirror_ebpf::{
     skb::{DROP, NEXT, Skb, to_next_hop},
 };
 
-use crate::{ingress::TOKEN, maps, rewrite};
+use crate::{
+    ingress::TOKEN,
+    limit::{self, Charge},
+    maps, rewrite,
+};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -43,6 +47,9 @@ fn fan_out(skb: Skb, bank: u32, first: u32) {
     }
     let Ok(headers) = parse::headers(&skb) else { return };
     let Some(slot) = maps::port(bank, headers.dst_port_number()) else { return };
+    let Some(choice) = maps::choice(bank) else { return };
+    let charge = Charge::of(skb, &headers, choice);
+    let mut reached = false;
     for position in 0..MAX_FAN_OUT {
         if position >= slot.len as usize {
             break;
@@ -53,9 +60,12 @@ fn fan_out(skb: Skb, bank: u32, first: u32) {
         if !wanted {
             continue;
         }
-        // A datagram that arrives twice is applied twice; a segment is not.
-        let times = if headers.protocol == parse::TCP { settings::redundancy() } else { 1 };
-        for _ in u32::from(index == first)..times.min(MAX_REDUNDANCY) {
+        // At ingress, those before the first did not take it.
+        reached |= index == first;
+        if !reached || index != first && !charge.admits(index) {
+            continue;
+        }
+        for _ in u32::from(index == first)..limit::times(&headers) {
             clone_for(skb, index);
         }
     }

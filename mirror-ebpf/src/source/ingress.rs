@@ -18,7 +18,7 @@ use mirror_ebpf::{
     skb::{NEXT, Skb},
 };
 
-use crate::{choose, maps};
+use crate::{choose, limit::Charge, maps};
 
 /// Tells our clones at egress from packets of others that happen to have our mark.
 pub const TOKEN: u32 = 0x6d69_7272;
@@ -52,10 +52,13 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     let (_, index) =
         maps::find(slot, 0, headers.family, &headers.dst).ok_or(SourceCounter::SkippedAddress)?;
     admit(skb, &headers)?;
-    if choose::take(bank, &headers)?.dry_run != 0 {
-        choose::count_only(skb, &headers, slot);
+    let choice = choose::take(bank, &headers)?;
+    let charge = Charge::of(skb, &headers, choice);
+    if choice.dry_run != 0 {
+        choose::count_only(skb, &headers, slot, charge);
         return Ok(SourceCounter::DryRun);
     }
+    let index = charge.first(slot, &headers, index).ok_or(SourceCounter::SkippedLimit)?;
 
     skb.set_mark(mark::pack(Stage::Fan, mark::fan(bank, index)));
     skb.set_token(TOKEN);

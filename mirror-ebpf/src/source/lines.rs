@@ -14,13 +14,14 @@ impl Hook for Ingress {
 
     #[inline(always)]
     fn label(counter: u32) -> Option<[u8; LABEL]> {
-        const OTHERS: [u32; 5] = [
+        const OTHERS: [u32; 6] = [
             SourceCounter::SkippedPort as u32,
             SourceCounter::SkippedProtocol as u32,
             SourceCounter::SkippedNotIp as u32,
             // Or those that are wanted would be left out.
             SourceCounter::SkippedClient as u32,
             SourceCounter::SkippedSample as u32,
+            SourceCounter::SkippedLimit as u32,
         ];
         if OTHERS.contains(&counter) {
             return None;

@@ -8,6 +8,7 @@
 mod choose;
 mod egress;
 mod ingress;
+mod limit;
 mod lines;
 mod maps;
 mod rewrite;

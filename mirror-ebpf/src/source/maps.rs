@@ -5,7 +5,7 @@ use aya_ebpf::{
     maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
 };
 use mirror_common::abi::{
-    Address, BANKS, Choice, ClientKey, MAX_FAN_OUT, MAX_MAPPINGS, MAX_PREFIXES, Mapping,
+    Address, BANKS, Choice, ClientKey, Gauge, MAX_FAN_OUT, MAX_MAPPINGS, MAX_PREFIXES, Mapping,
     MappingCounter, Meta, PortSlot, SourceCounter, slot_index,
 };
 use mirror_ebpf::{counters::Counters, debug};
@@ -37,6 +37,10 @@ static COUNTERS: PerCpuArray<[u64; SourceCounter::COUNT]> = PerCpuArray::with_ma
 #[map]
 static MAPPING_COUNTERS: PerCpuArray<[u64; MappingCounter::COUNT]> =
     PerCpuArray::with_max_entries(MAX_MAPPINGS, 0);
+
+/// How much each mapping was sent of late.
+#[map]
+static GAUGES: Array<Gauge> = Array::with_max_entries(MAX_MAPPINGS, 0);
 
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]
@@ -120,6 +124,13 @@ pub fn port(bank: u32, number: u16) -> Option<&'static PortSlot> {
 #[inline(always)]
 pub fn mapping(index: u32) -> Option<&'static Mapping> {
     MAPPINGS.get(index)
+}
+
+/// How much mapping `index` was sent of late.
+#[inline(always)]
+pub fn gauge(index: u32) -> Option<&'static mut Gauge> {
+    // SAFETY: an element stays where it is; CPUs write its numbers one by one, as `limit::admit` says.
+    GAUGES.get_ptr_mut(index).map(|gauge| unsafe { &mut *gauge })
 }
 
 /// The first position in `slot`, from `start`, whose mapping takes packets of `family` to `local`,
