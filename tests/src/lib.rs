@@ -18,6 +18,7 @@
 //! | [`tally`] | counters as the kernel has them |
 //! | [`ports`] | what a target does with a port |
 //! | [`flows`] | time for a target's flows |
+//! | [`gauges`] | what the kernel keeps of rate limits |
 //! | [`craft`] | packets made by hand |
 //! | [`sealed`] | what a copy looks like on the wire |
 //! | [`wire`] | raw frames at an interface |
@@ -33,6 +34,7 @@ pub mod client;
 pub mod craft;
 pub mod flows;
 pub mod foreign;
+pub mod gauges;
 pub mod history;
 pub mod host;
 pub mod impair;

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, thread::sleep, time::Duration};
 
-use mirror_tests::craft::Packet;
+use mirror_tests::{craft::Packet, gauges};
 
 use crate::{
     place::{client, v4, v6},
-    source::{PORT, Source, requests},
+    source::{FAN, PORT, Source, requests},
     source_ingress::not_copied,
     table::{Fate, Table},
 };
@@ -24,6 +24,8 @@ pub(crate) fn fill() -> BTreeSet<String> {
     with("--sample 0.0001%", |source, table| left_out(source, table, "skipped_sample"));
     with("--for 1s", over);
     with("--dry-run", dry_run);
+    with("--rate-limit 1pps", limited);
+    with("--rate-limit 1pps --dry-run", limited_dry_run);
     moved
 }
 
@@ -59,6 +61,25 @@ fn dry_run(source: &Source, table: &mut Table<'_>) {
         let counts = format!(
             "seen dry_run map{map}:dry_run map{map}:dry_run_segments map{map}:dry_run_bytes={bytes}"
         );
+        table.row("a dry run", &source.ingress, packet.bytes(), &Fate::Passes, &counts);
+    }
+}
+
+/// What no target takes any more; the others of a port with several are asked, too.
+fn limited(source: &Source, table: &mut Table<'_>) {
+    gauges::shed_all(&source.place.host);
+    for packet in packets() {
+        let reason = format!("skipped_limit map{}:shed", Source::map_of(&packet));
+        not_copied(source, table, "a limit", packet.bytes(), &reason);
+    }
+    let fan = Packet::new(client(v4(FAN)), v4(FAN), requests()[0].clone());
+    not_copied(source, table, "two limits", fan.bytes(), "skipped_limit map3:shed map4:shed");
+}
+
+fn limited_dry_run(source: &Source, table: &mut Table<'_>) {
+    gauges::shed_all(&source.place.host);
+    for packet in packets() {
+        let counts = format!("seen dry_run map{}:shed", Source::map_of(&packet));
         table.row("a dry run", &source.ingress, packet.bytes(), &Fate::Passes, &counts);
     }
 }
