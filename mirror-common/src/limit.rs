@@ -40,10 +40,9 @@ pub fn place(choice: &Choice, client: &Address, client_port: u16, local_port: u1
 #[inline(always)]
 pub fn cost(choice: &Choice, segments: u64, bytes: u64) -> u64 {
     const SECOND: u64 = 1_000_000_000;
-    let rate = |amount: u64, per_s: u64| if per_s == 0 { 0 } else { amount / per_s };
-    let packets = rate(segments * SECOND, u64::from(choice.packets_per_s));
-    // A kilobit is 1000 bits, so that a byte is 8 ms of a kilobit in a second.
-    let bits = rate(bytes * 8 * (SECOND / 1000), u64::from(choice.kbits_per_s));
+    let at = |amount: u64, per_s: u32| amount.checked_div(u64::from(per_s)).unwrap_or(0);
+    let packets = at(segments * SECOND, choice.packets_per_s);
+    let bits = at(bytes * 8 * (SECOND / 1000), choice.kbits_per_s);
     if packets > bits { packets } else { bits }
 }
 
@@ -83,7 +82,7 @@ pub fn next_shed(shed: u64, spent: u64, age: u64) -> u64 {
         kept
     } else {
         let most = kept + kept / STEEPEST_RISE + 1;
-        let aimed = if full == 0 { most } else { kept * AIM / full + 1 };
+        let aimed = (kept * AIM).checked_div(full).map_or(most, |kept| kept + 1);
         if aimed < most { aimed } else { most }
     };
     ALL - if next < ALL { next } else { ALL }
