@@ -15,6 +15,7 @@ use mirror_common::{
 use crate::{
     bank::Bank,
     clients::Clients,
+    copies::{self, Copies},
     mapping::{MapSpec, address},
     object,
     pins::Attachment,
@@ -111,6 +112,16 @@ impl Chosen {
         Limits { packets: self.choice.packets_per_s, kbits: self.choice.kbits_per_s }
     }
 
+    /// Changes how often each connection is copied.
+    pub fn set_copies(&mut self, copies: &Copies) {
+        copies.to_kernel(&mut self.choice);
+    }
+
+    /// How often each connection is copied.
+    pub fn copies(&self) -> Copies {
+        Copies::from_kernel(&self.choice)
+    }
+
     /// The share of connections.
     pub fn sample(&self) -> Sample {
         Sample(self.choice.sample)
@@ -133,13 +144,15 @@ impl Chosen {
         choice == other.choice && self.clients == other.clients
     }
 
-    /// Whether copies of a connection that `map` takes are sent, or were until it was over.
-    pub fn mirrors(&self, map: &MapSpec, client: SocketAddr) -> bool {
+    /// The clients' ends that copies of a connection have which `map` takes, or had until it was over; none where
+    /// it is not mirrored.
+    pub fn ends(&self, map: &MapSpec, client: SocketAddr) -> Vec<SocketAddr> {
         let choice = &self.choice;
         let of_client = choice.by_client == 0 || takes_client(choice, self.clients.find(client));
-        choice.dry_run == 0
+        let mirrored = choice.dry_run == 0
             && of_client
-            && in_sample(choice, &address(client.ip()), client.port(), map.local_port)
+            && in_sample(choice, &address(client.ip()), client.port(), map.local_port);
+        if mirrored { copies::ends(choice, client) } else { Vec::new() }
     }
 }
 
@@ -155,7 +168,7 @@ mod tests {
     }
 
     fn mirrors(chosen: &Chosen, client: &str) -> bool {
-        chosen.mirrors(&"11211=10.0.0.5:11211".parse().unwrap(), client.parse().unwrap())
+        !chosen.ends(&"11211=10.0.0.5:11211".parse().unwrap(), client.parse().unwrap()).is_empty()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use mirror_common::abi::{MAX_REDUNDANCY, mac_key};
+use mirror_common::abi::{MAX_COPIES, MAX_REDUNDANCY, mac_key};
 
 use crate::{
     clients::Cidr, hooks::Kind, mapping::MapSpec, rate::Rate, sample::Sample, time, xdp::Mode,
@@ -103,6 +103,15 @@ pub struct Choice {
     /// mpps, kbit, mbit, gbit.
     #[arg(long, value_name = "RATE")]
     pub rate_limit: Vec<Rate>,
+
+    /// Load test: copy each connection this often to each target, as if there were so many clients
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_COPIES)))]
+    pub copies: u32,
+
+    /// Addresses that further copies are from, like `198.18.0.0/15`; without it, they have other ports of the
+    /// client's address. One for each IP version
+    #[arg(long, value_name = "CIDR")]
+    pub copies_from: Vec<Cidr>,
 
     /// Stop after this time, like `24h`; nothing has to run for that
     #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]
@@ -306,6 +315,14 @@ pub struct MapSet {
     /// Send each target whatever there is
     #[arg(long, conflicts_with = "rate_limit")]
     pub no_rate_limit: bool,
+
+    /// Copy each connection this often to each target
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_COPIES)))]
+    pub copies: Option<u32>,
+
+    /// Addresses that further copies are from
+    #[arg(long, value_name = "CIDR")]
+    pub copies_from: Vec<Cidr>,
 
     /// Stop after this time, from now
     #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]

@@ -90,6 +90,21 @@ impl fmt::Display for Cidr {
 }
 
 impl Cidr {
+    /// The network `network`, which has nothing behind its first `length` bits.
+    pub(crate) const fn new(network: IpAddr, length: u32) -> Self {
+        Self { network, length }
+    }
+
+    /// The first of its addresses.
+    pub const fn network(&self) -> IpAddr {
+        self.network
+    }
+
+    /// How many bits all of its addresses share.
+    pub const fn length(&self) -> u32 {
+        self.length
+    }
+
     fn to_kernel(self) -> Prefix {
         let before = if self.network.is_ipv4() { BEFORE_V4 } else { BEFORE_V6 };
         Prefix { bits: before + self.length, key: key(self.network) }

@@ -25,22 +25,20 @@ use crate::{
     sockets,
 };
 
-/// Says farewell for every connection that one of `maps` took and that `mirrored` says was mirrored by it
-/// (the client's end), with the seal that its copies had. Returns how many segments were sent.
+/// Says farewell for every connection that one of `maps` took, for each of the ends that `ends` says its copies
+/// had (it is given the client's own), with the seal that they had. Returns how many segments were sent.
 pub fn say(
     maps: &[MapSpec],
     magic: Magic,
-    mirrored: impl Fn(&MapSpec, SocketAddr) -> bool,
+    ends: impl Fn(&MapSpec, SocketAddr) -> Vec<SocketAddr>,
 ) -> Result<usize> {
     let mut sent = 0;
     let ports: BTreeSet<u16> = maps.iter().map(|map| map.local_port).collect();
     for port in ports {
         let connections = sockets::connections(port)?;
         for map in maps.iter().filter(|map| map.local_port == port) {
-            let ends = connections
-                .iter()
-                .filter(|(own, client)| takes(map, *own, *client) && mirrored(map, *client));
-            sent += say_to(map, ends.map(|(_, client)| *client), magic)?;
+            let of_map = connections.iter().filter(|(own, client)| takes(map, *own, *client));
+            sent += say_to(map, of_map.flat_map(|(_, client)| ends(map, *client)), magic)?;
         }
     }
     Ok(sent)

@@ -13,6 +13,7 @@
 //! | [`bank`] | which of two sets of tables is in force |
 //! | [`sample`] | a share of all connections |
 //! | [`rate`] | how much each target is sent |
+//! | [`copies`] | how often each connection is copied |
 //! | [`time`] | times as they are typed, and the kernel's clock |
 //! | [`preflight`] | what the kernel and the user must be able to do |
 //! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
@@ -39,6 +40,7 @@ pub mod cli;
 pub mod clients;
 pub mod clsact;
 pub mod command;
+pub mod copies;
 pub mod counters;
 pub mod fallback;
 pub mod farewell;

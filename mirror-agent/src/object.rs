@@ -27,6 +27,7 @@ const SOURCE_MAPS: &[&str] = &[
     "CHOICE",
     "CLIENTS",
     "GAUGES",
+    "OWNERS",
     "COUNTERS",
     "MAPPING_COUNTERS",
     "META",

@@ -1,5 +1,6 @@
 //! What crosses the border between kernel and agent: map keys and values, counters, marks.
 
+mod alias;
 mod choice;
 mod counter;
 mod flow;
@@ -13,6 +14,7 @@ pub mod served;
 #[cfg(feature = "user")]
 mod user;
 
+pub use alias::{AliasKey, MAX_COPIES, MAX_OWNERS, Owner};
 pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES};
 pub use counter::{GuardCounter, LABEL, MappingCounter, SourceCounter, TargetCounter};
 pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};

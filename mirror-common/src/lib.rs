@@ -14,6 +14,7 @@
 //! | [`choose`] | which of the packets for a map are mirrored: clients, a sample, until when |
 //! | [`guard`] | what a guard drops |
 //! | [`limit`] | which flows are shed where a target has a rate limit |
+//! | [`alias`] | by whose end each of several copies of a connection is sent |
 //! | [`seal`] | how a copy is made harmless to a host that runs no mirror |
 //! | [`memcache`] | where a memcached request begins |
 //! | [`walk`] | where it ends, and the next begins |
@@ -22,6 +23,7 @@
 #![no_std]
 
 pub mod abi;
+pub mod alias;
 pub mod checksum;
 pub mod choose;
 pub mod command;

@@ -114,6 +114,20 @@ impl Skb {
         unsafe { (*self.0).cb[0] = token }
     }
 
+    /// The second word of the control buffer.
+    #[inline(always)]
+    pub fn second_token(self) -> u32 {
+        // SAFETY: as in `length`.
+        unsafe { (*self.0).cb[1] }
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub fn set_second_token(self, token: u32) {
+        // SAFETY: as in `set_mark`.
+        unsafe { (*self.0).cb[1] = token }
+    }
+
     /// The interface the packet is at.
     #[inline(always)]
     pub fn ifindex(self) -> u32 {

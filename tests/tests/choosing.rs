@@ -62,6 +62,8 @@ fn only_chosen_clients_are_mirrored() {
             "clients": ["10.77.0.0/24", format!("{}/128", other.v6())],
             "excluded_clients": [format!("{}/32", other.v4()), "fd77::/64"],
             "sample_percent": 100.0,
+            "copies": 1,
+            "copies_from": [],
             "rate_limits": [],
             "ends_at": null,
             "seconds_left": null,

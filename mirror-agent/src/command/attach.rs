@@ -12,6 +12,7 @@ use crate::{
     choice::Chosen,
     cli,
     clients::Clients,
+    copies::Copies,
     hooks::{self, Hook, Kind},
     mapping,
     network::Network,
@@ -43,6 +44,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     let before = if fresh { None } else { Some(Copied::read(&attachment)?) };
     let known = before.as_ref().map(|before| &before.chosen);
     plan.chosen = choose(&arguments.choice, clients, known)?;
+    plan.chosen.copies().check(&arguments.maps, arguments.redundancy)?;
     let result = install(&network, &attachment, (&settings, kind), &plan).await;
     if result.is_err() && fresh {
         super::detach::remove(&network, &attachment).await?;
@@ -75,6 +77,7 @@ fn choose(arguments: &cli::Choice, clients: Clients, before: Option<&Chosen>) ->
     let ends_in = time::ends_in(arguments.until, arguments.length)?;
     let mut chosen = Chosen::new(clients, arguments.sample, ends_in, arguments.dry_run, before)?;
     chosen.set_limits(Limits::new(&arguments.rate_limit)?);
+    chosen.set_copies(&Copies::new(arguments.copies, &arguments.copies_from)?);
     Ok(chosen)
 }
 

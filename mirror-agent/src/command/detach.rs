@@ -56,7 +56,7 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
         Role::Source => {
             let maps: Vec<MapSpec> = maps.into_values().collect();
             say_farewell(&attachment.interface, &maps, Magic(meta.seal), |map, client| {
-                chosen.mirrors(map, client)
+                chosen.ends(map, client)
             });
         }
         Role::Target => hold_device::remove(network, meta.ifindex).await?,
@@ -65,15 +65,15 @@ pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result
     Ok(())
 }
 
-/// Tells the targets of `maps` that their copies end, of connections that `mirrored` says they had. Without
+/// Tells the targets of `maps` that copies end, of those ends that `ends` says a client's connection has. Without
 /// it they end their connections when they are detached, or when a client that left is missed.
 pub(super) fn say_farewell(
     interface: &str,
     maps: &[MapSpec],
     magic: Magic,
-    mirrored: impl Fn(&MapSpec, SocketAddr) -> bool,
+    ends: impl Fn(&MapSpec, SocketAddr) -> Vec<SocketAddr>,
 ) {
-    match farewell::say(maps, magic, mirrored) {
+    match farewell::say(maps, magic, ends) {
         Ok(count) => log::info!("{interface}: told targets of {count} connections"),
         Err(error) => log::warn!(
             "{interface}: could not tell the targets that copies end ({error:#}); their memcached \

@@ -7,6 +7,7 @@ use super::plan::{Copied, Plan};
 use crate::{
     cli,
     clients::Clients,
+    copies::Copies,
     hooks::Kind,
     network::{Interface, Network},
     object::{self, Settings},
@@ -73,6 +74,14 @@ impl Copied {
         if set.no_rate_limit || !set.rate_limit.is_empty() {
             self.chosen.set_limits(Limits::new(&set.rate_limit)?);
         }
+        let now = self.chosen.copies();
+        let count = set.copies.unwrap_or(now.count);
+        let pools = match (&set.copies_from[..], count) {
+            ([], 1) => &[],
+            ([], _) => &now.pools[..],
+            (pools, _) => pools,
+        };
+        self.chosen.set_copies(&Copies::new(count, pools)?);
         let ends_in = time::ends_in(set.until, set.length)?;
         if ends_in.is_some() || set.no_end {
             self.chosen.set_end(ends_in)?;
@@ -106,6 +115,7 @@ async fn change(
     let before = Copied::read(&attachment)?;
     let mut after = before.clone();
     edit(&mut after)?;
+    after.chosen.copies().check(&after.maps, meta.redundancy)?;
 
     let plan = Plan::new(&network, &interface, &after.maps, after.chosen).await?;
     if plan.needs_hooks(&attachment)? {

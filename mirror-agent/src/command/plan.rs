@@ -104,7 +104,12 @@ impl Plan {
         let same = self.chosen.mirrors_like(&before);
         maps.retain(|map| !(same && kept(map)));
         super::detach::say_farewell(interface, &maps, magic, |map, client| {
-            before.mirrors(map, client) && !(kept(map) && self.chosen.mirrors(map, client))
+            let mut ends = before.ends(map, client);
+            if kept(map) {
+                let still = self.chosen.ends(map, client);
+                ends.retain(|end| !still.contains(end));
+            }
+            ends
         });
     }
 

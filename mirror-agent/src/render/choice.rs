@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use super::span;
-use crate::{choice::Chosen, clients::Cidr, rate::Limits, sample::Sample, time};
+use crate::{choice::Chosen, clients::Cidr, copies::Copies, rate::Limits, sample::Sample, time};
 
 /// Prefixes that a table shows of each kind; JSON has all.
 const SHOWN: usize = 8;
@@ -19,6 +19,8 @@ pub struct ChoiceState {
     pub excluded: Vec<Cidr>,
     /// Share of connections.
     pub sample: Sample,
+    /// How often each connection is copied.
+    pub copies: Copies,
     /// How much each target is sent.
     pub limits: Limits,
     /// Until when; `None` for good.
@@ -47,6 +49,7 @@ impl ChoiceState {
             clients: chosen.clients.included(),
             excluded: chosen.clients.excluded(),
             sample: chosen.sample(),
+            copies: chosen.copies(),
             limits: chosen.limits(),
             ends: chosen.end().map(|end| Ending::new(end, now, wall)),
             dry_run: chosen.dry_run(),
@@ -60,6 +63,11 @@ impl ChoiceState {
         if self.sample != Sample::ALL {
             lines.push(format!("{} of all connections", self.sample));
         }
+        let Copies { count, pools } = &self.copies;
+        if *count > 1 {
+            lines.push(format!("each connection {count} times"));
+        }
+        lines.extend(pools.iter().map(|pool| format!("further copies from {pool}")));
         let rates = self.limits.rates();
         lines.extend(rates.iter().map(|rate| format!("no more than {rate} to each target")));
         if let Some(ends) = self.ends {

@@ -55,6 +55,8 @@ pub(super) fn choice(choice: &ChoiceState) -> Value {
         "clients": texts(&choice.clients),
         "excluded_clients": texts(&choice.excluded),
         "sample_percent": choice.sample.percent(),
+        "copies": choice.copies.count,
+        "copies_from": texts(&choice.copies.pools),
         "rate_limits": texts(&choice.limits.rates()),
         "ends_at": choice.ends.map(|ends| ends.at),
         "seconds_left": choice.ends.map(|ends| ends.left),
@@ -74,7 +76,7 @@ fn object(values: &Values) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{pins::Role, rate::Limits, render::Ending, sample::Sample};
+    use crate::{copies::Copies, pins::Role, rate::Limits, render::Ending, sample::Sample};
 
     #[test]
     fn what_is_attached() {
@@ -92,6 +94,7 @@ mod tests {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
                 excluded: vec!["10.1.2.3".parse().unwrap()],
                 sample: Sample(5_000),
+                copies: Copies::default(),
                 limits: Limits::default(),
                 ends: Some(Ending { at: 1_700_003_600, left: 3540, over_for: 0 }),
                 dry_run: true,
@@ -106,6 +109,7 @@ mod tests {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
+                copies: Copies::default(),
                 limits: Limits::default(),
                 ends: Some(Ending { at: 1_700_000_030, left: 0, over_for: 30 }),
                 dry_run: false,

@@ -44,7 +44,7 @@ pub fn json(states: &[MapState]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rate::Limits, render::ChoiceState, sample::Sample};
+    use crate::{copies::Copies, rate::Limits, render::ChoiceState, sample::Sample};
 
     #[test]
     fn what_is_copied() {
@@ -52,6 +52,7 @@ mod tests {
             clients: vec!["10.0.0.0/8".parse().unwrap()],
             excluded: vec![],
             sample: Sample(100_000),
+            copies: Copies::default(),
             limits: Limits::default(),
             ends: None,
             dry_run: false,

@@ -116,7 +116,7 @@ pub(super) fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{rate::Limits, render::Ending, sample::Sample, xdp::Mode};
+    use crate::{copies::Copies, rate::Limits, render::Ending, sample::Sample, xdp::Mode};
 
     fn snapshot(cloned: u64) -> Snapshot {
         Snapshot {
@@ -152,6 +152,7 @@ mod tests {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
+                copies: Copies::default(),
                 limits: Limits::default(),
                 ends: None,
                 dry_run: false,
@@ -168,6 +169,7 @@ mod tests {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
                 excluded: vec!["10.1.2.3".parse().unwrap()],
                 sample: Sample(5_000),
+                copies: Copies { count: 3, pools: vec!["198.18.0.0/15".parse().unwrap()] },
                 limits: Limits { packets: 50_000, kbits: 100_000 },
                 ends: Some(Ending { at: 1_700_090_000, left: 86_399, over_for: 0 }),
                 dry_run: true,
@@ -181,6 +183,7 @@ mod tests {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
+                copies: Copies::default(),
                 limits: Limits::default(),
                 ends: Some(Ending { at: 1_699_999_000, left: 0, over_for: 1000 }),
                 dry_run: false,

@@ -8,7 +8,7 @@ pub const ALL_FLOWS: u32 = 1_000_000;
 /// Prefixes of clients' addresses that one source can have.
 pub const MAX_PREFIXES: u32 = 16_384;
 
-/// What is mirrored, and until when. 40 bytes, host byte order. All zero is nothing at all.
+/// What is mirrored, and until when. 88 bytes, host byte order. All zero is nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Choice {
@@ -29,6 +29,18 @@ pub struct Choice {
     pub packets_per_s: u32,
     /// The same in kilobits (1000 bits).
     pub kbits_per_s: u32,
+    /// How often each connection is copied to each target; 0 and 1 are once.
+    pub copies: u32,
+    /// The bits of an IPv4 address, as a number, that tell those of the pool apart; 0 for no pool.
+    pub pool_v4_mask: u32,
+    /// The same of an IPv6 address's last 32 bits.
+    pub pool_v6_mask: u32,
+    /// Zero.
+    pub pad: u32,
+    /// The first address of the pool that further copies are from.
+    pub pool_v4: Address,
+    /// The same for IPv6.
+    pub pool_v6: Address,
 }
 
 /// A client's address in the table of prefixes, which compares bits in the order of memory. The family
@@ -66,4 +78,4 @@ pub const EXCLUDED: u32 = 0;
 /// What the table says of a prefix: its clients are mirrored.
 pub const INCLUDED: u32 = 1;
 
-const _: () = assert!(size_of::<Choice>() == 40 && size_of::<ClientKey>() == 20);
+const _: () = assert!(size_of::<Choice>() == 88 && size_of::<ClientKey>() == 20);

@@ -107,6 +107,8 @@ counters! {
         FailedRewrite = "failed_rewrite",
         /// Packets of connections that the rate limit shed.
         Shed = "shed",
+        /// Further copies of a connection that were not made, since their client's end is another's.
+        Collided = "collided",
         /// Copies that would have been made, were it not for `--dry-run`.
         DryRun = "dry_run",
         /// The same in TCP segments and UDP datagrams as they would have been on the wire.

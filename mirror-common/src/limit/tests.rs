@@ -53,7 +53,7 @@ impl Load<'_> {
     }
 }
 
-fn load<'a>(gauge: &'a mut Gauge, packets_per_s: u32) -> Load<'_> {
+fn load(gauge: &mut Gauge, packets_per_s: u32) -> Load<'_> {
     let choice = limit(packets_per_s, 0);
     let places = (0..2000u16)
         .map(|port| place(&choice, &v4_mapped(0x0a00_0001u32.to_be()), 30_000 + port, 11211))

@@ -9,7 +9,7 @@ use mirror_common::{
 use mirror_ebpf::{clock, skb::Skb};
 
 use crate::{
-    egress,
+    alias, egress,
     limit::{self, Charge},
     maps,
 };
@@ -37,11 +37,16 @@ pub fn take(bank: u32, headers: &Headers) -> Result<&'static Choice, SourceCount
 
 /// Counts the copies that the mappings of `slot` ask for, as they would have left.
 #[inline(always)]
-pub fn count_only(skb: Skb, headers: &Headers, slot: &PortSlot, charge: Charge) {
+pub fn count_only(
+    skb: Skb,
+    headers: &Headers,
+    slot: &PortSlot,
+    (choice, charge): (&Choice, Charge),
+) {
     let segments = egress::segments(skb, headers);
     // Copies lose their VLAN tags, and what follows the IP packet stays.
     let bytes = u64::from(skb.length().saturating_sub(headers.l3));
-    let times = u64::from(limit::times(headers));
+    let times = u64::from(limit::times(headers)) * u64::from(alias::copies(choice));
     for position in 0..MAX_FAN_OUT {
         if position >= slot.len as usize {
             break;

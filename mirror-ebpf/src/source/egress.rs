@@ -2,7 +2,7 @@
 
 use mirror_common::{
     abi::{
-        MAX_FAN_OUT, MappingCounter, SourceCounter,
+        MAX_COPIES, MAX_FAN_OUT, MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
     packet::Packet,
@@ -15,6 +15,7 @@ use mirror_ebpf::{
 };
 
 use crate::{
+    alias,
     ingress::TOKEN,
     limit::{self, Charge},
     maps, rewrite,
@@ -41,14 +42,18 @@ pub fn run(skb: Skb) -> i32 {
 /// `skb` itself.
 #[inline(always)]
 fn fan_out(skb: Skb, bank: u32, first: u32) {
+    let Some(choice) = maps::choice(bank) else { return };
     let alone = |port| maps::port(bank, port).is_none_or(|slot| slot.len < 2);
-    if settings::redundancy() == 1 && parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to)) {
+    if settings::redundancy() == 1
+        && alias::copies(choice) == 1
+        && parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to))
+    {
         return;
     }
     let Ok(headers) = parse::headers(&skb) else { return };
     let Some(slot) = maps::port(bank, headers.dst_port_number()) else { return };
-    let Some(choice) = maps::choice(bank) else { return };
     let charge = Charge::of(skb, &headers, choice);
+    let claimed = if alias::copies(choice) == 1 { 1 } else { alias::claimed(&headers, choice) };
     let mut reached = false;
     for position in 0..MAX_FAN_OUT {
         if position >= slot.len as usize {
@@ -65,10 +70,21 @@ fn fan_out(skb: Skb, bank: u32, first: u32) {
         if !reached || index != first && !charge.admits(index) {
             continue;
         }
-        for _ in u32::from(index == first)..limit::times(&headers) {
-            clone_for(skb, index);
+        for copy in 0..MAX_COPIES {
+            if copy >= alias::copies(choice) {
+                break;
+            }
+            if claimed & 1 << copy == 0 {
+                maps::count_mapping(index, MappingCounter::Collided, 1);
+                continue;
+            }
+            skb.set_second_token(alias::token(bank, copy));
+            for _ in u32::from(index == first && copy == 0)..limit::times(&headers) {
+                clone_for(skb, index);
+            }
         }
     }
+    skb.set_second_token(0);
 }
 
 /// Makes one clone, for mapping `index`.
@@ -89,12 +105,17 @@ fn send(skb: Skb, index: u32) -> i32 {
         maps::count(SourceCounter::EgressUnmapped);
         return DROP;
     };
-    if rewrite::for_target(skb, mapping).is_err() {
+    let further = match alias::untoken(skb.second_token()) {
+        (_, 0) => None,
+        (bank, copy) => maps::choice(bank).map(|choice| (choice, copy)),
+    };
+    if rewrite::for_target(skb, mapping, further).is_err() {
         maps::count_mapping(index, MappingCounter::FailedRewrite, 1);
         return DROP;
     }
     skb.set_mark(mark::pack(Stage::Sent, index));
     skb.set_token(0);
+    skb.set_second_token(0);
     to_next_hop(mapping.out_ifindex)
 }
 

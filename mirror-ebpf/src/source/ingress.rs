@@ -33,7 +33,7 @@ pub fn run(skb: Skb) -> i32 {
 /// What became of the packet; as an error where something stopped it on the way.
 #[inline(always)]
 fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
-    let (mark, token) = (skb.mark(), skb.token());
+    let (mark, tokens) = (skb.mark(), [skb.token(), skb.second_token()]);
     if mark::unpack(mark).is_some() {
         return Err(SourceCounter::SkippedOwn);
     }
@@ -55,16 +55,18 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     let choice = choose::take(bank, &headers)?;
     let charge = Charge::of(skb, &headers, choice);
     if choice.dry_run != 0 {
-        choose::count_only(skb, &headers, slot, charge);
+        choose::count_only(skb, &headers, slot, (choice, charge));
         return Ok(SourceCounter::DryRun);
     }
     let index = charge.first(slot, &headers, index).ok_or(SourceCounter::SkippedLimit)?;
 
     skb.set_mark(mark::pack(Stage::Fan, mark::fan(bank, index)));
     skb.set_token(TOKEN);
+    skb.set_second_token(0);
     let cloned = skb.clone_to_egress(skb.ifindex());
     skb.set_mark(mark);
-    skb.set_token(token);
+    skb.set_token(tokens[0]);
+    skb.set_second_token(tokens[1]);
     cloned.map_err(|_| SourceCounter::FailedClone)?;
     maps::count_mapping(index, MappingCounter::Cloned, 1);
     Ok(SourceCounter::Cloned)

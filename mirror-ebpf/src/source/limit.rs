@@ -8,7 +8,7 @@ use mirror_common::{
 };
 use mirror_ebpf::{clock, settings, skb::Skb};
 
-use crate::{egress, maps};
+use crate::{alias, egress, maps};
 
 /// The packet's flow, and what a copy of the packet costs.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ impl Charge {
         if !limit::is_limited(choice) {
             return Self { limited: false, place: 0, cost: 0 };
         }
-        let times = u64::from(times(headers));
+        let times = u64::from(times(headers)) * u64::from(alias::copies(choice));
         let bytes = u64::from(skb.length().saturating_sub(headers.l3));
         let (client_port, local_port) = (headers.src_port_number(), headers.dst_port_number());
         Self {

@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod alias;
 mod choose;
 mod egress;
 mod ingress;

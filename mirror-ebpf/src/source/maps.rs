@@ -1,12 +1,13 @@
 //! The source's maps, and the only functions that touch them.
 
 use aya_ebpf::{
+    bindings::BPF_ANY,
     macros::map,
-    maps::{Array, LpmTrie, PerCpuArray, lpm_trie::Key},
+    maps::{Array, LpmTrie, LruHashMap, PerCpuArray, lpm_trie::Key},
 };
 use mirror_common::abi::{
-    Address, BANKS, Choice, ClientKey, Gauge, MAX_FAN_OUT, MAX_MAPPINGS, MAX_PREFIXES, Mapping,
-    MappingCounter, Meta, PortSlot, SourceCounter, slot_index,
+    Address, AliasKey, BANKS, Choice, ClientKey, Gauge, MAX_FAN_OUT, MAX_MAPPINGS, MAX_OWNERS,
+    MAX_PREFIXES, Mapping, MappingCounter, Meta, Owner, PortSlot, SourceCounter, slot_index,
 };
 use mirror_ebpf::{counters::Counters, debug};
 
@@ -41,6 +42,11 @@ static MAPPING_COUNTERS: PerCpuArray<[u64; MappingCounter::COUNT]> =
 /// How much each mapping was sent of late.
 #[map]
 static GAUGES: Array<Gauge> = Array::with_max_entries(MAX_MAPPINGS, 0);
+
+/// Whose an end of a connection at a target is, where connections are copied several times. Who is forgotten
+/// writes itself down again.
+#[map]
+static OWNERS: LruHashMap<AliasKey, Owner> = LruHashMap::with_max_entries(MAX_OWNERS, 0);
 
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]
@@ -131,6 +137,19 @@ pub fn mapping(index: u32) -> Option<&'static Mapping> {
 pub fn gauge(index: u32) -> Option<&'static mut Gauge> {
     // SAFETY: an element stays where it is; CPUs write its numbers one by one, as `limit::admit` says.
     GAUGES.get_ptr_mut(index).map(|gauge| unsafe { &mut *gauge })
+}
+
+/// Whose this end of a connection is.
+#[inline(always)]
+pub fn owner(key: &AliasKey) -> Option<Owner> {
+    // SAFETY: copied out at once.
+    unsafe { OWNERS.get(key) }.copied()
+}
+
+/// Writes down whose it is.
+#[inline(always)]
+pub fn write_owner(key: &AliasKey, owner: &Owner) {
+    let _ = OWNERS.insert(key, owner, u64::from(BPF_ANY));
 }
 
 /// The first position in `slot`, from `start`, whose mapping takes packets of `family` to `local`,

@@ -1,7 +1,7 @@
 //! Turns a clone of a client's packet into a sealed copy for one target.
 
 use mirror_common::{
-    abi::Mapping,
+    abi::{Address, Choice, Mapping},
     checksum::difference,
     packet::Packet,
     parse::{self, ETHERNET_HEADER, Headers, TCP},
@@ -12,18 +12,34 @@ use mirror_ebpf::{
     skb::{Refused, Skb},
 };
 
-/// Rewrites destination address and port, seals, fixes the checksums, takes VLAN tags off. The
-/// source address, TTL and IP options stay the client's.
+use crate::alias;
+
+/// Rewrites destination address and port, seals, fixes the checksums, takes VLAN tags off. TTL and IP options
+/// stay the client's, and so does its end, but in `further` copies of a connection: the choice that says so,
+/// and the copy's number.
 #[inline(always)]
-pub fn for_target(skb: Skb, mapping: &Mapping) -> Result<(), Refused> {
+pub fn for_target(
+    skb: Skb,
+    mapping: &Mapping,
+    further: Option<(&Choice, u32)>,
+) -> Result<(), Refused> {
     let headers = parse::headers(&skb).map_err(|_| Refused)?;
+    let (src, src_port) = match further {
+        None => (headers.src, headers.src_port),
+        Some((choice, copy)) => alias::end(choice, &headers, copy),
+    };
+    let ports = (src_port, mapping.target_port);
     // Transport first, while the offsets hold: popping a tag moves everything.
     if headers.protocol == TCP {
-        seal_tcp(skb, &headers, mapping)?;
+        seal_tcp(skb, &headers, ports)?;
     } else {
-        seal_udp(skb, &headers, mapping)?;
+        seal_udp(skb, &headers, ports)?;
     }
-    destination(skb, &headers, mapping)?;
+    let [from, to] = if headers.family == 4 { [12, 16] } else { [8, 24] };
+    address(skb, &headers, to, (&headers.dst, &mapping.target_addr))?;
+    if further.is_some() {
+        address(skb, &headers, from, (&headers.src, &src))?;
+    }
     if headers.l3 == ETHERNET_HEADER && !skb.has_vlan_tag() {
         return Ok(());
     }
@@ -32,21 +48,21 @@ pub fn for_target(skb: Skb, mapping: &Mapping) -> Result<(), Refused> {
 }
 
 #[inline(always)]
-fn seal_tcp(skb: Skb, headers: &Headers, mapping: &Mapping) -> Result<(), Refused> {
+fn seal_tcp(skb: Skb, headers: &Headers, (src, dst): (u16, u16)) -> Result<(), Refused> {
     let old = tcp::Header(skb.words(headers.l4).ok_or(Refused)?);
     let mut new = seal::seal_tcp(&old, settings::seal()).ok_or(Refused)?;
-    new.set_dst_port(mapping.target_port);
+    new.set_ports(src, dst);
     skb.store(headers.l4, &new.0)?;
     skb.adjust_l4(headers, difference(&old.0, &new.0))
 }
 
 #[inline(always)]
-fn seal_udp(skb: Skb, headers: &Headers, mapping: &Mapping) -> Result<(), Refused> {
+fn seal_udp(skb: Skb, headers: &Headers, (src, dst): (u16, u16)) -> Result<(), Refused> {
     let old: [u32; 4] = skb.words(headers.l4).ok_or(Refused)?;
     let second = u32::from_be(old[1]);
     let length = seal::seal_udp_length((second >> 16) as u16, settings::seal());
     let new = [
-        (u32::from_be(old[0]) & 0xffff_0000 | u32::from(u16::from_be(mapping.target_port))).to_be(),
+        (u32::from(u16::from_be(src)) << 16 | u32::from(u16::from_be(dst))).to_be(),
         (u32::from(length) << 16 | second & 0xffff).to_be(),
         old[2],
         (u32::from_be(old[3]) & 0xffff_0000 | u32::from(seal::udp_reserved(settings::seal())))
@@ -56,16 +72,21 @@ fn seal_udp(skb: Skb, headers: &Headers, mapping: &Mapping) -> Result<(), Refuse
     skb.adjust_l4(headers, difference(&old, &new))
 }
 
+/// Writes an address of the IP header, at `at` in it.
 #[inline(always)]
-fn destination(skb: Skb, headers: &Headers, mapping: &Mapping) -> Result<(), Refused> {
-    let (old, new) = (&headers.dst, &mapping.target_addr);
+fn address(
+    skb: Skb,
+    headers: &Headers,
+    at: u32,
+    (old, new): (&Address, &Address),
+) -> Result<(), Refused> {
     // The words before an IPv4 address are the same on both sides and cancel out.
     let change = difference(old, new);
     if headers.family == 4 {
-        skb.store(headers.l3 + 16, &[new[3]])?;
+        skb.store(headers.l3 + at, &[new[3]])?;
         skb.adjust_l3(headers, change)?;
     } else {
-        skb.store(headers.l3 + 24, new)?;
+        skb.store(headers.l3 + at, new)?;
     }
     skb.adjust_pseudo_header(headers, change)
 }

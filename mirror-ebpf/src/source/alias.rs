@@ -1,0 +1,73 @@
+//! `--copies`: which copies of a connection are sent, by whose end.
+
+use mirror_common::{
+    abi::{Address, AliasKey, Choice, MAX_COPIES, Owner},
+    alias::{self, Claim},
+    parse::Headers,
+};
+use mirror_ebpf::clock;
+
+use crate::maps;
+
+/// How often each connection is copied to each target.
+#[inline(always)]
+pub fn copies(choice: &Choice) -> u32 {
+    choice.copies.clamp(1, MAX_COPIES)
+}
+
+/// What a clone that is copy number `copy` carries; what it means is said by `bank`.
+#[inline(always)]
+pub const fn token(bank: u32, copy: u32) -> u32 {
+    bank << 8 | copy
+}
+
+/// Bank and copy of such a token.
+#[inline(always)]
+pub const fn untoken(token: u32) -> (u32, u32) {
+    (token >> 8 & 1, token & 0xff)
+}
+
+/// Which copies of a packet are sent, a bit each: not those whose end is another's. Claims the others.
+#[inline(never)]
+pub fn claimed(headers: &Headers, choice: &Choice) -> u32 {
+    let me = Owner {
+        addr: headers.src,
+        port: headers.src_port,
+        pad: 0,
+        // About seconds: enough to tell a minute by.
+        seen: (clock::now() >> 30) as u32,
+    };
+    let mut claimed = 1;
+    for copy in 0..MAX_COPIES {
+        if copy >= copies(choice) {
+            break;
+        }
+        let (addr, port) = end(choice, headers, copy);
+        let key = AliasKey {
+            addr,
+            port,
+            local_port: headers.dst_port,
+            protocol: u32::from(headers.protocol),
+        };
+        if port != 0 && claim(&key, &me, copy == 0) {
+            claimed |= 1 << copy;
+        }
+    }
+    claimed
+}
+
+/// What stands for the packet's source in copy number `copy`.
+#[inline(always)]
+pub fn end(choice: &Choice, headers: &Headers, copy: u32) -> (Address, u16) {
+    alias::of(choice, headers.family, &headers.src, headers.src_port, copy)
+}
+
+#[inline(always)]
+fn claim(key: &AliasKey, me: &Owner, own_end: bool) -> bool {
+    match alias::claim(maps::owner(key).as_ref(), me, own_end) {
+        Claim::Taken => return false,
+        Claim::Known => {}
+        Claim::Write => maps::write_owner(key, me),
+    }
+    true
+}
