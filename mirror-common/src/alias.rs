@@ -3,10 +3,10 @@
 //! Copy 0 has the client's own end. What stands for it in the others follows from the client's address and
 //! port and the copy's number alone, so that no state decides. Without a pool of addresses it is another
 //! port of the client's: the upper half of all ports, which most clients use, changes places with the lower.
-//! With a pool it is another address. Two connections can be given one end; a table of owners sees that, and
+//! With a pool it is another address: 16 for each client, as far as there are so many. Two connections can be given one end; a table of owners sees that, and
 //! the second is not sent.
 
-use crate::abi::{Address, Choice, Owner};
+use crate::abi::{Address, Choice, MAX_COPIES, Owner};
 
 /// An end belongs to a connection that was silent for so many seconds no longer than that.
 pub const IDLE: u32 = 60;
@@ -26,8 +26,8 @@ pub fn of(choice: &Choice, family: u8, client: &Address, port: u16, copy: u32) -
     if mask == 0 {
         return (*client, port ^ pattern(copy).to_be());
     }
-    let others = choice.copies.wrapping_sub(1);
-    let place = u32::from_be(client[3]).wrapping_mul(others).wrapping_add(copy - 1) & mask;
+    // Room for all copies that there can be, so that ends stay when their number changes.
+    let place = u32::from_be(client[3]).wrapping_mul(MAX_COPIES).wrapping_add(copy) & mask;
     ([pool[0], pool[1], pool[2], pool[3] | place.to_be()], port)
 }
 

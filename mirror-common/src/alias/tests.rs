@@ -39,7 +39,7 @@ fn copies_of_one_connection_differ() {
 fn a_pool_with_room_has_an_address_for_each_client_and_copy() {
     let choice = pool(5, 0xffff);
     let mut ends = BTreeSet::new();
-    for client in 0x0a00_0000..0x0a00_0000 + 0x1_0000 / 4 {
+    for client in 0x0a00_0000..0x0a00_0000 + 0x1_0000 / MAX_COPIES {
         for copy in 1..5 {
             let (addr, port) = of(&choice, 4, &v4(client), 5, copy);
             assert_eq!((u32::from_be(addr[3]) >> 16, port), (0xc612, 5));
@@ -57,7 +57,7 @@ fn families_have_pools_of_their_own() {
         ..Choice::default()
     };
     let client = [0xfd77_0000u32.to_be(), 0, 0, 9u32.to_be()];
-    let expected = [0xfd00_0001u32.to_be(), 0, 0, 9u32.to_be()];
+    let expected = [0xfd00_0001u32.to_be(), 0, 0, (9 * 16 + 1u32).to_be()];
     assert_eq!(of(&choice, 6, &client, 5, 1), (expected, 5));
     assert_eq!(of(&choice, 4, &v4(9), 5u16.to_be(), 1), (v4(9), 0x8005u16.to_be()));
 }

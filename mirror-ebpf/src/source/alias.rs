@@ -27,9 +27,25 @@ pub const fn untoken(token: u32) -> (u32, u32) {
     (token >> 8 & 1, token & 0xff)
 }
 
-/// Which copies of a packet are sent, a bit each: not those whose end is another's. Claims the others.
-#[inline(never)]
-pub fn claimed(headers: &Headers, choice: &Choice) -> u32 {
+/// What stands for the packet's source in copy number `copy`.
+#[inline(always)]
+pub fn end(choice: &Choice, headers: &Headers, copy: u32) -> (Address, u16) {
+    alias::of(choice, headers.family, &headers.src, headers.src_port, copy)
+}
+
+/// Whether copy number `copy` of the packet is sent: its end is this connection's, and not another's.
+#[inline(always)]
+pub fn claim(headers: &Headers, choice: &Choice, copy: u32) -> bool {
+    let (addr, port) = end(choice, headers, copy);
+    if port == 0 {
+        return false;
+    }
+    let key = AliasKey {
+        addr,
+        port,
+        local_port: headers.dst_port,
+        protocol: u32::from(headers.protocol),
+    };
     let me = Owner {
         addr: headers.src,
         port: headers.src_port,
@@ -37,37 +53,10 @@ pub fn claimed(headers: &Headers, choice: &Choice) -> u32 {
         // About seconds: enough to tell a minute by.
         seen: (clock::now() >> 30) as u32,
     };
-    let mut claimed = 1;
-    for copy in 0..MAX_COPIES {
-        if copy >= copies(choice) {
-            break;
-        }
-        let (addr, port) = end(choice, headers, copy);
-        let key = AliasKey {
-            addr,
-            port,
-            local_port: headers.dst_port,
-            protocol: u32::from(headers.protocol),
-        };
-        if port != 0 && claim(&key, &me, copy == 0) {
-            claimed |= 1 << copy;
-        }
-    }
-    claimed
-}
-
-/// What stands for the packet's source in copy number `copy`.
-#[inline(always)]
-pub fn end(choice: &Choice, headers: &Headers, copy: u32) -> (Address, u16) {
-    alias::of(choice, headers.family, &headers.src, headers.src_port, copy)
-}
-
-#[inline(always)]
-fn claim(key: &AliasKey, me: &Owner, own_end: bool) -> bool {
-    match alias::claim(maps::owner(key).as_ref(), me, own_end) {
+    match alias::claim(maps::owner(&key).as_ref(), &me, copy == 0) {
         Claim::Taken => return false,
         Claim::Known => {}
-        Claim::Write => maps::write_owner(key, me),
+        Claim::Write => maps::write_owner(&key, &me),
     }
     true
 }

@@ -1,25 +1,17 @@
-//! Fans copies out, has them rewritten, and counts them as they leave.
+//! Has copies fanned out and rewritten, and counts them as they leave.
 
 use mirror_common::{
     abi::{
-        MAX_COPIES, MAX_FAN_OUT, MappingCounter, SourceCounter,
+        MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
     packet::Packet,
     parse::{self, ETHERNET_HEADER, Headers},
     tcp::Header,
 };
-use mirror_ebpf::{
-    settings,
-    skb::{DROP, NEXT, Skb, to_next_hop},
-};
+use mirror_ebpf::skb::{DROP, NEXT, Skb, to_next_hop};
 
-use crate::{
-    alias,
-    ingress::TOKEN,
-    limit::{self, Charge},
-    maps, rewrite,
-};
+use crate::{alias, fan, ingress::TOKEN, maps, rewrite};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -27,7 +19,7 @@ pub fn run(skb: Skb) -> i32 {
         Some((Stage::Sent, index)) => leave(skb, index),
         Some((Stage::Fan, argument)) if skb.token() == TOKEN => {
             let (bank, index) = mark::unfan(argument);
-            fan_out(skb, bank, index);
+            fan::out(skb, bank, index);
             send(skb, index)
         }
         Some((Stage::Single, index)) if skb.token() == TOKEN => send(skb, index),
@@ -35,66 +27,6 @@ pub fn run(skb: Skb) -> i32 {
             maps::count(SourceCounter::EgressOther);
             NEXT
         }
-    }
-}
-
-/// Makes the clones that the packet's port asks for, all but one for the first mapping, which is
-/// `skb` itself.
-#[inline(always)]
-fn fan_out(skb: Skb, bank: u32, first: u32) {
-    let Some(choice) = maps::choice(bank) else { return };
-    let alone = |port| maps::port(bank, port).is_none_or(|slot| slot.len < 2);
-    if settings::redundancy() == 1
-        && alias::copies(choice) == 1
-        && parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to))
-    {
-        return;
-    }
-    let Ok(headers) = parse::headers(&skb) else { return };
-    let Some(slot) = maps::port(bank, headers.dst_port_number()) else { return };
-    let charge = Charge::of(skb, &headers, choice);
-    let claimed = if alias::copies(choice) == 1 { 1 } else { alias::claimed(&headers, choice) };
-    let mut reached = false;
-    for position in 0..MAX_FAN_OUT {
-        if position >= slot.len as usize {
-            break;
-        }
-        let index = u32::from(slot.mapping[position]);
-        let wanted = maps::mapping(index)
-            .is_some_and(|mapping| mapping.matches(headers.family, &headers.dst));
-        if !wanted {
-            continue;
-        }
-        // At ingress, those before the first did not take it.
-        reached |= index == first;
-        if !reached || index != first && !charge.admits(index) {
-            continue;
-        }
-        for copy in 0..MAX_COPIES {
-            if copy >= alias::copies(choice) {
-                break;
-            }
-            if claimed & 1 << copy == 0 {
-                maps::count_mapping(index, MappingCounter::Collided, 1);
-                continue;
-            }
-            skb.set_second_token(alias::token(bank, copy));
-            for _ in u32::from(index == first && copy == 0)..limit::times(&headers) {
-                clone_for(skb, index);
-            }
-        }
-    }
-    skb.set_second_token(0);
-}
-
-/// Makes one clone, for mapping `index`.
-#[inline(always)]
-fn clone_for(skb: Skb, index: u32) {
-    skb.set_mark(mark::pack(Stage::Single, index));
-    let cloned = skb.clone_to_egress(skb.ifindex());
-    maps::count_mapping(index, MappingCounter::Cloned, 1);
-    if cloned.is_err() {
-        maps::count_mapping(index, MappingCounter::FailedClone, 1);
     }
 }
 

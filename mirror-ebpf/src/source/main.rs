@@ -8,6 +8,7 @@
 mod alias;
 mod choose;
 mod egress;
+mod fan;
 mod ingress;
 mod limit;
 mod lines;
