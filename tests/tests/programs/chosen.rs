@@ -6,6 +6,7 @@ use mirror_tests::{craft::Packet, gauges};
 
 use crate::{
     place::{client, v4, v6},
+    several,
     source::{FAN, PORT, Source, requests},
     source_ingress::not_copied,
     table::{Fate, Table},
@@ -24,6 +25,7 @@ pub(crate) fn fill() -> BTreeSet<String> {
     with("--sample 0.0001%", |source, table| left_out(source, table, "skipped_sample"));
     with("--for 1s", over);
     with("--dry-run", dry_run);
+    with("--copies 2", several::rows);
     with("--rate-limit 1pps", limited);
     with("--rate-limit 1pps --dry-run", limited_dry_run);
     moved

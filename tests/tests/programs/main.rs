@@ -49,6 +49,7 @@ mod place;
 mod puppet;
 mod real_clients;
 mod redundant;
+mod several;
 mod shapes;
 mod source;
 mod source_egress;
