@@ -84,7 +84,7 @@ impl Copies {
     ///
     /// # Errors
     ///
-    /// Where copies, times, and targets of a port multiply to more than [`MAX_CLONES`].
+    /// Where copies, times, and targets of a port multiply to more than 64.
     pub fn check(&self, maps: &[MapSpec], redundancy: u32) -> Result<()> {
         let targets = |map: &MapSpec| {
             let same = |other: &&MapSpec| {

@@ -34,7 +34,8 @@ fn of_map(host: &Host, target: &Host) -> Counters {
 
 #[test]
 fn what_is_more_than_the_limit_is_shed_by_connections() {
-    const PACKETS: u64 = 3000;
+    // Few, since machines differ in what they do in a second.
+    const PACKETS: u64 = 500;
     let mut mirror = Mirror::idle();
     let other = mirror.lab.host("other");
     let _other_server = Memcached::start(&other, PORT);
@@ -42,7 +43,7 @@ fn what_is_more_than_the_limit_is_shed_by_connections() {
     let second = format!("--map {PORT}={}:{PORT}", other.v4());
     mirror.start_with(&format!("{second} --rate-limit {PACKETS}pps --rate-limit 1gbit"));
     let status = mirror.old.agent_ok("status");
-    assert!(status.contains("no more than 3kpps to each target"), "{status}");
+    assert!(status.contains("no more than 500pps to each target"), "{status}");
     assert!(status.contains("no more than 1gbit to each target"), "{status}");
 
     let wire = mirror.watch_new();

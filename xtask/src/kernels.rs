@@ -25,9 +25,11 @@ const END: &str = "all tests of this kernel were run";
 /// How long a machine may run, in seconds.
 const LIMIT: &str = "1500";
 /// A test of each theme.
-const TESTS: [&str; 19] = [
+const TESTS: [&str; 25] = [
     "binary_protocol",
     "classic_text",
+    "appears_as_often",
+    "counted_and_not_merged",
     "counts_and_sends_nothing",
     "detach_leaves",
     "filters_of_clsact",
@@ -39,9 +41,12 @@ const TESTS: [&str; 19] = [
     "large_replies_end_here",
     "longest_of_many_prefixes",
     "only_chosen_clients",
+    "nothing_of_a_guarded",
     "outlives",
     "sent_twice_are_applied_once",
     "single_datagrams",
+    "shed_by_connections",
+    "three_targets",
     "time_is_over",
     "unreachable_to_real_clients",
     "values_from",
