@@ -8,7 +8,13 @@ use jiff::Timestamp;
 use mirror_common::abi::{MAX_COPIES, MAX_REDUNDANCY, mac_key};
 
 use crate::{
-    clients::Cidr, hooks::Kind, mapping::MapSpec, rate::Rate, sample::Sample, time, xdp::Mode,
+    clients::Cidr,
+    hooks::Kind,
+    mapping::{self, MapSpec},
+    rate::Rate,
+    sample::Sample,
+    time,
+    xdp::Mode,
 };
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
@@ -406,9 +412,7 @@ fn number(text: &str) -> Result<u32, String> {
 
 /// An address and a port that something can be sent from.
 fn sender(text: &str) -> Result<SocketAddr, String> {
-    let sender: SocketAddr = text.parse().map_err(|_| {
-        format!("'{text}' is not ADDR:PORT; names are not looked up, IPv6 goes in brackets")
-    })?;
+    let sender = mapping::end(text)?;
     if sender.port() == 0 || sender.ip().is_unspecified() || sender.ip().is_multicast() {
         return Err(format!("nobody sends from {sender}"));
     }

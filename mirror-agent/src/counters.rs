@@ -45,26 +45,16 @@ pub fn read_all(store: &Store, interface: Option<&str>) -> Result<Vec<Snapshot>>
 pub fn read(attachment: &Attachment) -> Result<Snapshot> {
     object::meta(attachment)?;
     let (counters, maps) = match attachment.role {
-        Role::Source => (source(attachment)?, mappings(attachment)?),
-        Role::Target => (target(attachment)?, Vec::new()),
-        Role::Guard => (guard(attachment)?, Vec::new()),
+        Role::Source => (named(attachment, SourceCounter::NAMES)?, mappings(attachment)?),
+        Role::Target => (named(attachment, TargetCounter::NAMES)?, Vec::new()),
+        Role::Guard => (named(attachment, GuardCounter::NAMES)?, Vec::new()),
     };
     Ok(Snapshot { interface: attachment.interface.clone(), role: attachment.role, counters, maps })
 }
 
-fn source(attachment: &Attachment) -> Result<Values> {
-    let sums = sums::<{ SourceCounter::COUNT }>(&per_cpu(attachment, "COUNTERS")?, 0)?;
-    Ok(SourceCounter::ALL.iter().map(|counter| (counter.name(), sums[*counter as usize])).collect())
-}
-
-fn target(attachment: &Attachment) -> Result<Values> {
-    let sums = sums::<{ TargetCounter::COUNT }>(&per_cpu(attachment, "COUNTERS")?, 0)?;
-    Ok(TargetCounter::ALL.iter().map(|counter| (counter.name(), sums[*counter as usize])).collect())
-}
-
-fn guard(attachment: &Attachment) -> Result<Values> {
-    let sums = sums::<{ GuardCounter::COUNT }>(&per_cpu(attachment, "COUNTERS")?, 0)?;
-    Ok(GuardCounter::ALL.iter().map(|counter| (counter.name(), sums[*counter as usize])).collect())
+/// The counters of the interface, by their names.
+fn named<const N: usize>(attachment: &Attachment, names: [&'static str; N]) -> Result<Values> {
+    Ok(names.into_iter().zip(sums::<N>(&per_cpu(attachment, "COUNTERS")?, 0)?).collect())
 }
 
 fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
@@ -73,10 +63,7 @@ fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
         .into_iter()
         .map(|(index, spec)| {
             let sums = sums::<{ MappingCounter::COUNT }>(&counters, index)?;
-            let mut values: Values = MappingCounter::ALL
-                .iter()
-                .map(|counter| (counter.name(), sums[*counter as usize]))
-                .collect();
+            let mut values: Values = MappingCounter::NAMES.into_iter().zip(sums).collect();
             values.push(("unsent", unsent(&sums)));
             Ok((spec, values))
         })

@@ -20,6 +20,17 @@ pub struct MapSpec {
     pub target: SocketAddr,
 }
 
+/// An address and a port, as typed.
+///
+/// # Errors
+///
+/// Where it is anything else; says what was expected.
+pub fn end(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("'{text}' is not ADDR:PORT; names are not looked up, IPv6 goes in brackets")
+    })
+}
+
 impl FromStr for MapSpec {
     type Err = String;
 
@@ -27,9 +38,7 @@ impl FromStr for MapSpec {
         let (local, target) = text
             .split_once('=')
             .ok_or("expected [LOCALADDR:]PORT=ADDR:PORT, like 11211=10.0.0.5:11211")?;
-        let target: SocketAddr = target.parse().map_err(|_| {
-            format!("'{target}' is not ADDR:PORT; names are not looked up, IPv6 goes in brackets")
-        })?;
+        let target = end(target)?;
         let (local_addr, local_port) = match local.parse::<u16>() {
             Ok(port) => (None, port),
             Err(_) => {

@@ -24,6 +24,15 @@ pub struct Interface {
     pub up: bool,
 }
 
+impl Interface {
+    /// Says so if it is down, since programs can be attached all the same.
+    pub fn warn_if_down(&self) {
+        if !self.up {
+            log::warn!("{} is down: nothing arrives until it is up", self.name);
+        }
+    }
+}
+
 /// How this host reaches an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {

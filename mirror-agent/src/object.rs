@@ -154,6 +154,31 @@ pub fn hash<K: Pod, V: Pod>(
         .with_context(|| format!("map {name} is not what this version expects"))
 }
 
+/// The keys of the pinned hash table `name`, for those that are no more than a set of keys.
+pub fn keys<K: Pod>(attachment: &Attachment, name: &str) -> Result<Vec<K>> {
+    hash::<K, u32>(attachment, name, Map::HashMap)?
+        .keys()
+        .collect::<Result<_, MapError>>()
+        .with_context(|| format!("cannot read {name}"))
+}
+
+/// Makes such a table hold `wanted` and nothing else. New keys first, so that those that stay are there all the
+/// time.
+pub fn set_keys<K: Pod + PartialEq>(
+    attachment: &Attachment,
+    name: &str,
+    wanted: &[K],
+) -> Result<()> {
+    let mut table = hash::<K, u32>(attachment, name, Map::HashMap)?;
+    for key in wanted {
+        table.insert(key, 1, 0).with_context(|| format!("cannot write {name}: too many?"))?;
+    }
+    for key in keys::<K>(attachment, name)?.into_iter().filter(|key| !wanted.contains(key)) {
+        table.remove(&key).with_context(|| format!("cannot write {name}"))?;
+    }
+    Ok(())
+}
+
 /// Whether everything was attached. Not so while an agent is at it, or when one was killed meanwhile.
 pub fn is_complete(attachment: &Attachment) -> bool {
     array::<Meta>(attachment, "META")

@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result};
-use aya::maps::{HashMap, Map, MapData, MapError};
+use anyhow::Result;
 use mirror_common::abi::Sender;
 
 use crate::{
@@ -12,26 +11,19 @@ use crate::{
     pins::Attachment,
 };
 
-/// Makes the kernel's table say `wanted`. New ones first, so that those that stay are guarded against all
-/// the time.
+/// The kernel's table.
+const TABLE: &str = "SENDERS";
+
+/// Makes the kernel's table say `wanted`.
 pub fn set(attachment: &Attachment, wanted: &[SocketAddr]) -> Result<()> {
-    let mut table = table(attachment)?;
-    for sender in wanted {
-        table.insert(to_kernel(*sender), 1, 0).context("cannot write SENDERS: too many?")?;
-    }
-    for sender in get(attachment)?.into_iter().filter(|sender| !wanted.contains(sender)) {
-        table.remove(&to_kernel(sender)).context("cannot write SENDERS")?;
-    }
-    Ok(())
+    let wanted: Vec<Sender> = wanted.iter().map(|sender| to_kernel(*sender)).collect();
+    object::set_keys(attachment, TABLE, &wanted)
 }
 
 /// Who is guarded against, in order.
 pub fn get(attachment: &Attachment) -> Result<Vec<SocketAddr>> {
-    let keys: Vec<Sender> = table(attachment)?
-        .keys()
-        .collect::<Result<_, MapError>>()
-        .context("cannot read SENDERS")?;
-    let mut found: Vec<SocketAddr> = keys.iter().map(from_kernel).collect();
+    let mut found: Vec<SocketAddr> =
+        object::keys(attachment, TABLE)?.iter().map(from_kernel).collect();
     found.sort_unstable();
     Ok(found)
 }
@@ -43,10 +35,6 @@ fn to_kernel(sender: SocketAddr) -> Sender {
 fn from_kernel(sender: &Sender) -> SocketAddr {
     // The port was 16 bits when it was written.
     SocketAddr::new(ip(&sender.addr), sender.port as u16)
-}
-
-fn table(attachment: &Attachment) -> Result<HashMap<MapData, Sender, u32>> {
-    object::hash(attachment, "SENDERS", Map::HashMap)
 }
 
 #[cfg(test)]

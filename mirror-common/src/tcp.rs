@@ -57,13 +57,6 @@ impl Header {
         self.0[0] = (u32::from(u16::from_be(src)) << 16 | u32::from(u16::from_be(dst))).to_be();
     }
 
-    /// Sets the destination port, in network byte order.
-    #[inline(always)]
-    pub fn set_dst_port(&mut self, dst: u16) {
-        let src = u32::from_be(self.0[0]) & 0xffff_0000;
-        self.0[0] = (src | u32::from(u16::from_be(dst))).to_be();
-    }
-
     /// Sequence number.
     #[inline(always)]
     pub fn seq(&self) -> u32 {
@@ -175,7 +168,7 @@ mod tests {
         );
         assert_eq!((header.seq(), header.ack(), header.length()), (0x0102_0304, 0x0506_0708, 24));
         assert_eq!((header.flags(), header.window(), header.urgent()), (0x12, 0x1234, 0x5678));
-        header.set_dst_port(81u16.to_be());
+        header.set_ports(11211u16.to_be(), 81u16.to_be());
         assert_eq!(u32::from_be(header.0[0]), 11211 << 16 | 81);
     }
 }

@@ -8,6 +8,6 @@ use crate::{Host, bpf::Map};
 pub fn shed_all(host: &Host) {
     let map = Map::pinned(&host.bpffs().join("mirror-agent/eth0/source/GAUGES"));
     // `mirror_common::abi::Gauge`: a window that is never over, in which nothing was sent.
-    let gauge = [u64::MAX, 0, u64::from(ALL_FLOWS), 0].map(u64::to_ne_bytes).concat();
+    let gauge = [u64::MAX, 0, u64::from(ALL_FLOWS)].map(u64::to_ne_bytes).concat();
     map.change_all(|value| value.copy_from_slice(&gauge));
 }

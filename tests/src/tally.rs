@@ -19,20 +19,17 @@ pub struct Tally {
 impl Tally {
     /// The counters of the source at `eth0`.
     pub fn source(host: &Host) -> Self {
-        let names = SourceCounter::ALL.iter().map(|counter| counter.name()).collect();
-        Self::new(host, "source/COUNTERS", 0, names)
+        Self::new(host, "source/COUNTERS", 0, SourceCounter::NAMES.to_vec())
     }
 
     /// The counters of the source's map number `index`.
     pub fn mapping(host: &Host, index: u32) -> Self {
-        let names = MappingCounter::ALL.iter().map(|counter| counter.name()).collect();
-        Self::new(host, "source/MAPPING_COUNTERS", index, names)
+        Self::new(host, "source/MAPPING_COUNTERS", index, MappingCounter::NAMES.to_vec())
     }
 
     /// The counters of the target at `eth0`.
     pub fn target(host: &Host) -> Self {
-        let names = TargetCounter::ALL.iter().map(|counter| counter.name()).collect();
-        Self::new(host, "target/COUNTERS", 0, names)
+        Self::new(host, "target/COUNTERS", 0, TargetCounter::NAMES.to_vec())
     }
 
     fn new(host: &Host, pin: &str, index: u32, names: Vec<&'static str>) -> Self {

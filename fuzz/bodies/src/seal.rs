@@ -74,7 +74,8 @@ fn tcp(packet: &Packet<'_>, mut header: Header) -> Met {
         return Met::Urgent;
     };
     // As the source does it.
-    sealed.set_dst_port(packet.new_port);
+    let src_port = (u32::from_be(header.0[0]) >> 16) as u16;
+    sealed.set_ports(src_port.to_be(), packet.new_port);
     let mended = replace(checksum_in(&header), difference(&header.0, &sealed.0));
     let mended = replace(mended, difference(&packet.dst, &packet.new_dst));
     assert_eq!(mended, sum(&packet.new_dst, &sealed, packet.payload), "of the sealed copy");

@@ -63,9 +63,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
 
     println!("{}: {done}", interface.name);
     plan.print()?;
-    if !interface.up {
-        log::warn!("{} is down: nothing arrives until it is up", interface.name);
-    }
+    interface.warn_if_down();
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], lines).await?;
     }

@@ -38,9 +38,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
         if fresh { "serves" } else { "was attached already; it serves" },
         ports.join(", ")
     );
-    if !interface.up {
-        log::warn!("{} is down: nothing arrives until it is up", interface.name);
-    }
+    interface.warn_if_down();
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], lines).await?;
     }

@@ -32,9 +32,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Guard) -> Result<()> {
         if fresh { "drops" } else { "was guarded already; it drops" },
         senders.join(", ")
     );
-    if !interface.up {
-        log::warn!("{} is down: nothing arrives until it is up", interface.name);
-    }
+    interface.warn_if_down();
     Ok(())
 }
 

@@ -33,6 +33,9 @@ macro_rules! counters {
                 match self { $(Self::$variant => $text,)+ }
             }
 
+            /// The names by index.
+            pub const NAMES: [&'static str; Self::COUNT] = [$($text),+];
+
             /// The names by index, filled up with blanks.
             pub const LABELS: [[u8; LABEL]; Self::COUNT] = [$(label($text)),+];
 

@@ -1,6 +1,6 @@
 //! How much one map was sent of late, where `--rate-limit` is in force.
 
-/// The state of one map's limit. 32 bytes. All zero keeps all flows.
+/// The state of one map's limit. 24 bytes. All zero keeps all flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Gauge {
@@ -10,8 +10,6 @@ pub struct Gauge {
     pub spent: u64,
     /// How many of [`ALL_FLOWS`](super::ALL_FLOWS) are shed.
     pub shed: u64,
-    /// Zero.
-    pub pad: u64,
 }
 
-const _: () = assert!(size_of::<Gauge>() == 32);
+const _: () = assert!(size_of::<Gauge>() == 24);

@@ -52,9 +52,7 @@ pub fn count_only(
             break;
         }
         let index = u32::from(slot.mapping[position]);
-        if maps::mapping(index).is_some_and(|map| map.matches(headers.family, &headers.dst))
-            && charge.admits(index)
-        {
+        if maps::takes(index, headers) && charge.admits(index) {
             maps::count_dry_run(index, times, times * segments, times * bytes);
         }
     }

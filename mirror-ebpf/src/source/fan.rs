@@ -99,8 +99,7 @@ unsafe extern "C" fn step(number: u64, fan: *mut Fan<'_>) -> i64 {
 /// Whether mapping `index` takes the packet. Those before the first did not, at ingress.
 #[inline(always)]
 fn takes(fan: &mut Fan<'_>, index: u32) -> bool {
-    let Headers { family, dst, .. } = fan.headers;
-    if !maps::mapping(index).is_some_and(|mapping| mapping.matches(*family, dst)) {
+    if !maps::takes(index, fan.headers) {
         return false;
     }
     fan.reached |= index == fan.first;

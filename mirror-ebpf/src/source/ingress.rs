@@ -49,8 +49,7 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
         Unparsed::Malformed => SourceCounter::FailedMalformed,
     })?;
     let slot = maps::port(bank, headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
-    let (_, index) =
-        maps::find(slot, 0, headers.family, &headers.dst).ok_or(SourceCounter::SkippedAddress)?;
+    let index = maps::find(slot, &headers, |_| true).ok_or(SourceCounter::SkippedAddress)?;
     admit(skb, &headers)?;
     let choice = choose::take(bank, &headers)?;
     let charge = Charge::of(skb, &headers, choice);

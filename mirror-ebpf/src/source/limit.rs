@@ -1,7 +1,7 @@
 //! `--rate-limit`: whether a map still takes the packet's connection, before a copy is made for it.
 
 use mirror_common::{
-    abi::{Choice, MAX_FAN_OUT, MAX_REDUNDANCY, MappingCounter, PortSlot},
+    abi::{Choice, MAX_REDUNDANCY, MappingCounter, PortSlot},
     limit,
     packet::Packet,
     parse::{Headers, TCP},
@@ -47,18 +47,7 @@ impl Charge {
         if !self.limited {
             return Some(first);
         }
-        for position in 0..MAX_FAN_OUT {
-            if position >= slot.len as usize {
-                break;
-            }
-            let index = u32::from(slot.mapping[position]);
-            if maps::mapping(index).is_some_and(|map| map.matches(headers.family, &headers.dst))
-                && self.admits(index)
-            {
-                return Some(index);
-            }
-        }
-        None
+        maps::find(slot, headers, |index| self.admits(index))
     }
 }
 

@@ -9,6 +9,7 @@ use mirror_common::abi::{
     Address, AliasKey, BANKS, Choice, ClientKey, Gauge, MAX_FAN_OUT, MAX_MAPPINGS, MAX_OWNERS,
     MAX_PREFIXES, Mapping, MappingCounter, Meta, Owner, PortSlot, SourceCounter, slot_index,
 };
+use mirror_common::parse::Headers;
 use mirror_ebpf::{counters::Counters, debug};
 
 use crate::lines;
@@ -152,20 +153,22 @@ pub fn write_owner(key: &AliasKey, owner: &Owner) {
     let _ = OWNERS.insert(key, owner, u64::from(BPF_ANY));
 }
 
-/// The first position in `slot`, from `start`, whose mapping takes packets of `family` to `local`,
-/// and the mapping's index.
+/// Whether mapping `index` is for packets like the one with these headers, whose port it has.
 #[inline(always)]
-pub fn find(slot: &PortSlot, start: usize, family: u8, local: &Address) -> Option<(usize, u32)> {
+pub fn takes(index: u32, headers: &Headers) -> bool {
+    mapping(index).is_some_and(|mapping| mapping.matches(headers.family, &headers.dst))
+}
+
+/// The index of the first mapping in `slot` that is for such packets, and that is `wanted`.
+#[inline(always)]
+pub fn find(slot: &PortSlot, headers: &Headers, wanted: impl Fn(u32) -> bool) -> Option<u32> {
     for position in 0..MAX_FAN_OUT {
-        if position < start {
-            continue;
-        }
         if position >= slot.len as usize {
             break;
         }
         let index = u32::from(slot.mapping[position]);
-        if mapping(index).is_some_and(|mapping| mapping.matches(family, local)) {
-            return Some((position, index));
+        if takes(index, headers) && wanted(index) {
+            return Some(index);
         }
     }
     None
