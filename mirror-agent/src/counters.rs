@@ -5,17 +5,23 @@ use aya::{
     maps::{Map, MapData, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
-use mirror_common::abi::{Gauge, GuardCounter, MappingCounter, SourceCounter, TargetCounter};
+use mirror_common::abi::{
+    Gauge, GuardCounter, MappingCounter, SourceCounter, TargetCounter, Waits,
+};
 
 use crate::{
     mapping::MapSpec,
     object,
     pins::{Attachment, Role, Store},
     tables::in_use,
+    time,
 };
 
 /// Sums over all CPUs, in the order of the counter's enum, by name.
 pub type Values = Vec<(&'static str, u64)>;
+
+/// Those of a target that say how things are now, and do not count.
+pub const GAUGES: [&str; 2] = ["waiting", "longest_wait_ms"];
 
 /// The counters of one attachment.
 #[derive(Clone, Debug)]
@@ -46,7 +52,7 @@ pub fn read(attachment: &Attachment) -> Result<Snapshot> {
     object::meta(attachment)?;
     let (counters, maps) = match attachment.role {
         Role::Source => (named(attachment, SourceCounter::NAMES)?, mappings(attachment)?),
-        Role::Target => (named(attachment, TargetCounter::NAMES)?, Vec::new()),
+        Role::Target => (target(attachment)?, Vec::new()),
         Role::Guard => (named(attachment, GuardCounter::NAMES)?, Vec::new()),
     };
     Ok(Snapshot { interface: attachment.interface.clone(), role: attachment.role, counters, maps })
@@ -55,6 +61,30 @@ pub fn read(attachment: &Attachment) -> Result<Snapshot> {
 /// The counters of the interface, by their names.
 fn named<const N: usize>(attachment: &Attachment, names: [&'static str; N]) -> Result<Values> {
     Ok(names.into_iter().zip(sums::<N>(&per_cpu(attachment, "COUNTERS")?, 0)?).collect())
+}
+
+/// A target's counters, and what follows from them about the hold device.
+fn target(attachment: &Attachment) -> Result<Values> {
+    let waits: Waits = object::get(&object::array(attachment, "WAITS")?, 0)?;
+    let idle = time::monotonic()?.saturating_sub(waits.seen_at);
+    let mut values = named(attachment, TargetCounter::NAMES)?;
+    values.extend(hold_device(&values, waits, idle));
+    Ok(values)
+}
+
+/// What waits in the hold device, for how long, and what it dropped; `idle` is for how long nothing went in, in ns.
+fn hold_device(counters: &Values, waits: Waits, idle: u64) -> [(&'static str, u64); 3] {
+    let sum = |counts: &dyn Fn(&str) -> bool| {
+        counters.iter().filter(|(name, _)| counts(name)).map(|(_, count)| count).sum::<u64>()
+    };
+    let ended = sum(&|name| name == "applied" || name.starts_with("discarded_"));
+    let missing = sum(&|name| name == "arrived").saturating_sub(ended);
+    // Everything comes out sooner than that.
+    let over = idle > 2 * Waits::MEMORY;
+    let (waiting, dropped) = if over { (0, missing) } else { (missing, 0) };
+    let longest = if waiting == 0 { 0 } else { waits.longest / 1_000_000 };
+    let [name, other] = GAUGES;
+    [(name, waiting), (other, longest), ("discarded_hold_dropped", dropped)]
 }
 
 fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
@@ -113,6 +143,18 @@ fn sums<const N: usize>(map: &PerCpuArray<MapData, [u64; N]>, index: u32) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_waits_or_was_dropped() {
+        let counters = vec![("arrived", 10), ("applied", 5), ("held", 9), ("discarded_stale", 2)];
+        let waits = Waits { longest: 7_900_000, seen_at: 1 };
+        let [waiting, longest, dropped] =
+            hold_device(&counters, waits, Waits::MEMORY).map(|(_, count)| count);
+        assert_eq!((waiting, longest, dropped), (3, 7, 0));
+        let [waiting, longest, dropped] =
+            hold_device(&counters, waits, 3 * Waits::MEMORY).map(|(_, count)| count);
+        assert_eq!((waiting, longest, dropped), (0, 0, 3));
+    }
 
     #[test]
     fn unsent_is_what_is_left() {

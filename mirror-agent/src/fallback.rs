@@ -13,11 +13,14 @@ pub enum Fallback {
     FairQueue,
     /// One without `CONFIG_NET_SCH_FQ`, too.
     NoQueue,
+    /// One whose veth cannot be switched to NAPI (before Linux 5.13).
+    Unordered,
 }
 
 impl Fallback {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Clsact, Self::GenericXdp, Self::FairQueue, Self::NoQueue];
+    pub const ALL: [Self; 5] =
+        [Self::Clsact, Self::GenericXdp, Self::FairQueue, Self::NoQueue, Self::Unordered];
 
     /// What would be better, what is used, and what is lost.
     pub const fn row(self) -> [&'static str; 3] {
@@ -41,6 +44,11 @@ impl Fallback {
                 "fq in the hold device",
                 "no queue",
                 "copies that wait keep a processor busy, and more of them are lost",
+            ],
+            Self::Unordered => [
+                "NAPI in the hold device",
+                "the backlogs of all CPUs",
+                "small requests of a client that does not wait overtake each other while they are held, and some are lost",
             ],
         }
     }

@@ -51,6 +51,7 @@ pub mod mapping;
 pub mod neighbour;
 pub mod network;
 pub mod object;
+pub mod offload;
 pub mod packet_lines;
 pub mod pins;
 pub mod preflight;

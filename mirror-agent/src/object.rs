@@ -98,6 +98,7 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 "FINISHED",
                 "REAL_REQUESTS",
                 "SWALLOWED",
+                "WAITS",
                 "FEEDERS",
                 "COUNTERS",
                 "META",

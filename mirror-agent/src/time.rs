@@ -66,6 +66,12 @@ pub fn ends_in(moment: Option<Timestamp>, length: Option<Duration>) -> Result<Op
     }
 }
 
+/// Nanoseconds of the monotonic clock, which programs measure waits by.
+pub fn monotonic() -> Result<u64> {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).context("cannot read CLOCK_MONOTONIC")?;
+    u64::try_from(Duration::from(now).as_nanos()).context("CLOCK_MONOTONIC")
+}
+
 /// Nanoseconds since boot, with time spent suspended.
 pub fn since_boot() -> Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read CLOCK_BOOTTIME")?;

@@ -11,8 +11,10 @@ pub mod mark;
 mod meta;
 mod sender;
 pub mod served;
+pub mod stamp;
 #[cfg(feature = "user")]
 mod user;
+mod waits;
 
 pub use alias::{AliasKey, MAX_COPIES, MAX_OWNERS, Owner};
 pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES};
@@ -25,6 +27,7 @@ pub use mapping::{
 };
 pub use meta::Meta;
 pub use sender::{MAX_SENDERS, Sender};
+pub use waits::Waits;
 
 /// An address as four words whose memory is in network byte order; IPv4 as `::ffff:a.b.c.d`
 /// (RFC 4291, 2.5.5.2). Words, since the BPF machine copies those and not bytes.

@@ -5,6 +5,10 @@
 //! that the socket could not take yet is held; a flow whose stream has a hole, or that waited for too
 //! long, is watched again.
 //!
+//! **Behind a segment that is missing** the inside of a request goes to TCP all the same, which keeps it in order
+//! and gives memcached none of it before the missing one is there; if that does not come, the reset of the socket
+//! takes it away. What begins a request is held: should the missing segment not come, the flow can be joined there.
+//!
 //! **A proven boundary.** A segment begins a request if it looks like one, directly follows segments
 //! that were seen to be whole requests (a [`Walk`]), and acknowledges more than they did: the server
 //! spoke after all that went before, and memcached speaks at the end of a request, not in the middle of
@@ -26,14 +30,21 @@ use crate::walk::Walk;
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
 pub const GAP_LIMIT: u64 = 20_000_000;
+/// The same for the inside of a request. It waits at no cost in TCP's queue, and a busy processor may be that late
+/// with what is missing.
+const AHEAD_LIMIT: u64 = 200_000_000;
 /// So many replies that the client got meanwhile end the wait sooner: where requests are that frequent, what
 /// waits would soon be more than the hold device can carry.
 const REPLIES_LIMIT: u16 = 4;
 /// So many segments that wait are put in order after a break. It takes each of them a round for each other,
 /// and the hold device is everybody's.
 const ORDER_LIMIT: u32 = 24;
-/// How long a segment waits for a SYN-ACK or for the receive window, in ns.
+/// How long a flow may stand still while copies wait for a SYN-ACK, for the receive window, or for a missing one, in
+/// ns.
 pub const WAIT_LIMIT: u64 = 1_000_000_000;
+/// How long a copy waits at most, in ns, though its flow moves on: a new host that is slower than the old one for so
+/// long does not catch up.
+pub const COPY_LIMIT: u64 = 2 * WAIT_LIMIT;
 /// Held copies that did not come back for so long are lost, in ns.
 const LOST_LIMIT: u64 = 2 * WAIT_LIMIT;
 /// A server acknowledges what it took no later than this, in ns (RFC 1122, 4.2.3.2).
@@ -65,11 +76,13 @@ pub struct Segment {
     pub length: u32,
     /// How many segments on the wire it stands for (GSO).
     pub segments: u32,
+    /// For how long it has waited in the hold device, in ns; 0 for one that was not there.
+    pub waited: u64,
     /// Whether it looks like a command that memcached is not to be given.
     pub withheld: bool,
-    /// What the payload begins like. Need not be known unless [`wants_evidence`].
+    /// What the payload begins like. Need not be known unless [`wants_start`].
     pub start: Start,
-    /// Whether the payload ends in CR LF. The same.
+    /// Whether the payload ends in CR LF. Need not be known unless [`wants_evidence`].
     pub crlf: bool,
     /// Where the stream is at the end of the payload, if at its beginning it was where [`walk_from`]
     /// says. The same.
@@ -172,7 +185,14 @@ impl Verdict {
     }
 }
 
-/// Whether [`judge`] looks at [`Segment::start`], [`Segment::crlf`] and [`Segment::walk`].
+/// Whether [`judge`] looks at [`Segment::start`].
+#[inline(always)]
+pub fn wants_start(copy: &CopySide, segment: &Segment, pass: Pass) -> bool {
+    wants_evidence(copy, segment, pass)
+        || copy.state == CopySide::STATE_OPEN && after(segment.seq, copy.next_seq)
+}
+
+/// Whether [`judge`] looks at [`Segment::crlf`] and [`Segment::walk`], too.
 #[inline(always)]
 pub fn wants_evidence(copy: &CopySide, segment: &Segment, pass: Pass) -> bool {
     // A segment that waited, or is another connection's, may be the first that is watched.
@@ -221,6 +241,7 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
         Pass::First if flow.held() > 0 && lost_in_hold(&flow.copy, now) => give_up_held(flow),
         Pass::First | Pass::Again => {}
     }
+    catch_up(flow, now);
     let verdict = match flow.copy.state {
         CopySide::STATE_WATCH | CopySide::STATE_OPEN if segment.flags & NO_MORE == NO_MORE => {
             end_now(flow, Discard::NoFlow, now)
@@ -238,11 +259,37 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
     verdict
 }
 
+/// What TCP had ahead of a missing segment is in its place now, as far as the server acknowledges it.
+#[inline(always)]
+fn catch_up(flow: &mut Flow, now: u64) {
+    let copy = &mut flow.copy;
+    if copy.ahead == 0 || !after(flow.reply.rcv_nxt, copy.next_seq) {
+        return;
+    }
+    copy.next_seq = flow.reply.rcv_nxt;
+    copy.stalled_at = now;
+    copy.gap_at = 0;
+    copy.ahead_at = now;
+    if !after(copy.ahead_end, copy.next_seq) {
+        copy.ahead = 0;
+    }
+}
+
+/// Segments that TCP has ahead of one that is missing: they are lost where the connection ends now.
+#[inline(always)]
+pub fn withdrawn(flow: &Flow) -> u32 {
+    if after(flow.copy.ahead_end, flow.reply.rcv_nxt) { flow.copy.ahead } else { 0 }
+}
+
 /// No connection that could be fed: look for a SYN or a boundary.
 #[inline(always)]
 fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let queued = flow.copy.has(CopySide::BIT_QUEUED);
-    if pass == Pass::First && (flow.held() > 0 || queued) {
+    // Behind what waited when the connection was given up, all of which is back when the longest wait is over.
+    let behind = flow.held() > 0
+        && now.saturating_sub(flow.copy.broken_at) <= COPY_LIMIT
+        && !follows(&flow.copy, segment.seq);
+    if pass == Pass::First && (behind || queued) {
         return hold(flow, now);
     }
     if pass == Pass::Held && queued && now.saturating_sub(flow.copy.gap_at) <= GAP_LIMIT {
@@ -304,7 +351,7 @@ fn waits_its_turn(flow: &mut Flow, segment: &Segment, now: u64) -> bool {
         return false;
     }
     let ahead = after(segment.seq, copy.watch_end) && late(copy.watch_end, segment.seq);
-    if !ahead || held > ORDER_LIMIT || now.saturating_sub(copy.stalled_at) > WAIT_LIMIT {
+    if !ahead || held > ORDER_LIMIT || !is_patient(copy, segment, now) {
         return false;
     }
     see_gap(copy, segment.seq, held, now);
@@ -477,19 +524,12 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
             Verdict::discard(Discard::Unproven)
         };
     }
-    if pass == Pass::First && flow.held() > 0 {
-        return hold(flow, now);
-    }
     if far_back(end, flow.copy.next_seq) {
         // Of the 4-tuple's next connection, whose SYN was lost.
         return give_up(flow, segment, Discard::Unproven, now);
     }
     if after(segment.seq, flow.copy.next_seq) {
-        // Behind one from the wire, what is missing may go into the hold device, too.
-        if pass == Pass::Held {
-            miss(flow, segment, now);
-        }
-        return hold_or_break(flow, segment, pass, now);
+        return open_behind_gap(flow, segment, pass, now);
     }
     if segment.withheld {
         // It may be part of a value: the stream cannot go on behind it.
@@ -509,6 +549,47 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     }
     let last = segment.ends() && flow.reply.has(ReplySide::BIT_FIN);
     deliver(flow, last)
+}
+
+/// The connection is fed, and something is missing before `segment`.
+#[inline(always)]
+fn open_behind_gap(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+    if is_inside(&mut flow.copy, segment) && !after(segment.end(), flow.reply.edge) {
+        // What is missing may be in the hold device.
+        let limit = if flow.held() > 0 { WAIT_LIMIT } else { AHEAD_LIMIT };
+        let copy = &mut flow.copy;
+        if copy.ahead == 0 {
+            copy.ahead_at = now;
+            copy.ahead_end = segment.end();
+        } else if now.saturating_sub(copy.ahead_at) > limit {
+            return give_up(flow, segment, Discard::HoldExpired, now);
+        } else if after(segment.end(), copy.ahead_end) {
+            copy.ahead_end = segment.end();
+        }
+        copy.ahead = copy.ahead.wrapping_add(segment.segments);
+        return deliver(flow, false);
+    }
+    // Behind one from the wire, what is missing may go into the hold device, too.
+    if pass == Pass::Held {
+        miss(flow, segment, now);
+    }
+    hold_or_break(flow, segment, pass, now)
+}
+
+/// Whether `segment`, before which something is missing, is the inside of a request that has begun before. Notes the
+/// first that begins one: what is behind that belongs to it.
+#[inline(always)]
+fn is_inside(copy: &mut CopySide, segment: &Segment) -> bool {
+    let waits = copy.has(CopySide::BIT_START) && after(copy.start_at, copy.next_seq);
+    if segment.start != Start::None && !(waits && after(segment.seq, copy.start_at)) {
+        copy.start_at = segment.seq;
+        copy.put(CopySide::BIT_START, true);
+    }
+    segment.start == Start::None
+        && segment.length > 0
+        && !segment.withheld
+        && !segment.ends()
+        && !(waits && after(segment.seq, copy.start_at))
 }
 
 /// Something is missing before `segment`, which came back: counts the replies that the client got since, as
@@ -551,6 +632,7 @@ fn begin(flow: &mut Flow, isn: u32, now: u64) {
     flow.copy.next_seq = isn.wrapping_add(1);
     flow.copy.stalled_at = now;
     flow.copy.gap_at = 0;
+    flow.copy.ahead = 0;
 }
 
 /// The puppet's socket has to go before what `segment` brings can begin.
@@ -561,6 +643,8 @@ fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     flow.copy.put(CopySide::BIT_SOCKET, false);
     flow.copy.put(CopySide::BIT_QUEUED, true);
     flow.copy.gap_at = now;
+    flow.copy.broken_at = now;
+    flow.copy.ahead = 0;
     // What waits behind a copy that came back follows it, and is needed.
     if pass == Pass::First {
         give_up_held(flow);
@@ -601,20 +685,28 @@ fn hold(flow: &mut Flow, now: u64) -> Verdict {
     Verdict::of(Action::Hold, 0)
 }
 
-/// Holds `segment`, or gives the connection up when it came back and stands still for too long.
+/// Holds `segment`, or gives the connection up when it came back and has waited for too long.
 #[inline(always)]
 fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let copy = &flow.copy;
+    // A client that does not wait is replied to all the time, whatever is missing.
+    let begins = segment.start != Start::None || segment.ends();
+    let limit = if begins { GAP_LIMIT } else { AHEAD_LIMIT };
     // The first behind the gap: then what waits behind that one is seen in order.
     let lost = copy.gap_at != 0
         && copy.gap_round == 0
-        && (now.saturating_sub(copy.gap_at) > GAP_LIMIT || copy.hints >= REPLIES_LIMIT)
+        && (now.saturating_sub(copy.gap_at) > limit || begins && copy.hints >= REPLIES_LIMIT)
         && segment.seq == copy.gap_end;
-    let patient = now.saturating_sub(copy.stalled_at) <= WAIT_LIMIT && !lost;
-    if pass != Pass::Held || patient {
+    if pass != Pass::Held || is_patient(copy, segment, now) && !lost {
         return hold(flow, now);
     }
     give_up(flow, segment, Discard::HoldExpired, now)
+}
+
+/// Whether `segment` may wait on.
+#[inline(always)]
+fn is_patient(copy: &CopySide, segment: &Segment, now: u64) -> bool {
+    now.saturating_sub(copy.stalled_at) <= WAIT_LIMIT && segment.waited <= COPY_LIMIT
 }
 
 /// Drops `segment` for `reason`, and looks for a boundary behind it.
@@ -624,6 +716,8 @@ fn give_up(flow: &mut Flow, segment: &Segment, reason: Discard, now: u64) -> Ver
     copy.state = CopySide::STATE_WATCH;
     copy.bits = CopySide::BIT_SOCKET;
     copy.gap_at = 0;
+    copy.broken_at = now;
+    copy.ahead = 0;
     let advanced = may_advance(copy, segment, copy.next_seq);
     note(copy, segment, advanced);
     if segment.ends() {

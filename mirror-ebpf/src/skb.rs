@@ -128,6 +128,20 @@ impl Skb {
         unsafe { (*self.0).cb[1] = token }
     }
 
+    /// `skb->tc_index`, which no queue between two redirects of ours writes.
+    #[inline(always)]
+    pub fn stamp(self) -> u16 {
+        // SAFETY: as in `length`.
+        unsafe { (*self.0).tc_index as u16 }
+    }
+
+    /// Sets it.
+    #[inline(always)]
+    pub fn set_stamp(self, stamp: u16) {
+        // SAFETY: as in `set_mark`.
+        unsafe { (*self.0).tc_index = u32::from(stamp) }
+    }
+
     /// The interface the packet is at.
     #[inline(always)]
     pub fn ifindex(self) -> u32 {

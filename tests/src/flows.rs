@@ -7,11 +7,13 @@ use mirror_common::abi::Flow;
 use crate::{Host, bpf::Map};
 
 /// When something last happened to a flow, in ns of the monotonic clock; 0 for never.
-const TIMES: [usize; 4] = [
+const TIMES: [usize; 6] = [
     offset_of!(Flow, copy.stalled_at),
     offset_of!(Flow, copy.gap_at),
     offset_of!(Flow, copy.returned_at),
     offset_of!(Flow, copy.seen_at),
+    offset_of!(Flow, copy.ahead_at),
+    offset_of!(Flow, copy.broken_at),
 ];
 
 /// All that happened to the flows of the target at `eth0` is longer ago, by this.

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
 use super::{ChoiceState, State};
 use crate::{
-    counters::{Snapshot, Values},
+    counters::{GAUGES, Snapshot, Values},
     pins::Role,
 };
 
@@ -48,7 +48,8 @@ fn values(now: &Values, before: Option<(&Values, f64)>) -> String {
         let mut row = vec![format!("    {name}"), value.to_string()];
         if let Some((old, seconds)) = before {
             let was = old.get(position).map_or(0, |(_, was)| *was);
-            row.push(format!("{:.0}/s", value.saturating_sub(was) as f64 / seconds));
+            let rate = format!("{:.0}/s", value.saturating_sub(was) as f64 / seconds);
+            row.push(if GAUGES.contains(name) { String::new() } else { rate });
         }
         table.add_row(row);
     }

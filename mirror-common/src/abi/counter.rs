@@ -168,6 +168,9 @@ counters! {
         Opened = "opened",
         /// Connections that are older than the mirror and were adopted.
         Adopted = "adopted",
+        /// Of `applied`, segments that memcached did not read: what was missing before them did not come, and their
+        /// connection was given up.
+        Withdrawn = "withdrawn",
         /// Flows that were broken by a lost segment or by waiting.
         Broken = "broken",
         /// Sockets of the puppet that were reset.

@@ -70,6 +70,18 @@ pub struct CopySide {
     pub seen_at: u64,
     /// While watching: where the stream is at `watch_end`.
     pub walk: Walk,
+    /// Since when TCP has segments ahead of one that is missing, or since when that last changed, in ns.
+    pub ahead_at: u64,
+    /// When the last connection was given up or reset, in ns.
+    pub broken_at: u64,
+    /// Segments that TCP was given ahead of one that is missing; 0 when it has none.
+    pub ahead: u32,
+    /// End of the farthest of them.
+    pub ahead_end: u32,
+    /// Where the first request begins that waits for what is missing before it; valid with `BIT_START`.
+    pub start_at: u32,
+    /// Padding, zero.
+    pub pad: u32,
 }
 
 impl CopySide {
@@ -91,6 +103,8 @@ impl CopySide {
     /// While watching: the left over socket is being reset, and a copy that was queued behind that
     /// comes first.
     pub const BIT_QUEUED: u32 = 16;
+    /// `start_at` is set.
+    pub const BIT_START: u32 = 32;
 
     /// From one new flow's first epoch to the next one's. A flow that follows another on the same
     /// 4-tuple must not begin with an epoch that the other had, or what the other left in the hold
@@ -144,7 +158,7 @@ impl ReplySide {
     }
 }
 
-/// State of one flow. 128 bytes, host byte order.
+/// State of one flow. 160 bytes, host byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Flow {
@@ -181,4 +195,4 @@ pub struct Finished {
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40);
-const _: () = assert!(size_of::<Flow>() == 128);
+const _: () = assert!(size_of::<Flow>() == 160);

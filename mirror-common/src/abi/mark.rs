@@ -25,6 +25,8 @@ pub enum Stage {
     Held = 5,
     /// Target: a reply turned round into an ACK.
     Reflected = 6,
+    /// Target: what was made, behind the hold device, of a copy that was judged there.
+    Judged = 7,
 }
 
 /// Largest argument that fits a mark.
@@ -63,6 +65,7 @@ pub const fn unpack(mark: u32) -> Option<(Stage, u32)> {
         4 => Stage::Again,
         5 => Stage::Held,
         6 => Stage::Reflected,
+        7 => Stage::Judged,
         _ => return None,
     };
     Some((stage, mark & MAX_ARGUMENT))
@@ -75,9 +78,15 @@ mod tests {
 
     #[test]
     fn round_trip_and_foreign_marks() {
-        for stage in
-            [Stage::Fan, Stage::Single, Stage::Sent, Stage::Again, Stage::Held, Stage::Reflected]
-        {
+        for stage in [
+            Stage::Fan,
+            Stage::Single,
+            Stage::Sent,
+            Stage::Again,
+            Stage::Held,
+            Stage::Reflected,
+            Stage::Judged,
+        ] {
             assert_eq!(unpack(pack(stage, 1023)), Some((stage, 1023)));
         }
         assert_eq!(unpack(0), None);
@@ -104,7 +113,7 @@ mod tests {
             let mark = if ours { PREFIX << 16 | mark & 0xffff } else { mark };
             match unpack(mark) {
                 Some((stage, argument)) => prop_assert_eq!(pack(stage, argument), mark),
-                None => prop_assert!(mark >> 16 != PREFIX || !(1..=6).contains(&(mark >> 12 & 0xf))),
+                None => prop_assert!(mark >> 16 != PREFIX || !(1..=7).contains(&(mark >> 12 & 0xf))),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The agent's side of the border: these types are plain bytes to the `bpf` system call.
 
-use super::{Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender};
+use super::{
+    Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender, Waits,
+};
 
 macro_rules! plain_bytes {
     ($($type:ty),+) => {$(
@@ -9,4 +11,6 @@ macro_rules! plain_bytes {
     )+};
 }
 
-plain_bytes!(Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender);
+plain_bytes!(
+    Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender, Waits
+);

@@ -19,6 +19,7 @@ fn segment(seq: u32, length: u32, flags: u8) -> Segment {
         flags,
         length,
         segments: 1,
+        waited: 0,
         withheld: false,
         start: Start::None,
         crlf: false,
@@ -28,6 +29,11 @@ fn segment(seq: u32, length: u32, flags: u8) -> Segment {
 
 fn data(seq: u32, length: u32) -> Segment {
     segment(seq, length, 0)
+}
+
+/// What begins a request, of which nothing else is known.
+fn begins(seq: u32, length: u32) -> Segment {
+    Segment { start: Start::Text, ..data(seq, length) }
 }
 
 fn syn(seq: u32) -> Segment {
@@ -63,7 +69,7 @@ fn answer(flow: &mut Flow) {
 /// A flow whose connection was given up, with its socket left over.
 fn broken() -> Flow {
     let mut flow = opened();
-    let late = data(FIRST + 10, 10);
+    let late = begins(FIRST + 10, 10);
     assert_eq!(wire(&mut flow, &late, MS), Action::Hold);
     assert_eq!(held(&mut flow, &late, MS).action, Action::Hold);
     let verdict = held(&mut flow, &late, 2 * MS + GAP_LIMIT);
@@ -80,8 +86,13 @@ fn wire(flow: &mut Flow, segment: &Segment, now: u64) -> Action {
     first(flow, segment, now).action
 }
 
+/// As a copy that has waited for as long as its flow stands still.
 fn held(flow: &mut Flow, segment: &Segment, now: u64) -> Verdict {
-    judge(flow, segment, Pass::Held, now)
+    held_for(flow, segment, now.saturating_sub(flow.copy.stalled_at), now)
+}
+
+fn held_for(flow: &mut Flow, segment: &Segment, waited: u64, now: u64) -> Verdict {
+    judge(flow, &Segment { waited, ..*segment }, Pass::Held, now)
 }
 
 fn again(flow: &mut Flow, segment: &Segment, now: u64) -> Action {
@@ -215,7 +226,7 @@ mod delivering {
         flow.reply.rcv_nxt = 15;
         let verdict = first(&mut flow, &data(isn + 1, 10), 0);
         assert_eq!(verdict, Verdict::discard(Discard::Duplicate));
-        assert_eq!(wire(&mut flow, &data(20, 10), 0), Action::Hold, "a gap");
+        assert_eq!(wire(&mut flow, &begins(20, 10), 0), Action::Hold, "a gap");
     }
 
     #[test]
@@ -265,13 +276,76 @@ mod delivering {
     #[test]
     fn a_gap_is_filled() {
         let mut flow = opened();
-        let (one, two) = (data(FIRST, 10), data(FIRST + 10, 10));
+        let [one, two, three] = [0, 10, 20].map(|at| begins(FIRST + at, 10));
         assert_eq!(wire(&mut flow, &two, 0), Action::Hold);
-        assert_eq!(wire(&mut flow, &one, MS), Action::Hold, "behind the one that waits");
         assert_eq!(held(&mut flow, &two, MS).action, Action::Hold);
-        assert_eq!(held(&mut flow, &one, MS).action, Action::Deliver);
+        assert_eq!(wire(&mut flow, &one, MS), Action::Deliver, "it is what the other waits for");
+        assert_eq!(wire(&mut flow, &three, MS), Action::Hold, "behind the one that waits");
         assert_eq!(held(&mut flow, &two, 2 * MS).action, Action::Deliver);
+        assert_eq!(held(&mut flow, &three, 2 * MS).action, Action::Deliver);
         assert_eq!((flow.held(), flow.copy.gap_at), (0, 0));
+    }
+
+    /// The hold device dropped a copy: its flow does not stay there.
+    #[test]
+    fn what_is_next_is_delivered_though_a_copy_never_came_back() {
+        let mut flow = opened();
+        let (one, two) = (begins(FIRST, 10), begins(FIRST + 10, 10));
+        wire(&mut flow, &two, 0);
+        assert_eq!(wire(&mut flow, &one, MS), Action::Deliver);
+        // The client sends it again.
+        assert_eq!(wire(&mut flow, &two, MS), Action::Deliver);
+        for n in 2..100 {
+            let seq = FIRST + 10 * n;
+            assert_eq!(wire(&mut flow, &begins(seq, 10), u64::from(n) * MS), Action::Deliver);
+        }
+        assert_eq!(flow.held(), 1, "it never came back");
+    }
+
+    #[test]
+    fn the_inside_of_a_request_does_not_wait_for_what_is_missing() {
+        let mut flow = opened();
+        for at in [30, 10, 20] {
+            assert_eq!(wire(&mut flow, &data(FIRST + at, 10), 0), Action::Deliver);
+        }
+        assert_eq!((flow.copy.next_seq, flow.copy.ahead, withdrawn(&flow)), (FIRST, 3, 3));
+        assert_eq!(wire(&mut flow, &data(FIRST, 10), MS), Action::Deliver);
+        // The server has it all.
+        flow.reply.rcv_nxt = FIRST + 40;
+        assert_eq!(withdrawn(&flow), 0);
+        assert_eq!(wire(&mut flow, &begins(FIRST + 40, 10), 2 * MS), Action::Deliver);
+        assert_eq!((flow.copy.next_seq, flow.copy.ahead), (FIRST + 50, 0));
+    }
+
+    #[test]
+    fn the_inside_of_a_request_that_waits_waits_with_it() {
+        let mut flow = opened();
+        assert_eq!(wire(&mut flow, &data(FIRST + 10, 10), 0), Action::Deliver);
+        assert_eq!(wire(&mut flow, &begins(FIRST + 20, 10), 0), Action::Hold);
+        assert_eq!(wire(&mut flow, &data(FIRST + 30, 10), 0), Action::Hold);
+        assert_eq!(wire(&mut flow, &data(FIRST + 10, 5), 0), Action::Deliver, "before it");
+        assert_eq!(held(&mut flow, &data(FIRST + 30, 10), MS).action, Action::Hold);
+    }
+
+    #[test]
+    fn nothing_goes_ahead_that_the_window_does_not_take() {
+        let mut flow = opened();
+        assert_eq!(wire(&mut flow, &data(FIRST + 10, WINDOW - 10), 0), Action::Deliver);
+        assert_eq!(wire(&mut flow, &data(FIRST + 11, WINDOW - 10), 0), Action::Hold);
+        assert_eq!(wire(&mut flow, &segment(FIRST + 10, 10, FIN), 0), Action::Hold, "nor an end");
+    }
+
+    #[test]
+    fn the_wait_is_each_copys_own() {
+        let mut flow = opened();
+        wire(&mut flow, &data(FIRST, WINDOW), 0);
+        let next = data(FIRST + WINDOW, 10);
+        wire(&mut flow, &next, 0);
+        // Something else moved a moment ago.
+        let now = 10 * WAIT_LIMIT;
+        flow.copy.stalled_at = now;
+        assert_eq!(held_for(&mut flow, &next, COPY_LIMIT, now).action, Action::Hold);
+        assert_eq!(held_for(&mut flow, &next, COPY_LIMIT + 1, now).reason, Discard::HoldExpired);
     }
 
     #[test]
@@ -335,10 +409,10 @@ mod delivering {
     #[test]
     fn copies_that_never_came_back_are_given_up() {
         let mut flow = opened();
-        wire(&mut flow, &data(FIRST + 10, 10), 0);
-        assert_eq!(wire(&mut flow, &data(FIRST + 20, 10), LOST_LIMIT), Action::Hold);
+        wire(&mut flow, &begins(FIRST + 10, 10), 0);
+        assert_eq!(wire(&mut flow, &begins(FIRST + 20, 10), LOST_LIMIT), Action::Hold);
         assert_eq!((flow.held(), flow.copy.epoch), (2, 0));
-        assert_eq!(wire(&mut flow, &data(FIRST + 30, 10), LOST_LIMIT + 1), Action::Hold);
+        assert_eq!(wire(&mut flow, &begins(FIRST + 30, 10), LOST_LIMIT + 1), Action::Hold);
         assert_eq!((flow.held(), flow.copy.epoch), (1, 1));
     }
 }
@@ -650,7 +724,7 @@ mod mending {
     #[test]
     fn a_gap_that_stays_breaks_the_flow() {
         let mut flow = opened();
-        let late = data(FIRST + 10, 10);
+        let late = begins(FIRST + 10, 10);
         wire(&mut flow, &late, MS);
         assert_eq!(held(&mut flow, &late, 2 * MS).action, Action::Hold);
         assert_eq!(held(&mut flow, &late, 2 * MS + GAP_LIMIT).action, Action::Hold);
@@ -662,7 +736,7 @@ mod mending {
     #[test]
     fn a_gap_is_one_though_more_waits_behind_it_than_the_window_takes() {
         let mut flow = opened();
-        let waiting = [data(FIRST + 10, 10), data(FIRST + 20, WINDOW)];
+        let waiting = [begins(FIRST + 10, 10), data(FIRST + 20, WINDOW)];
         for seg in waiting {
             wire(&mut flow, &seg, MS);
         }
@@ -674,11 +748,36 @@ mod mending {
     }
 
     #[test]
-    fn what_waits_is_judged_once_before_anything_is_taken_for_lost() {
+    fn what_tcp_has_ahead_of_a_gap_that_stays_is_withdrawn() {
         let mut flow = opened();
-        let (late, missing) = (data(FIRST + 10, 10), data(FIRST, 10));
+        assert_eq!(wire(&mut flow, &data(FIRST + 10, 10), MS), Action::Deliver);
+        let late = data(FIRST + 20, 10);
+        assert_eq!(wire(&mut flow, &late, MS + AHEAD_LIMIT), Action::Deliver);
+        assert_eq!(withdrawn(&flow), 2);
+        let verdict = first(&mut flow, &data(FIRST + 30, 10), 2 * MS + AHEAD_LIMIT);
+        assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
+        assert_eq!((flow.copy.state, flow.copy.ahead), (CopySide::STATE_WATCH, 0));
+    }
+
+    /// The order of what waited is kept for as long as a copy can wait, and no longer.
+    #[test]
+    fn a_watched_flow_leaves_the_hold_device_though_a_copy_never_came_back() {
+        let mut flow = broken();
+        flow.held_in += 1;
+        let now = 3 * MS + GAP_LIMIT;
+        assert_eq!(wire(&mut flow, &request(FIRST + 30, 50), now), Action::Hold, "not the next");
+        assert_eq!(wire(&mut flow, &request(FIRST + 20, 50), now), Action::Discard, "the next");
+        let later = now + COPY_LIMIT;
+        assert_eq!(wire(&mut flow, &request(FIRST + 70, 50), later), Action::Discard);
+    }
+
+    #[test]
+    fn what_waits_is_judged_once_before_anything_is_taken_for_lost() {
+        let mut flow = began();
+        let (late, missing) = (begins(FIRST + 10, 10), begins(FIRST, 10));
         wire(&mut flow, &late, MS);
         wire(&mut flow, &missing, MS);
+        answer(&mut flow);
         // The hold device is slow: other connections' copies are in it.
         assert_eq!(held(&mut flow, &late, 2 * MS + GAP_LIMIT).action, Action::Hold);
         assert_eq!(held(&mut flow, &late, 3 * MS + 2 * GAP_LIMIT).action, Action::Hold);
@@ -828,7 +927,7 @@ mod mending {
         let mut flow = broken();
         wire(&mut flow, &request(FIRST + 20, 50), LATER);
         wire(&mut flow, &request(FIRST + 30, 58), LATER);
-        let (next, its) = (request(FIRST + 40, 66), data(FIRST + 50, 10));
+        let (next, its) = (request(FIRST + 40, 66), begins(FIRST + 50, 10));
         assert_eq!(wire(&mut flow, &next, LATER), Action::ResetFirst);
         assert_eq!(wire(&mut flow, &its, LATER), Action::Hold);
         assert_eq!(again(&mut flow, &next, LATER), Action::Adopt);
@@ -961,13 +1060,13 @@ mod mending {
     #[test]
     fn copies_queue_while_the_broken_flows_wait() {
         let mut flow = opened();
-        for seg in [data(FIRST + 10, 10), data(FIRST + 20, 10)] {
+        for seg in [begins(FIRST + 10, 10), begins(FIRST + 20, 10)] {
             wire(&mut flow, &seg, MS);
         }
-        for seg in [data(FIRST + 10, 10), data(FIRST + 20, 10)] {
+        for seg in [begins(FIRST + 10, 10), begins(FIRST + 20, 10)] {
             held(&mut flow, &seg, MS);
         }
-        held(&mut flow, &data(FIRST + 10, 10), 2 * MS + GAP_LIMIT);
+        held(&mut flow, &begins(FIRST + 10, 10), 2 * MS + GAP_LIMIT);
         assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
         assert_eq!(wire(&mut flow, &request(FIRST + 30, 58), 2 * MS + GAP_LIMIT), Action::Hold);
     }
@@ -975,7 +1074,7 @@ mod mending {
     #[test]
     fn a_syn_that_waited_keeps_what_waits_behind_it() {
         let mut flow = opened();
-        let late = data(FIRST + 10, 10);
+        let late = begins(FIRST + 10, 10);
         wire(&mut flow, &late, MS);
         wire(&mut flow, &late, MS);
         held(&mut flow, &late, MS);

@@ -32,7 +32,8 @@ const SERVER_PACE: u64 = 400 * MICROSECOND;
 enum Event {
     Copy(Sent),
     Again(Sent),
-    Held(Sent, u32),
+    /// With its epoch, and since when it waits.
+    Held(Sent, u32, u64),
     Reflected(Wire),
     Serve,
 }
@@ -110,9 +111,9 @@ impl Target {
             }
             self.now = time;
             match self.bodies[number].take() {
-                Some(Event::Copy(sent)) => self.copy(sent, Pass::First, 0),
-                Some(Event::Again(sent)) => self.copy(sent, Pass::Again, 0),
-                Some(Event::Held(sent, epoch)) => self.copy(sent, Pass::Held, epoch),
+                Some(Event::Copy(sent)) => self.copy(sent, Pass::First, 0, time),
+                Some(Event::Again(sent)) => self.copy(sent, Pass::Again, 0, time),
+                Some(Event::Held(sent, epoch, since)) => self.copy(sent, Pass::Held, epoch, since),
                 Some(Event::Reflected(wire)) => self.give(&wire),
                 Some(Event::Serve) if self.serves_at == Some(time) => self.serve(),
                 Some(Event::Serve) | None => {}
@@ -160,8 +161,8 @@ impl Target {
         command::withheld(&bytes, payload.len() as u32) & self.withheld != 0
     }
 
-    /// `tcp_copy::run`.
-    fn copy(&mut self, sent: Sent, pass: Pass, epoch: u32) {
+    /// `tcp_copy::run`; `since` is when the copy was held first.
+    fn copy(&mut self, sent: Sent, pass: Pass, epoch: u32, since: u64) {
         let segments = segments(&sent.payload);
         match pass {
             Pass::First => self.counts.arrived += segments,
@@ -174,6 +175,7 @@ impl Target {
             flags: sent.flags,
             length: sent.payload.len() as u32,
             segments: segments as u32,
+            waited: if pass == Pass::Held { self.now - since } else { 0 },
             withheld: self.withheld != 0 && self.withholds(&sent.payload),
             start: Start::None,
             crlf: false,
@@ -188,11 +190,13 @@ impl Target {
             self.counts.discarded += segments;
             return;
         }
-        if copy::wants_evidence(&flow.copy, &segment, pass) {
+        if copy::wants_start(&flow.copy, &segment, pass) {
             let mut head = [0; LOOK];
             let length = sent.payload.len().min(LOOK);
             head[..length].copy_from_slice(&sent.payload[..length]);
             segment.start = memcache::start(&head);
+        }
+        if copy::wants_evidence(&flow.copy, &segment, pass) {
             segment.crlf = sent.payload.ends_with(b"\r\n");
             segment.walk = copy::walk_from(&flow.copy, &segment).along(&sent.payload);
         }
@@ -224,7 +228,9 @@ impl Target {
                 self.at(self.now + BACKLOG_DELAY, Event::Again(sent));
                 self.give(&wire(verdict.number, 0, RST, Vec::new()));
             }
-            Action::Hold => self.hold(sent, epoch),
+            Action::Hold => {
+                self.hold(sent, epoch, if pass == Pass::Held { since } else { self.now });
+            }
             Action::Discard => self.counts.discarded += segments,
             Action::Forget => {
                 self.finish(end);
@@ -262,12 +268,12 @@ impl Target {
         self.give(wire);
     }
 
-    fn hold(&mut self, sent: Sent, epoch: u32) {
+    fn hold(&mut self, sent: Sent, epoch: u32, since: u64) {
         for (leaves_at, sent) in self.hold_device.send(self.now, sent) {
             let segments = segments(&sent.payload);
             if let Some(time) = leaves_at {
                 self.counts.in_hold += segments;
-                self.at(time + BACKLOG_DELAY, Event::Held(sent, epoch));
+                self.at(time + BACKLOG_DELAY, Event::Held(sent, epoch, since));
             } else {
                 self.counts.lost_in_hold += segments;
             }

@@ -31,6 +31,10 @@ pub fn run(skb: Skb) -> i32 {
             maps::count(TargetCounter::ReflectedIn);
             return NEXT;
         }
+        Some((Stage::Judged, _)) => {
+            skb.set_mark(0);
+            return NEXT;
+        }
         Some((Stage::Again, _)) => (Pass::Again, 0),
         Some((Stage::Held, epoch)) => (Pass::Held, epoch),
         _ => (Pass::First, 0),

@@ -1,8 +1,8 @@
 //! The new host's programs: be the client that memcached talks to, and let nothing out.
 //!
 //! A copy arrives at `target_ingress`, sealed. It is given to the stack, held, or dropped; to hold
-//! it, it is sent into the hold device, at whose other end `target_hold` sends it back to
-//! `target_ingress`. What memcached answers meets `target_egress`.
+//! it, it is sent into the hold device, at whose other end `target_hold` judges it again, or sends it back
+//! to the interface, or judges it there. What memcached answers meets `target_egress`.
 #![no_std]
 #![no_main]
 
@@ -47,8 +47,12 @@ pub fn target_egress(ctx: TcContext) -> i32 {
 
 /// tc ingress of the far end of the hold device.
 #[classifier]
-pub fn target_hold(_ctx: TcContext) -> i32 {
-    hold::back()
+pub fn target_hold(ctx: TcContext) -> i32 {
+    let skb = Skb::new(&ctx);
+    debug::before::<lines::Ingress>(skb);
+    let verdict = hold::back(skb);
+    debug::after::<lines::Ingress>();
+    verdict
 }
 
 #[unsafe(link_section = "license")]

@@ -10,8 +10,8 @@ use aya_ebpf::{
 };
 use mirror_common::{
     abi::{
-        CopySide, Finished, Flow, FlowKey, FragmentKey, MAX_FEEDERS, Meta, TargetCounter, mac_key,
-        served, v4_mapped,
+        CopySide, Finished, Flow, FlowKey, FragmentKey, MAX_FEEDERS, Meta, TargetCounter, Waits,
+        mac_key, served, v4_mapped,
     },
     copy::{self, Segment},
     parse::Headers,
@@ -53,6 +53,10 @@ static COUNTERS: PerCpuArray<[u64; TargetCounter::COUNT]> = PerCpuArray::with_ma
 #[map]
 static META: Array<Meta> = Array::with_max_entries(1, 0);
 
+/// The longest wait of late.
+#[map]
+static WAITS: Array<Waits> = Array::with_max_entries(1, 0);
+
 /// What ingress knows of the packet at hand. Not on the stack, which is small.
 #[map]
 static WORK: PerCpuArray<Work> = PerCpuArray::with_max_entries(1, 0);
@@ -66,6 +70,17 @@ pub struct Work {
     pub segment: Segment,
     /// What the last new flow looked like: all zero, but for its epoch.
     pub fresh: Flow,
+}
+
+/// A copy goes into the hold device that has waited for so long, in ns.
+#[inline(always)]
+pub fn note_wait(waited: u64, now: u64) {
+    // SAFETY: plain numbers in a pinned array. Two CPUs may write at once; then one of two waits is shown.
+    if let Some(waits) = WAITS.get_ptr_mut(0).map(|waits| unsafe { &mut *waits })
+        && (waited >= waits.longest || now.saturating_sub(waits.seen_at) > Waits::MEMORY)
+    {
+        *waits = Waits { longest: waited, seen_at: now };
+    }
 }
 
 /// This CPU's [`Work`]. Programs at one hook of one CPU run one after the other, never nested.
@@ -220,7 +235,16 @@ unsafe extern "C" fn visit(
 pub fn finish(key: &FlowKey, flow: &Flow, end: u32) {
     let finished = Finished { end, isn: flow.copy.isn, given: flow.copy.next_seq };
     let _ = FINISHED.insert(key, finished, u64::from(BPF_ANY));
+    count_withdrawn(copy::withdrawn(flow));
     forget(key);
+}
+
+/// TCP had so many segments ahead of one that did not come.
+#[inline(always)]
+pub fn count_withdrawn(segments: u32) {
+    if segments > 0 {
+        count_many(TargetCounter::Withdrawn, u64::from(segments));
+    }
 }
 
 /// Ends a flow that has no stragglers of the mirror's: from now on its replies pass.

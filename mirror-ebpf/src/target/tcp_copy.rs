@@ -4,6 +4,7 @@ use mirror_common::{
     abi::{
         CopySide, Flow, TargetCounter,
         mark::{self, Stage},
+        stamp,
     },
     copy::{self, Action, Discard, Pass, Segment},
     memcache::{self, LOOK, Start},
@@ -13,8 +14,8 @@ use mirror_common::{
     walk::Walk,
 };
 use mirror_ebpf::{
-    clock,
-    skb::{DROP, NEXT, Refused, Skb},
+    clock, settings,
+    skb::{DROP, NEXT, Refused, Skb, to_ingress},
 };
 
 use crate::{
@@ -38,6 +39,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         flags: work.plain.flags(),
         length: work.headers.end - payload_at,
         segments: 0,
+        waited: 0,
         withheld: false,
         start: Start::None,
         crlf: false,
@@ -59,11 +61,16 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         return discard(TargetCounter::DiscardedStale, segments);
     }
     work.segment.withheld = commands::withheld(skb, payload_at, work.segment.length);
-    if copy::wants_evidence(&flow.copy, &work.segment, pass) && work.segment.length > 0 {
-        work.segment.walk = copy::walk_from(&flow.copy, &work.segment);
-        look(skb, work, payload_at);
+    if work.segment.length > 0 && copy::wants_start(&flow.copy, &work.segment, pass) {
+        look(skb, work, flow, pass, payload_at);
     }
-    act(skb, work, flow, pass, segments)
+    let now = clock::now();
+    if pass == Pass::Held {
+        // A copy whose stamp is lost has waited for as long as its flow stands still.
+        let stands = now.saturating_sub(flow.copy.stalled_at);
+        work.segment.waited = stamp::waited(skb.stamp(), now).unwrap_or(stands);
+    }
+    act(skb, work, flow, pass, now)
 }
 
 /// Counts where a copy of so many segments came from.
@@ -120,24 +127,33 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
     Ok(flow)
 }
 
-/// Reads what the boundary proof needs from the payload.
+/// Reads what the judgement needs from the payload.
 #[inline(never)]
-fn look(skb: Skb, work: &mut Work, payload_at: u32) {
+fn look(skb: Skb, work: &mut Work, flow: &Flow, pass: Pass, payload_at: u32) {
     let Some(head) = skb.beginning::<LOOK>(payload_at, work.segment.length) else { return };
     work.segment.start = memcache::start(&head);
+    if !copy::wants_evidence(&flow.copy, &work.segment, pass) {
+        return;
+    }
+    work.segment.walk = copy::walk_from(&flow.copy, &work.segment);
     work.segment.crlf =
         work.segment.length >= 2 && skb.bytes(work.headers.end - 2) == Some(*b"\r\n");
     walk::along(skb, payload_at, work.headers.end, &mut work.segment.walk);
 }
 
 #[inline(always)]
-fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32 {
+fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i32 {
     let Work { headers, key, plain, segment: seg, .. } = work;
+    let segments = u64::from(seg.segments);
     let was_open = flow.copy.state == CopySide::STATE_OPEN;
-    let verdict = copy::judge(flow, seg, pass, clock::now());
+    let ahead = copy::withdrawn(flow);
+    let verdict = copy::judge(flow, seg, pass, now);
     let withheld = verdict.action == Action::Discard && verdict.reason == Discard::Command;
-    if was_open && flow.copy.state == CopySide::STATE_WATCH && !withheld {
-        maps::count(TargetCounter::Broken);
+    if was_open && flow.copy.state == CopySide::STATE_WATCH {
+        maps::count_withdrawn(ahead);
+        if !withheld {
+            maps::count(TargetCounter::Broken);
+        }
     }
     let number = verdict.number;
     match verdict.action {
@@ -173,6 +189,10 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, segments: u64) -> i32
         }
         Action::Hold => {
             maps::count_many(TargetCounter::Held, segments);
+            if pass != Pass::Held {
+                skb.set_stamp(stamp::at(now));
+            }
+            maps::note_wait(seg.waited, now);
             hold::send(skb, flow.copy.epoch)
         }
         Action::Discard => discard(counter_of(verdict.reason), segments),
@@ -189,9 +209,8 @@ fn apply(skb: Skb, opened: Result<(), Refused>, segments: u64) -> i32 {
     if opened.is_err() {
         return discard(TargetCounter::DiscardedRewrite, segments);
     }
-    skb.set_mark(0);
     maps::count_many(TargetCounter::Applied, segments);
-    NEXT
+    pass_up(skb)
 }
 
 /// What was made of the copy goes to the stack; the copy itself is queued, and counted when it is
@@ -201,9 +220,20 @@ pub fn prelude(skb: Skb, made: Result<(), Refused>) -> i32 {
     if made.is_err() {
         return DROP;
     }
-    skb.set_mark(0);
     maps::count(TargetCounter::Synthesized);
-    NEXT
+    pass_up(skb)
+}
+
+/// The stack has the packet: here, or, from behind the hold device, at the real interface.
+#[inline(always)]
+fn pass_up(skb: Skb) -> i32 {
+    skb.set_stamp(0);
+    if skb.ifindex() == settings::ifindex() {
+        skb.set_mark(0);
+        return NEXT;
+    }
+    skb.set_mark(mark::pack(Stage::Judged, 0));
+    to_ingress(settings::ifindex())
 }
 
 #[inline(always)]
@@ -216,7 +246,7 @@ pub fn discard(reason: TargetCounter, segments: u64) -> i32 {
 #[inline(always)]
 pub fn again(skb: Skb) -> Result<(), Refused> {
     skb.set_mark(mark::pack(Stage::Again, 0));
-    skb.clone_to_ingress(skb.ifindex())
+    skb.clone_to_ingress(settings::ifindex())
 }
 
 #[inline(always)]

@@ -145,6 +145,20 @@ impl<'a> Connection<'a> {
         table.row(&what, &self.target.ingress, input, fate, &format!("returned {counts}"));
     }
 
+    /// A copy comes out at the far end of the hold device, and is judged there.
+    pub(crate) fn comes_out(
+        &self,
+        table: &mut Table<'_>,
+        what: &str,
+        (packet, mark): (&Packet, u32),
+        fate: &Fate,
+        counts: &str,
+    ) {
+        let what = format!("{:?}: {what}", self.headers.from);
+        let input = In::marked(sealed(packet).bytes(), mark);
+        table.row(&what, &self.target.hold, input, fate, &format!("returned {counts}"));
+    }
+
     /// The client itself sends a packet to this host.
     pub(crate) fn really_sent(
         &self,

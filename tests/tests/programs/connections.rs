@@ -140,10 +140,8 @@ fn reset_early(it: &Connection<'_>, table: &mut Table<'_>) {
     it.delivered(table, "a request", &it.data(1, REQUEST), 1);
     let reset = it.sent(RST, 16, b"");
     let mark = it.held(table, "a reset that is early", &reset);
-    it.held(table, "what it is behind", &it.data(15, b"x"));
     it.returned(table, "still early", (&reset, mark), &Fate::Diverted, "held");
-    let fate = Connection::as_delivered(&it.data(15, b"x"), 1);
-    it.returned(table, "in order", (&it.data(15, b"x"), mark), &fate, "applied");
+    it.delivered(table, "what it is behind", &it.data(15, b"x"), 1);
     let fate = Connection::as_delivered(&reset, 1);
     it.returned(table, "behind it", (&reset, mark), &fate, "applied");
 }

@@ -11,7 +11,7 @@ use mirror_tests::{
 
 use crate::{
     connection::Connection,
-    marks::{self, AGAIN, FAN, HELD, REFLECTED, SENT, SINGLE},
+    marks::{self, AGAIN, FAN, HELD, JUDGED, REFLECTED, SENT, SINGLE},
     place::{client, v4, v6},
     puppet, shapes,
     source::{datagram, requests, segment},
@@ -281,7 +281,7 @@ fn a_port_that_retires(target: &Target, table: &mut Table<'_>) {
     ports::serve(&target.place.host, PORT);
 }
 
-/// What the mirror turned round goes to the stack, whatever it is.
+/// What the mirror turned round goes to the stack, whatever it is, and what was judged behind the hold device.
 fn reflected(target: &Target, table: &mut Table<'_>) {
     let segments = shapes::around(&Body::Tcp(Segment { flags: ACK, ..segment() }), PORT);
     let segments = segments.into_iter().map(|(what, packet)| (what, packet.bytes()));
@@ -289,15 +289,16 @@ fn reflected(target: &Target, table: &mut Table<'_>) {
     let copy = ("a copy".to_owned(), unknown_copy(v4(PORT)).bytes());
     for (what, frame) in segments.chain(shapes::not_ip()).chain([copy]) {
         let fate = Fate::Becomes(frame.clone(), 0);
-        let input = In::marked(frame, REFLECTED);
+        let input = In::marked(frame.clone(), REFLECTED);
         table.row(&what, &target.ingress, input, &fate, "reflected_in");
+        table.row(&what, &target.ingress, In::marked(frame, JUDGED), &fate, "");
     }
 }
 
 /// Marks that somebody else must have set. What is not a copy keeps them.
 fn foreign_marks(target: &Target, table: &mut Table<'_>) {
-    let reflected = |mark: u32| mark & !0xfff == REFLECTED;
-    for mark in marks::ours().filter(|mark| !reflected(*mark)).chain(marks::not_ours()) {
+    let for_the_stack = |mark: u32| matches!(mark & !0xfff, REFLECTED | JUDGED);
+    for mark in marks::ours().filter(|mark| !for_the_stack(*mark)).chain(marks::not_ours()) {
         let what = format!("mark {mark:#x}");
         for body in requests() {
             for tags in [vec![], vec![DOT1Q]] {
@@ -337,17 +338,19 @@ fn foreign_marks(target: &Target, table: &mut Table<'_>) {
     target.place.wire.mark(0);
 }
 
-/// The far end of the hold device sends everything back as it is.
+/// The far end of the hold device sends back as it is what belongs to no connection that is fed.
 fn back_from_the_hold_device(target: &Target, table: &mut Table<'_>) {
     for body in requests() {
         for (what, packet) in shapes::around(&body, PORT) {
-            for mark in [0, HELD, HELD | 0xfff] {
+            for mark in [HELD, HELD | 0xfff] {
                 let input = In::marked(sealed(&packet).bytes(), mark);
                 table.row(&what, &target.hold, input, &Fate::Diverted, "");
             }
+            let frame = sealed(&packet).bytes();
+            table.row(&what, &target.hold, frame, &Fate::Dropped, "ingress_other");
         }
     }
     for (what, frame) in shapes::not_ip() {
-        table.row(&what, &target.hold, frame, &Fate::Diverted, "");
+        table.row(&what, &target.hold, frame, &Fate::Dropped, "ingress_other");
     }
 }

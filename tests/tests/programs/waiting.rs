@@ -40,6 +40,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
         sent_again(&it(), table, pass);
         not_taken(&it(), table, pass);
         missing_for_too_long(&it(), table, pass);
+        inside_a_request(&it(), table, pass);
         too_late(&it(), table, pass);
         reset_later(&it(), table, pass);
         joined_again(&it(), table, pass);
@@ -54,8 +55,8 @@ fn for_a_syn_ack(it: &Connection<'_>, table: &mut Table<'_>) {
     let mark = it.held(table, "a request", &first);
     assert_eq!(it.held(table, "the next request", &second), mark, "the mark of the connection");
     it.returned(table, "unanswered", (&first, mark), &Fate::Diverted, "held");
+    it.held(table, "the first again", &it.data(1, REQUEST));
     it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
-    it.held(table, "one behind those that wait", &it.data(1, REQUEST));
     for other in [1, 2, 0xfff] {
         let stale = (&first, mark ^ other);
         it.returned(table, "of another time", stale, &Fate::Dropped, "discarded_stale");
@@ -92,12 +93,26 @@ fn for_what_is_missing(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     let (first, second) = (it.data(1, REQUEST), it.data(15, REQUEST));
     let mark = it.held(table, "the second request", &second);
-    it.held(table, "the first request", &first);
     it.returned(table, "the second before the first", (&second, mark), &Fate::Diverted, "held");
-    let fate = Connection::as_delivered(&first, 1);
-    it.returned(table, "the first", (&first, mark), &fate, "applied");
+    it.comes_out(table, "it again", (&second, mark), &Fate::Diverted, "held");
+    it.delivered(table, "the first request, though another waits", &first, 1);
+    it.held(table, "the third request", &it.data(29, REQUEST));
     let fate = Connection::as_delivered(&second, 1);
-    it.returned(table, "the second", (&second, mark), &fate, "applied");
+    it.comes_out(table, "the second", (&second, mark), &fate, "applied");
+    let third = it.data(29, REQUEST);
+    let fate = Connection::as_delivered(&third, 1);
+    it.returned(table, "the third", (&third, mark), &fate, "applied");
+}
+
+/// The inside of a request goes to TCP though something is missing before it.
+fn inside_a_request(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
+    it.shakes_hands(table);
+    let rest = it.data(15, b"the rest of a value\r\n");
+    it.delivered(table, "the rest", &rest, 1);
+    it.held(table, "the next request, though the rest has a place", &it.data(36, REQUEST));
+    pass(TOO_LONG);
+    let more = it.data(30, b"more of it\r\n");
+    it.discarded(table, "more", &more, "broken withdrawn discarded_hold_expired");
 }
 
 /// The 4-tuple is used again while copies of its past are on their way: they are stale.

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 
 use mirror_common::{
     abi::{CopySide, Flow, mark::MAX_ARGUMENT},
-    copy::{Action, Discard, Pass, Segment, WAIT_LIMIT, wants_evidence},
+    copy::{
+        Action, COPY_LIMIT, Discard, GAP_LIMIT, Pass, Segment, WAIT_LIMIT, wants_evidence,
+        wants_start,
+    },
     memcache::Start,
     reply::{self, Reply},
     tcp::{FIN, RST, SYN, after, late},
@@ -40,6 +43,8 @@ struct Waiting {
     segment: Segment,
     /// In the hold device: the flow's epoch. Else: how many copies were judged before.
     mark: u32,
+    /// Since when it was in the hold device.
+    since: u64,
 }
 
 #[derive(Default)]
@@ -60,8 +65,6 @@ pub(crate) struct Host {
     epoch: u32,
     /// Segments in the hold device, as far as the flow has to know.
     waits: u32,
-    /// When a segment was last delivered or began a connection, or was held where none was.
-    moved_at: u64,
 }
 
 fn end(segment: &Segment) -> u32 {
@@ -73,25 +76,25 @@ impl Host {
     /// A copy from the wire.
     pub(crate) fn arrives(&mut self, segment: Segment) {
         if self.find(&segment) {
-            self.judge(segment, Pass::First, false);
+            self.judge(segment, Pass::First, self.now, false);
         }
     }
 
     /// The oldest of the copies that a segment was made for.
     pub(crate) fn again(&mut self) {
-        let Some(Waiting { segment, mark }) = self.again.pop_front() else { return };
+        let Some(Waiting { segment, mark, since }) = self.again.pop_front() else { return };
         if self.find(&segment) {
-            self.judge(segment, Pass::Again, mark == self.judged);
+            self.judge(segment, Pass::Again, since, mark == self.judged);
         }
     }
 
     /// A copy from the hold device.
     pub(crate) fn returns(&mut self, choice: usize) {
-        let Some(Waiting { segment, mark }) = self.take(choice) else { return };
+        let Some(Waiting { segment, mark, since }) = self.take(choice) else { return };
         if self.find(&segment)
             && self.flow.is_some_and(|flow| flow.copy.epoch & MAX_ARGUMENT == mark)
         {
-            self.judge(segment, Pass::Held, false);
+            self.judge(segment, Pass::Held, since, false);
         }
     }
 
@@ -107,7 +110,7 @@ impl Host {
 
     /// The hold device cuts a copy that stands for several in two.
     pub(crate) fn splits(&mut self, choice: usize) {
-        let Some(Waiting { segment, mark }) = self.take(choice) else { return };
+        let Some(Waiting { segment, mark, since }) = self.take(choice) else { return };
         let mut rest = segment;
         if segment.segments > 1 {
             let length = segment.length / segment.segments;
@@ -115,9 +118,9 @@ impl Host {
             rest.length -= length;
             rest.segments -= 1;
             let first = Segment { length, segments: 1, flags: segment.flags & !FIN, ..segment };
-            self.held.push_back(Waiting { segment: first, mark });
+            self.held.push_back(Waiting { segment: first, mark, since });
         }
-        self.held.push_back(Waiting { segment: rest, mark });
+        self.held.push_back(Waiting { segment: rest, mark, since });
     }
 
     /// `tcp_copy::find`: whether there is a flow for `segment` now.
@@ -147,13 +150,18 @@ impl Host {
     }
 
     /// `tcp_copy::act`.
-    fn judge(&mut self, mut segment: Segment, pass: Pass, at_once: bool) {
+    fn judge(&mut self, mut segment: Segment, pass: Pass, since: u64, at_once: bool) {
         self.last = Last { end: end(&segment), ack: segment.ack };
         self.judged += 1;
         let Some(before) = self.flow else { return };
-        if !wants_evidence(&before.copy, &segment, pass) {
-            (segment.start, segment.crlf, segment.walk) = (Start::None, false, Walk::default());
+        let known = segment;
+        if !wants_start(&before.copy, &segment, pass) {
+            segment.start = Start::None;
         }
+        if !wants_evidence(&before.copy, &segment, pass) {
+            (segment.crlf, segment.walk) = (false, Walk::default());
+        }
+        segment.waited = if pass == Pass::Held { self.now - since } else { 0 };
         let mut flow = before;
         let verdict = judge_copy(&mut flow, &segment, pass, self.now);
         self.flow = Some(flow);
@@ -168,18 +176,16 @@ impl Host {
             Action::Adopt => {
                 self.proven(&segment);
                 self.open(segment.seq.wrapping_sub(1));
-                self.again.push_back(Waiting { segment, mark: self.judged });
+                self.again.push_back(Waiting { segment: known, mark: self.judged, since });
             }
             Action::ResetFirst => {
                 assert!(!at_once, "reset over and over");
                 self.server.reset(verdict.number);
-                // What waits behind it waits for its copy from now on.
-                self.moved_at = self.now;
-                self.again.push_back(Waiting { segment, mark: self.judged });
+                self.again.push_back(Waiting { segment: known, mark: self.judged, since });
             }
-            Action::Deliver => self.deliver(&before, &segment, pass, verdict.number),
+            Action::Deliver => self.deliver(&before, &segment, verdict.number),
             Action::DeliverLast => {
-                self.deliver(&before, &segment, pass, verdict.number);
+                self.deliver(&before, &segment, verdict.number);
                 self.finish(end(&segment));
             }
             Action::Abort => {
@@ -187,7 +193,8 @@ impl Host {
                 self.finish(data_end);
             }
             Action::Hold => {
-                self.held.push_back(Waiting { segment, mark: flow.copy.epoch & MAX_ARGUMENT })
+                let mark = flow.copy.epoch & MAX_ARGUMENT;
+                self.held.push_back(Waiting { segment: known, mark, since });
             }
             Action::Discard if flow.copy.state == CopySide::STATE_WATCH => {
                 if matches!(
@@ -211,11 +218,9 @@ impl Host {
         }
         if holds && pass == Pass::Held {
             assert_ne!(before.copy.state, CopySide::STATE_REAL, "waits for nothing");
-            assert!(self.now - self.moved_at <= WAIT_LIMIT, "waits for too long");
+            // A little longer where a reset and the copy behind it are on their way.
+            assert!(segment.waited <= COPY_LIMIT + GAP_LIMIT, "waits for too long");
         } else if holds {
-            if self.waits == 0 {
-                self.moved_at = self.now;
-            }
             self.waits += segment.segments;
         } else if pass == Pass::Held {
             assert!(self.waits >= segment.segments, "more came back than were held");
@@ -226,19 +231,23 @@ impl Host {
 
     fn open(&mut self, isn: u32) {
         self.server.syn(isn);
-        // What waits behind it waits for the connection from now on.
-        self.moved_at = self.now;
         self.watched.clear();
     }
 
-    fn deliver(&mut self, before: &Flow, segment: &Segment, pass: Pass, ack: u32) {
-        if after(end(segment), before.copy.next_seq) {
-            assert!(pass != Pass::First || self.waits == 0, "overtook what waits");
-            assert!(!segment.withheld, "not meant for this server");
-            self.moved_at = self.now;
-        }
+    fn deliver(&mut self, before: &Flow, segment: &Segment, ack: u32) {
         let fin = segment.flags & (FIN | RST) != 0;
-        self.server.deliver(segment.seq, end(segment), ack, fin, self.now);
+        if after(end(segment), before.copy.next_seq) {
+            assert!(!segment.withheld, "not meant for this server");
+        }
+        if after(segment.seq, before.copy.next_seq) {
+            let inside = segment.start == Start::None && !fin;
+            assert!(inside || !after(segment.seq, before.reply.rcv_nxt), "overtook what waits");
+        }
+        if self.server.deliver(segment.seq, end(segment), ack, fin, self.now)
+            && let Some(reply) = self.server.acknowledge()
+        {
+            self.replies(&reply);
+        }
     }
 
     /// A boundary directly follows a segment that was seen, and acknowledges more than it did.

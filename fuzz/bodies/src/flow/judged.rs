@@ -5,6 +5,7 @@ use mirror_common::{
     abi::{CopySide, Flow, ReplySide},
     copy::{self, Action, Discard, Pass, Segment},
     reply::{self, Reply},
+    tcp::after,
 };
 
 pub(crate) fn judge_copy(
@@ -21,13 +22,10 @@ pub(crate) fn judge_copy(
     } else {
         assert_eq!(flow.reply, before.reply, "ingress wrote what egress writes");
     }
-    if pass == Pass::First && before.held() > 0 && flow.copy.epoch == before.copy.epoch {
-        let untouched = Flow {
-            copy: CopySide { seen_at: flow.copy.seen_at, ..before.copy },
-            held_in: flow.held_in,
-            ..before
-        };
-        assert_eq!(*flow, untouched, "a copy from the wire changed what those that wait may");
+    if verdict.action == Action::Hold && pass == Pass::First && before.held() > 0 {
+        let (state, next_seq) = (before.copy.state, before.copy.next_seq);
+        assert_eq!(flow.copy.state, state, "a copy that waits changed what becomes of others");
+        assert!(!after(next_seq, flow.copy.next_seq), "what was delivered is not any more");
     }
     if pass == Pass::Held {
         assert_eq!(flow.held_in, before.held_in, "a copy that came back was counted again");

@@ -22,6 +22,8 @@ struct Socket {
     owes_since: Option<u64>,
     fin_sent: bool,
     fin_taken: bool,
+    /// What it has behind a hole, from and to.
+    ahead: Vec<(u32, u32)>,
 }
 
 #[derive(Default)]
@@ -63,20 +65,39 @@ impl Server {
             owes_since: None,
             fin_sent: false,
             fin_taken: false,
+            ahead: Vec::new(),
         });
     }
 
-    /// A copy's bytes from `seq` to `end`, the FIN at their end included.
-    pub(crate) fn deliver(&mut self, seq: u32, end: u32, ack: u32, fin: bool, now: u64) {
+    /// A copy's bytes from `seq` to `end`, the FIN at their end included. Returns whether the server acknowledges
+    /// at once: it does so where there is a hole (RFC 5681, 4.2).
+    pub(crate) fn deliver(&mut self, seq: u32, end: u32, ack: u32, fin: bool, now: u64) -> bool {
         let Some(socket) = &mut self.socket else { panic!("delivered without a socket") };
-        assert!(!after(seq, socket.rcv_nxt), "a hole before {seq}: {}", socket.rcv_nxt);
         assert_eq!(ack, socket.snd_nxt, "acknowledged");
-        if after(end, socket.rcv_nxt) {
-            assert!(!after(end, socket.edge), "to {end}, beyond the window");
-            socket.rcv_nxt = end;
-            socket.owes_since.get_or_insert(now);
-            socket.fin_taken |= fin;
+        if !after(end, socket.rcv_nxt) {
+            return false;
         }
+        assert!(!after(end, socket.edge), "to {end}, beyond the window");
+        socket.owes_since.get_or_insert(now);
+        if after(seq, socket.rcv_nxt) {
+            assert!(!fin, "an end behind a hole");
+            socket.ahead.push((seq, end));
+            return true;
+        }
+        socket.rcv_nxt = end;
+        let hole = !socket.ahead.is_empty();
+        if fin {
+            // Nothing can be behind it (kernel: `tcp_fin`).
+            socket.fin_taken = true;
+            socket.ahead.clear();
+        }
+        while let Some(next) = socket.ahead.iter().position(|it| !after(it.0, socket.rcv_nxt)) {
+            let (_, end) = socket.ahead.swap_remove(next);
+            if after(end, socket.rcv_nxt) {
+                socket.rcv_nxt = end;
+            }
+        }
+        hole
     }
 
     pub(crate) fn reset(&mut self, seq: u32) {
