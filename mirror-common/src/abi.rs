@@ -9,6 +9,7 @@ mod gauge;
 mod mapping;
 pub mod mark;
 mod meta;
+mod receive_buffer;
 mod sender;
 pub mod served;
 #[cfg(feature = "user")]
@@ -24,6 +25,7 @@ pub use mapping::{
     BANKS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
 };
 pub use meta::Meta;
+pub use receive_buffer::{MAX_LISTENERS, ReceiveBuffer};
 pub use sender::{MAX_SENDERS, Sender};
 
 /// An address as four words whose memory is in network byte order; IPv4 as `::ffff:a.b.c.d`

@@ -1,6 +1,9 @@
 //! The agent's side of the border: these types are plain bytes to the `bpf` system call.
 
-use super::{Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender};
+use super::{
+    Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, ReceiveBuffer,
+    Sender,
+};
 
 macro_rules! plain_bytes {
     ($($type:ty),+) => {$(
@@ -9,4 +12,16 @@ macro_rules! plain_bytes {
     )+};
 }
 
-plain_bytes!(Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender);
+plain_bytes!(
+    Choice,
+    ClientKey,
+    Finished,
+    Flow,
+    FlowKey,
+    Gauge,
+    Mapping,
+    Meta,
+    PortSlot,
+    ReceiveBuffer,
+    Sender
+);
