@@ -110,7 +110,8 @@ fn change(attachment: &Attachment, ports: &[u16], wanted: u32) -> Result<()> {
         );
     }
     for (listener, before) in back {
-        if hand_over(attachment, listener, before)? {
+        // Where that fails, the other's `status` says what it lacks.
+        if hand_over(attachment, listener, before).unwrap_or(false) {
             table.forget(listener.cookie)?;
         } else if let Err(error) = give_back(&files, listener, before) {
             log::warn!(
@@ -146,7 +147,9 @@ fn enlarge(
         };
         table.remember(listener.cookie, before)?;
     }
-    force(&socket, wanted)
+    force(&socket, wanted)?;
+    log::info!("port {}: gave memcached a receive buffer of {}", listener.port, size(wanted));
+    Ok(())
 }
 
 fn give_back(files: &Files, listener: &Listener, before: ReceiveBuffer) -> Result<()> {
@@ -168,12 +171,12 @@ fn force(socket: &OwnedFd, bytes: u32) -> Result<()> {
 /// Whether another target serves the same listener, and remembers from now on what it had.
 fn hand_over(attachment: &Attachment, listener: &Listener, before: ReceiveBuffer) -> Result<bool> {
     for other in attachment.others()? {
-        let ports = object::array::<u32>(&other, "PORTS")?;
-        if object::meta(&other).is_ok_and(|meta| meta.receive_buffer != 0)
-            && object::get(&ports, u32::from(listener.port))? == served::YES
-        {
-            Remembered::open(&other)?.remember(listener.cookie, before)?;
-            return Ok(true);
+        if object::meta(&other).is_ok_and(|meta| meta.receive_buffer != 0) {
+            let ports = object::array::<u32>(&other, "PORTS")?;
+            if object::get(&ports, u32::from(listener.port))? == served::YES {
+                Remembered::open(&other)?.remember(listener.cookie, before)?;
+                return Ok(true);
+            }
         }
     }
     Ok(false)
@@ -260,7 +263,7 @@ impl Files {
             .with_context(|| format!("process {pid} ended"))?;
         let socket =
             pidfd_getfd(process, *number, PidfdGetfdFlags::empty()).with_context(|| {
-                format!("process {pid} does not share its socket: CAP_SYS_PTRACE, yama, seccomp")
+                format!("process {pid} keeps its socket to itself, for want of CAP_SYS_PTRACE or by yama or seccomp")
             })?;
         // The process, or its file, may have become another meanwhile.
         ensure!(
