@@ -160,6 +160,10 @@ pub struct Drop {
     #[arg(long)]
     pub all_commands: bool,
 
+    /// Leave memcached's receive buffer as it is: large values wait on new connections
+    #[arg(long)]
+    pub no_receive_buffer: bool,
+
     /// Options that `attach` and `drop` share
     #[command(flatten)]
     pub common: Common,

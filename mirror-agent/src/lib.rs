@@ -27,9 +27,10 @@
 //! | [`hold_device`] | the queue in which the target's copies wait |
 //! | [`feeders`] | who may feed copies to a target |
 //! | [`senders`] | whose packets a guard drops |
+//! | [`receive_buffer`] | gives memcached's listeners room for large values, and takes it back |
 //! | [`retire`] | takes ports off a target without a leak |
 //! | [`farewell`] | tells targets that no more copies come |
-//! | [`sockets`] | lists memcached's connections, and ends those that are mirrored |
+//! | [`sockets`] | lists memcached's sockets, and ends those that are mirrored |
 //! | [`packet_lines`] | what the programs say of packets |
 //! | [`counters`] | reading the per-CPU counters |
 //! | [`render`] | counters and states as tables or JSON |
@@ -56,6 +57,7 @@ pub mod packet_lines;
 pub mod pins;
 pub mod preflight;
 pub mod rate;
+pub mod receive_buffer;
 pub mod render;
 pub mod retire;
 pub mod sample;

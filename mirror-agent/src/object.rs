@@ -50,6 +50,8 @@ pub struct Settings {
     pub feeders_limited: bool,
     /// Commands that are withheld, as `mirror_common::command` numbers them, for the target.
     pub withheld: u32,
+    /// Receive buffer that a target's listeners are to have, 0 for their own; remembered, for `status`.
+    pub receive_buffer: u32,
     /// Whether to log packets.
     pub debug_packets: bool,
 }
@@ -70,6 +72,7 @@ impl Settings {
             redundancy: 1,
             feeders_limited: false,
             withheld: 0,
+            receive_buffer: 0,
             debug_packets: false,
         }
     }
@@ -100,6 +103,7 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 "SWALLOWED",
                 "WAITS",
                 "FEEDERS",
+                "RECEIVE_BUFFERS",
                 "COUNTERS",
                 "META",
             ];
@@ -218,6 +222,8 @@ pub fn write_meta(attachment: &Attachment, settings: &Settings) -> Result<()> {
         version,
         seal: settings.magic,
         redundancy: settings.redundancy,
+        receive_buffer: settings.receive_buffer,
+        pad: 0,
     };
     array(attachment, "META")?.set(0, meta, 0).context("cannot write META")
 }

@@ -149,6 +149,14 @@ impl Attachment {
         self.directory.is_dir()
     }
 
+    /// All that are attached in the same role at other interfaces.
+    pub fn others(&self) -> Result<Vec<Self>> {
+        let Some(root) = self.directory.ancestors().nth(2) else { return Ok(Vec::new()) };
+        let mut found = Store { root: root.to_owned() }.attachments()?;
+        found.retain(|other| other.role == self.role && other.interface != self.interface);
+        Ok(found)
+    }
+
     /// Names of all pins.
     pub fn names(&self) -> Result<Vec<String>> {
         names(&self.directory)

@@ -13,7 +13,7 @@ pub use table::{stats as stats_table, status as status_table};
 
 use std::net::SocketAddr;
 
-use crate::{mapping::MapSpec, pins::Role, xdp::Mode};
+use crate::{mapping::MapSpec, pins::Role, receive_buffer::Shortage, xdp::Mode};
 
 /// What `map list` knows of one source.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub struct State {
     pub choice: Option<ChoiceState>,
     /// Ports of a target.
     pub ports: Vec<u16>,
+    /// Those of them whose listeners lack room for large values.
+    pub shortages: Vec<Shortage>,
     /// MAC addresses that a target takes copies from; none for all.
     pub from: Vec<String>,
     /// Whom a guard drops packets of.

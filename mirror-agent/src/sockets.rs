@@ -1,7 +1,7 @@
-//! Lists memcached's connections, and ends those that are mirrored, by the kernel's socket diagnosis
-//! (`sock_diag`).
+//! Lists memcached's connections and listeners, and ends connections that are mirrored, by the kernel's socket
+//! diagnosis (`sock_diag`).
 //!
-//! Without the programs nobody plays these sockets' client: sooner or later they would send something
+//! Without the programs nobody plays the client of a mirrored connection's socket: sooner or later they would send something
 //! to the real one. So they go while the programs at egress still swallow their resets.
 //!
 //! A socket is ended by the cookie that it was listed with, never by its 4-tuple alone: where no
@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use mirror_common::abi::FlowKey;
 use netlink_packet_sock_diag::{
     AF_INET, AF_INET6, IPPROTO_TCP, SockDiagDestroy, SockDiagMessage,
-    inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
+    inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
 };
 use nix::errno::Errno;
 use rtnetlink::{
@@ -58,6 +58,49 @@ pub fn connections(port: u16) -> Result<Vec<(SocketAddr, SocketAddr)>> {
     Ok(found)
 }
 
+/// A TCP socket that takes connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    /// The port that it listens at.
+    pub port: u16,
+    /// What tells it from all other sockets that there ever were.
+    pub cookie: u64,
+    /// Its number in the file system of sockets.
+    pub inode: u32,
+    /// Its receive buffer, in bytes as the kernel counts them.
+    pub receive_buffer: u32,
+}
+
+/// All TCP sockets of this network namespace that take connections.
+pub fn listeners() -> Result<Vec<Listener>> {
+    let socket = open()?;
+    let mut found = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        let listening = dump(&socket, family, StateFlags::LISTEN, ExtensionFlags::SKMEMINFO, 0)?;
+        for response in listening {
+            let memory = response.nlas.iter().find_map(|attribute| match attribute {
+                Nla::MemInfo(memory) => Some(memory),
+                _ => None,
+            });
+            let memory = memory.context("sock_diag does not say how large receive buffers are")?;
+            let id = &response.header.socket_id;
+            found.push(Listener {
+                port: id.source_port,
+                cookie: cookie(id.cookie),
+                inode: response.header.inode,
+                receive_buffer: memory.receive_queue_max,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// A cookie as `SO_COOKIE` has it; `sock_diag` splits it in two words, the lower first.
+fn cookie([a, b, c, d, e, f, g, h]: [u8; 8]) -> u64 {
+    let (low, high) = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
+    u64::from(low) | u64::from(high) << 32
+}
+
 fn open() -> Result<Socket> {
     let socket = Socket::new(NETLINK_SOCK_DIAG).context("cannot open a sock_diag socket")?;
     socket.connect(&Kernel::new(0, 0)).context("cannot reach the kernel's sock_diag")?;
@@ -81,12 +124,21 @@ fn ends_of_flow(flow: &FlowKey) -> (SocketAddr, SocketAddr) {
 
 /// All sockets of `family` with this local port that are not listeners.
 fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
+    let states = StateFlags::all() - StateFlags::LISTEN;
+    let found = dump(socket, family, states, ExtensionFlags::empty(), port)?;
+    Ok(found.into_iter().map(|response| response.header.socket_id).collect())
+}
+
+/// All sockets of `family` in one of these states with this local port, 0 for any.
+fn dump(
+    socket: &Socket,
+    family: u8,
+    states: StateFlags,
+    extensions: ExtensionFlags,
+    port: u16,
+) -> Result<Vec<InetResponse>> {
     let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
-    let request = request(
-        family,
-        StateFlags::all() - StateFlags::LISTEN,
-        SocketId { source_port: port, ..any },
-    );
+    let request = request(family, states, extensions, SocketId { source_port: port, ..any });
     send(socket, NetlinkMessage::from(request), NLM_F_DUMP)?;
     let mut found = Vec::new();
     loop {
@@ -99,11 +151,11 @@ fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
             rest = rest.get(length..).unwrap_or_default();
             match message.payload {
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    found.push(response.header.socket_id);
+                    found.push(*response);
                 }
                 NetlinkPayload::Done(_) => return Ok(found),
                 NetlinkPayload::Error(error) => {
-                    return Err(error.to_io()).context("cannot list memcached's connections");
+                    return Err(error.to_io()).context("cannot list memcached's sockets");
                 }
                 _ => {}
             }
@@ -113,7 +165,7 @@ fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
 
 /// Whether the socket was still there.
 fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool> {
-    let request = request(family, StateFlags::all(), socket_id);
+    let request = request(family, StateFlags::all(), ExtensionFlags::empty(), socket_id);
     send(socket, NetlinkMessage::from(SockDiagDestroy::new(request)), NLM_F_ACK)?;
     let (answer, _) = socket.recv_from_full().context("sock_diag did not answer")?;
     let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).context("sock_diag")?;
@@ -132,11 +184,16 @@ fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool>
     }
 }
 
-fn request(family: u8, states: StateFlags, socket_id: SocketId) -> SockDiagMessage {
+fn request(
+    family: u8,
+    states: StateFlags,
+    extensions: ExtensionFlags,
+    socket_id: SocketId,
+) -> SockDiagMessage {
     SockDiagMessage::InetRequest(InetRequest {
         family,
         protocol: IPPROTO_TCP,
-        extensions: ExtensionFlags::empty(),
+        extensions,
         states,
         socket_id,
     })

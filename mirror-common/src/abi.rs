@@ -9,6 +9,7 @@ mod gauge;
 mod mapping;
 pub mod mark;
 mod meta;
+mod receive_buffer;
 mod sender;
 pub mod served;
 pub mod stamp;
@@ -26,6 +27,7 @@ pub use mapping::{
     BANKS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
 };
 pub use meta::Meta;
+pub use receive_buffer::{MAX_LISTENERS, ReceiveBuffer};
 pub use sender::{MAX_SENDERS, Sender};
 pub use waits::Waits;
 

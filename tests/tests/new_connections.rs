@@ -4,7 +4,7 @@ use std::{io::Read as _, net::Shutdown, time::Duration};
 
 use mirror_tests::{
     client::{Connection, binary, set_request},
-    mirror::Mirror,
+    mirror::{Mirror, PORT},
     wait,
 };
 use nix::sys::signal::Signal;
@@ -126,7 +126,10 @@ fn values_from_nothing_to_one_mebibyte_on_fresh_connections() {
 
 #[test]
 fn copies_wait_for_a_server_that_pauses() {
-    let mirror = Mirror::running();
+    let mirror = Mirror::idle();
+    // Or its receive buffer has room for all.
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --no-receive-buffer"));
+    mirror.attach("");
     let wire = mirror.watch_new();
     let mut client = mirror.connect();
     client.set("before", b"1");

@@ -12,7 +12,7 @@ use crate::{
     network::{Interface, Network},
     object,
     pins::{Attachment, Role, Store},
-    retire,
+    receive_buffer, retire,
     tables::in_use,
 };
 
@@ -40,6 +40,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
 pub(super) async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     if attachment.role == Role::Target && object::is_complete(attachment) {
         end_connections(attachment).await;
+    }
+    if attachment.role == Role::Target {
+        receive_buffer::set(attachment, &[], 0);
     }
     // Known from the pins, since the interface may be gone or have another index by now.
     let meta = object::meta(attachment).ok();

@@ -12,7 +12,7 @@ use crate::{
     object::{self, Settings},
     packet_lines::PacketLines,
     pins::{Attachment, Role, Store},
-    retire,
+    receive_buffer, retire,
 };
 
 /// Runs the verb.
@@ -68,6 +68,7 @@ async fn install(
         redundancy: 1,
         feeders_limited: !arguments.from.is_empty(),
         withheld: withheld(arguments),
+        receive_buffer: if arguments.no_receive_buffer { 0 } else { receive_buffer::WANTED },
         debug_packets: arguments.common.debug_packets,
     };
     let mut ebpf = object::load(attachment, &settings)?;
@@ -77,6 +78,7 @@ async fn install(
         .filter(|port| !arguments.ports.contains(port))
         .collect();
     retire::ports(attachment, &retired).await?;
+    receive_buffer::set(attachment, &arguments.ports, settings.receive_buffer);
 
     let (_, far_end) = hold_device::names(interface.index);
     // Replies first, then the way back from the hold device: nothing is served that could leak.

@@ -10,6 +10,7 @@ use crate::{
     network::Network,
     object,
     pins::{Attachment, Role, Store},
+    receive_buffer,
     render::{self, ChoiceState, State},
     retire, senders,
     tables::in_use,
@@ -45,7 +46,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     let link = network.link(&attachment.interface).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (mut maps, mut choice, mut ports, mut from) = (Vec::new(), None, Vec::new(), Vec::new());
-    let (mut senders, mut mode) = (Vec::new(), None);
+    let (mut shortages, mut senders, mut mode) = (Vec::new(), Vec::new(), None);
     match attachment.role {
         Role::Source => {
             maps = in_use(attachment)?.into_values().collect();
@@ -53,6 +54,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         }
         Role::Target => {
             ports = retire::served(attachment)?;
+            shortages = receive_buffer::shortages(&ports, meta.receive_buffer);
             from = feeders::get(attachment)?;
         }
         Role::Guard => {
@@ -72,6 +74,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         maps,
         choice,
         ports,
+        shortages,
         from: from.into_iter().map(feeders::text).collect(),
         senders,
         mode,

@@ -40,6 +40,12 @@ pub fn status(states: &[State]) -> String {
                 "maps": texts(&state.maps),
                 "choice": state.choice.as_ref().map(choice),
                 "ports": state.ports,
+                "receive_buffer_shortages": state.shortages.iter().map(|shortage| json!({
+                    "port": shortage.port,
+                    "receive_buffer": shortage.bytes,
+                    "wanted": shortage.wanted,
+                    "message": shortage.to_string(),
+                })).collect::<Vec<_>>(),
                 "from": state.from,
                 "senders": texts(&state.senders),
                 "mode": state.mode.map(|mode| mode.to_string()),
@@ -76,7 +82,10 @@ fn object(values: &Values) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{copies::Copies, pins::Role, rate::Limits, render::Ending, sample::Sample};
+    use crate::{
+        copies::Copies, pins::Role, rate::Limits, receive_buffer::Shortage, render::Ending,
+        sample::Sample,
+    };
 
     #[test]
     fn what_is_attached() {
@@ -100,6 +109,7 @@ mod tests {
                 dry_run: true,
             }),
             ports: vec![],
+            shortages: vec![],
             from: vec![],
             senders: vec![],
             mode: None,
@@ -120,7 +130,11 @@ mod tests {
             role: Role::Target,
             maps: vec![],
             choice: None,
-            ports: vec![11211],
+            ports: vec![11211, 11212],
+            shortages: vec![
+                Shortage { port: 11211, bytes: Some(131_072), wanted: 8 << 20 },
+                Shortage { port: 11212, bytes: None, wanted: 8 << 20 },
+            ],
             ..source.clone()
         };
         let document: Value = serde_json::from_str(&status(&[source, over, target])).unwrap();

@@ -73,6 +73,7 @@ pub fn status(states: &[State]) -> String {
         let mut what: Vec<String> = state.maps.iter().map(ToString::to_string).collect();
         what.extend(state.choice.iter().flat_map(ChoiceState::lines));
         what.extend(state.ports.iter().map(|port| format!("port {port}")));
+        what.extend(state.shortages.iter().map(ToString::to_string));
         what.extend(state.from.iter().map(|mac| format!("only from {mac}")));
         what.extend(state.senders.iter().map(|sender| format!("drops what {sender} sends")));
         what.extend(state.mode.iter().map(|mode| format!("{mode} XDP")));
@@ -117,7 +118,10 @@ pub(super) fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{copies::Copies, rate::Limits, render::Ending, sample::Sample, xdp::Mode};
+    use crate::{
+        copies::Copies, rate::Limits, receive_buffer::Shortage, render::Ending, sample::Sample,
+        xdp::Mode,
+    };
 
     fn snapshot(cloned: u64) -> Snapshot {
         Snapshot {
@@ -159,6 +163,7 @@ mod tests {
                 dry_run: false,
             }),
             ports: vec![],
+            shortages: vec![],
             from: vec![],
             senders: vec![],
             mode: None,
@@ -198,7 +203,11 @@ mod tests {
             age: 61,
             maps: vec![],
             choice: None,
-            ports: vec![11211, 11212],
+            ports: vec![11211, 11212, 11213],
+            shortages: vec![
+                Shortage { port: 11212, bytes: Some(131_072), wanted: 8 << 20 },
+                Shortage { port: 11213, bytes: None, wanted: 8 << 20 },
+            ],
             from: vec!["02:00:5e:10:00:01".into()],
             redundancy: 1,
             ..source.clone()

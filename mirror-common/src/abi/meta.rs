@@ -16,6 +16,10 @@ pub struct Meta {
     pub seal: u32,
     /// How often each TCP copy is sent, for a source.
     pub redundancy: u32,
+    /// Receive buffer that a target's listeners are to have, in bytes; 0 for their own.
+    pub receive_buffer: u32,
+    /// Zero.
+    pub pad: u32,
 }
 
 impl Meta {
@@ -23,4 +27,4 @@ impl Meta {
     pub const ABI: u32 = 5;
 }
 
-const _: () = assert!(size_of::<Meta>() == 48);
+const _: () = assert!(size_of::<Meta>() == 56);

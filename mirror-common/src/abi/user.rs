@@ -1,7 +1,8 @@
 //! The agent's side of the border: these types are plain bytes to the `bpf` system call.
 
 use super::{
-    Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender, Waits,
+    Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, ReceiveBuffer,
+    Sender, Waits,
 };
 
 macro_rules! plain_bytes {
@@ -12,5 +13,16 @@ macro_rules! plain_bytes {
 }
 
 plain_bytes!(
-    Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, Sender, Waits
+    Choice,
+    ClientKey,
+    Finished,
+    Flow,
+    FlowKey,
+    Gauge,
+    Mapping,
+    Meta,
+    PortSlot,
+    ReceiveBuffer,
+    Sender,
+    Waits
 );

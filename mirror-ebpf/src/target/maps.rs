@@ -10,8 +10,8 @@ use aya_ebpf::{
 };
 use mirror_common::{
     abi::{
-        CopySide, Finished, Flow, FlowKey, FragmentKey, MAX_FEEDERS, Meta, TargetCounter, Waits,
-        mac_key, served, v4_mapped,
+        CopySide, Finished, Flow, FlowKey, FragmentKey, MAX_FEEDERS, MAX_LISTENERS, Meta,
+        ReceiveBuffer, TargetCounter, Waits, mac_key, served, v4_mapped,
     },
     copy::{self, Segment},
     parse::Headers,
@@ -56,6 +56,10 @@ static META: Array<Meta> = Array::with_max_entries(1, 0);
 /// The longest wait of late.
 #[map]
 static WAITS: Array<Waits> = Array::with_max_entries(1, 0);
+
+/// The same. What listeners had before the agent gave them more, by socket cookie.
+#[map]
+static RECEIVE_BUFFERS: HashMap<u64, ReceiveBuffer> = HashMap::with_max_entries(MAX_LISTENERS, 0);
 
 /// What ingress knows of the packet at hand. Not on the stack, which is small.
 #[map]
