@@ -48,13 +48,22 @@ impl Leaks {
 }
 
 impl Mirror {
-    /// Both servers run; nothing is attached.
+    /// Both servers run; nothing is attached. What the client sends is cut into segments as on a wire: a pair of
+    /// virtual interfaces would hand on many of them as one.
     pub fn idle() -> Self {
         let mut lab = Lab::new();
         let (client, old, new) = (lab.host("client"), lab.host("old"), lab.host("new"));
         let old_server = Memcached::start(&old, PORT);
         let new_server = Memcached::start(&new, PORT);
-        Self { old_server, new_server, client, old, new, lab, redundancy: 1 }
+        let mirror = Self { old_server, new_server, client, old, new, lab, redundancy: 1 };
+        mirror.join_segments(false);
+        mirror
+    }
+
+    /// Whether the client's segments arrive joined (super-packets), as where a card joins them.
+    pub fn join_segments(&self, joined: bool) {
+        let state = if joined { "on" } else { "off" };
+        self.client.output("ethtool", &["-K", "eth0", "tso", state, "gso", state]);
     }
 
     /// Both servers run, and what clients send to one is mirrored to the other.

@@ -90,7 +90,10 @@ fn nothing_of_a_guarded_memcached_arrives() {
         client.settled("guard");
 
         client.agent_ok("detach eth0");
-        assert!(!client.output("ip", &["link", "show", "eth0"]).contains("xdp"));
+        // The kernel takes a program off when it has the time.
+        wait::until("an interface without a program", || {
+            (!client.output("ip", &["link", "show", "eth0"]).contains("xdp")).then_some(())
+        });
         assert!(!client.bpffs().join("mirror-agent").exists());
         // memcached's TCP tries again.
         older.read_until(b"END\r\n");

@@ -30,8 +30,21 @@ fn exercise(mirror: &Mirror, mut client: Connection) {
 }
 
 #[test]
+fn super_packets() {
+    let mirror = Mirror::running();
+    mirror.join_segments(true);
+    let wire = mirror.watch_new();
+    exercise(&mirror, mirror.connect());
+    let source = mirror.old.counters("source");
+    let map = &mirror.old.all_map_counters()[&format!("{PORT}={}:{PORT}", mirror.new.v4())];
+    assert!(map["sent_segments"] > 2 * source["cloned"], "they arrived joined: {map:?}");
+    assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
+}
+
+#[test]
 fn ipv6() {
     let mirror = Mirror::running();
+    mirror.join_segments(true);
     let wire = mirror.watch_new();
     exercise(&mirror, Connection::open(&mirror.client, mirror.old.v6(), PORT));
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");

@@ -1,10 +1,11 @@
 //! The target's flow table: one entry for each mirrored 4-tuple.
 //!
 //! Copies and replies of one flow are handled on different CPUs at once, so the value is split by
-//! writer. [`CopySide`] is written at ingress only. Two CPUs can be there for one flow when copies
-//! come back from the hold device on another CPU; what is held is the token between them: while it is
-//! not zero, a copy from the wire is only queued, and changes nothing but `held_in`, which a copy
-//! that comes back never writes. [`ReplySide`] is written at egress only, under the lock of
+//! writer. [`CopySide`] is written at ingress only. Two CPUs can be there for one flow when a copy comes
+//! back from the hold device while another arrives. One from the wire that has to wait changes `held_in`, which
+//! a copy that comes back never writes, and little else. One that is next, or the inside of a request, is given
+//! to TCP, which takes segments twice and in any order. The worst of a race is a number that is a segment behind:
+//! then what follows waits, or is given up as behind a lost copy. [`ReplySide`] is written at egress only, under the lock of
 //! memcached's socket; ingress resets it when it opens a connection, at which time no socket for the
 //! 4-tuple exists. `acked` is written on both sides; it is a hint, and a stale value costs one
 //! needless reflection.
