@@ -70,18 +70,22 @@ fn said(host: &Host) -> Vec<(u16, String)> {
     found
 }
 
-/// Runs the agent without the right to look into other processes. It has to succeed.
-fn agent_without_ptrace(host: &Host, arguments: &str) -> Output {
+/// Takes from a program the right to look into other processes.
+const WITHOUT_PTRACE: &str = "setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace";
+
+/// Runs the agent by way of another program. It has to succeed.
+fn agent_by(host: &Host, way: &str, arguments: &str) -> Output {
+    let mut way = way.split(' ');
     let output = host
-        .command("setpriv")
-        .args(["--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace"])
+        .command(way.next().expect("a program"))
+        .args(way)
         .arg(agent::binary())
         .arg("--bpffs")
         .arg(host.bpffs())
         .args(arguments.split_whitespace())
         .stdin(Stdio::null())
         .output()
-        .expect("setpriv is installed");
+        .expect("the program is installed");
     assert!(output.status.success(), "{output:?}");
     output
 }
@@ -188,7 +192,7 @@ fn who_may_not_trace_memcached_is_told_so() {
     let mirror = Mirror::idle();
     let before = buffers(&mirror.new, PORT);
     let drop = format!("drop eth0 --port {PORT}");
-    let output = agent_without_ptrace(&mirror.new, &drop);
+    let output = agent_by(&mirror.new, WITHOUT_PTRACE, &drop);
     let lines = stderr(&output);
     assert_eq!(lines.lines().count(), 1, "{lines}");
     assert!(lines.contains("CAP_SYS_PTRACE") && lines.contains("large values wait"), "{lines}");
@@ -198,11 +202,20 @@ fn who_may_not_trace_memcached_is_told_so() {
 
     mirror.new.agent_ok(&drop);
     assert_eq!((buffers(&mirror.new, PORT), said(&mirror.new)), (vec![WANTED; 2], vec![]));
-    let output = agent_without_ptrace(&mirror.new, &drop);
+    let output = agent_by(&mirror.new, WITHOUT_PTRACE, &drop);
     assert_eq!(stderr(&output), "", "it has what it should have");
-    let output = agent_without_ptrace(&mirror.new, "detach eth0");
+    let output = agent_by(&mirror.new, WITHOUT_PTRACE, "detach eth0");
     assert!(stderr(&output).contains("stays at 8 MiB"), "{output:?}");
     assert_eq!(buffers(&mirror.new, PORT), [WANTED; 2]);
+}
+
+#[test]
+fn a_memcached_of_another_pid_namespace_is_out_of_reach() {
+    let mirror = Mirror::idle();
+    let drop = format!("drop eth0 --port {PORT}");
+    let output = agent_by(&mirror.new, "unshare --pid --fork --mount-proc", &drop);
+    assert!(stderr(&output).contains("PID namespace"), "{output:?}");
+    let [(PORT, _)] = &said(&mirror.new)[..] else { panic!("memcached has it not") };
 }
 
 #[test]
