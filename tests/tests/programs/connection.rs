@@ -192,7 +192,7 @@ impl<'a> Connection<'a> {
         counts: &str,
     ) {
         let back = puppet::acknowledgement(packet, SERVER_ISN.wrapping_add(ahead));
-        let fate = Fate::Redirected(back.bytes(), REFLECTED);
+        let fate = Fate::Redirected(back, REFLECTED);
         self.replied(table, what, packet.bytes(), &fate, &format!("reflected {counts}"));
     }
 

@@ -1,0 +1,5 @@
+//! Situations of the field, a file each: what operators have between a mirror and its wires.
+
+mod bridge_port;
+mod large_values;
+mod macvlan_parent;
