@@ -74,6 +74,8 @@ counters! {
         SkippedUrgent = "skipped_urgent",
         /// Requests of several UDP datagrams.
         SkippedUdpMulti = "skipped_udp_multi",
+        /// Several UDP datagrams in one packet, which the kernel would cut after the copy is sealed.
+        SkippedUdpSuper = "skipped_udp_super",
         /// For a map, when the time of `--for` or `--until` was over.
         SkippedOver = "skipped_over",
         /// For a map, of clients that are not wanted.

@@ -87,6 +87,11 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
         }
         return Ok(());
     }
+    // The kernel writes each datagram's length anew when it cuts them apart (`__udp_gso_segment`), and the
+    // length is what a copy is sealed by.
+    if skb.is_super_packet() {
+        return Err(SourceCounter::SkippedUdpSuper);
+    }
     // UDP header and memcached's frame header (protocol.txt, "UDP protocol").
     let datagram: [u32; 4] = skb.words(headers.l4).ok_or(SourceCounter::FailedMalformed)?;
     let length = (headers.end - headers.l4) as u16;

@@ -3,3 +3,4 @@
 mod bridge_port;
 mod large_values;
 mod macvlan_parent;
+mod udp_super_packets;
