@@ -43,6 +43,7 @@ pub fn status(states: &[State]) -> String {
                 "from": state.from,
                 "senders": texts(&state.senders),
                 "mode": state.mode.map(|mode| mode.to_string()),
+                "warnings": state.warnings,
             })
         })
         .collect();
@@ -103,6 +104,7 @@ mod tests {
             from: vec![],
             senders: vec![],
             mode: None,
+            warnings: vec!["something is on".into()],
         };
         let over = State {
             choice: Some(ChoiceState {
@@ -118,6 +120,7 @@ mod tests {
         };
         let target = State {
             role: Role::Target,
+            warnings: vec![],
             maps: vec![],
             choice: None,
             ports: vec![11211],
