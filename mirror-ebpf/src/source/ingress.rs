@@ -9,6 +9,7 @@ use mirror_common::{
         MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
+    mptcp,
     packet::Packet,
     parse::{self, Headers, TCP, Unparsed},
     seal, tcp,
@@ -84,6 +85,11 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
         }
         if header.flags() & tcp::URG != 0 {
             return Err(SourceCounter::SkippedUrgent);
+        }
+        let payload = headers.end - headers.l4 - header.length();
+        let multipath = mptcp::subtype(&skb, headers.l4, header.length());
+        if mptcp::is_skipped(multipath, header.flags(), payload) {
+            return Err(SourceCounter::SkippedMptcp);
         }
         return Ok(());
     }

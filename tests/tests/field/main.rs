@@ -4,4 +4,5 @@ mod bridge_port;
 mod gro_list;
 mod large_values;
 mod macvlan_parent;
+mod mptcp;
 mod udp_super_packets;

@@ -44,6 +44,7 @@ mod fragments;
 mod late;
 mod lines;
 mod marks;
+mod multipath;
 mod narrow;
 mod place;
 mod puppet;
