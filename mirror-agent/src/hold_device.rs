@@ -1,9 +1,7 @@
 //! The hold device: a veth pair whose near end sends slowly. A copy that cannot be served yet goes
 //! round through it and is judged again.
-//!
-//! **What comes out keeps its order.** A veth whose far end merges (`gro`), and whose near end does not leave
-//! segmentation to it, passes packets through one queue that one CPU at a time empties (kernel: `veth_xmit`,
-//! `veth_poll`). Without that, each packet comes out on whatever CPU ran the queue.
+
+mod order;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::StreamExt as _;
@@ -19,11 +17,7 @@ use rtnetlink::{
     },
 };
 
-use crate::{
-    fallback::Fallback,
-    network::Network,
-    offload::{self, Offload},
-};
+use crate::{fallback::Fallback, network::Network};
 
 /// What the queue lets through, in bytes per second: the pace at which held copies go round. Each time
 /// round takes a few µs of a processor, and copies that come faster than it can judge them overflow
@@ -72,7 +66,7 @@ pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
             .await
             .with_context(|| format!("cannot bring the hold device {name} up"))?;
     }
-    if let Err(error) = keep_order(&near, &far) {
+    if let Err(error) = order::keep(&near, &far) {
         log::warn!("{near}: {} ({error:#})", Fallback::Unordered);
     }
     slow_down(network, &near, indexes[0])
@@ -94,12 +88,6 @@ pub async fn remove(network: &Network, ifindex: u32) -> Result<()> {
             .with_context(|| format!("cannot remove the hold device {near}"))?;
     }
     Ok(())
-}
-
-/// Has one CPU at a time take what comes out.
-fn keep_order(near: &str, far: &str) -> Result<()> {
-    offload::switch(near, Offload::Segmentation, false)?;
-    offload::switch(far, Offload::Merging, true)
 }
 
 /// Keeps IPv6 off the device. Best effort: where it fails, a few packets more go round.

@@ -23,6 +23,7 @@
 //! | [`xdp`] | XDP programs on interfaces |
 //! | [`fallback`] | what is used where a kernel or a driver lacks something |
 //! | [`network`] | interfaces, routes, addresses, by netlink |
+//! | [`offload`] | offloads of an interface that take seals off copies |
 //! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
 //! | [`hold_device`] | the queue in which the target's copies wait |
 //! | [`feeders`] | who may feed copies to a target |

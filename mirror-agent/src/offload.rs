@@ -1,62 +1,41 @@
-//! Offloads of an interface of ours, switched by ethtool's call (kernel: `net/ethtool/ioctl.c`), which works
-//! wherever its network namespace does; `/sys` may be read-only, or show another namespace.
+//! Offloads of an interface that take seals off copies, by ethtool's netlink family (kernel:
+//! Documentation/networking/ethtool-netlink.rst).
 
-use std::os::fd::AsRawFd as _;
+use anyhow::{Context as _, Result};
+use ethtool::{EthtoolAttr, EthtoolFeatureAttr};
+use futures_util::TryStreamExt as _;
 
-use anyhow::{Context as _, Result, bail};
-use nix::{
-    libc,
-    sys::socket::{AddressFamily, SockFlag, SockType, socket},
-};
+/// The kernel's name of GRO by lists (`NETIF_F_GRO_FRAGLIST`).
+const RX_GRO_LIST: &str = "rx-gro-list";
 
-/// What can be switched.
-#[derive(Clone, Copy, Debug)]
-pub enum Offload {
-    /// Segmentation of what it sends (`ethtool -K … tso`).
-    Segmentation,
-    /// Merging of what it receives (`gro`).
-    Merging,
-}
-
-impl Offload {
-    /// `ETHTOOL_STSO`, `ETHTOOL_SGRO`.
-    const fn command(self) -> u32 {
-        match self {
-            Self::Segmentation => 0x1f,
-            Self::Merging => 0x2c,
+/// What has to be changed at `interface` before all copies are sealed, a line for each.
+pub async fn warnings(interface: &str) -> Vec<String> {
+    match has(interface, RX_GRO_LIST).await {
+        Ok(false) => Vec::new(),
+        Ok(true) => vec![format!(
+            "{RX_GRO_LIST} is on: of TCP segments that arrive in a row, only the first copy is sealed, \
+             and the new host's stack answers the others to the client; run `ethtool -K {interface} \
+             {RX_GRO_LIST} off`"
+        )],
+        Err(error) => {
+            log::info!("{interface}: its offloads are not known: {error:#}");
+            Vec::new()
         }
     }
 }
 
-/// `struct ethtool_value`.
-#[repr(C)]
-struct Value {
-    command: u32,
-    data: u32,
-}
-
-/// Switches `offload` of the interface `name` of this network namespace.
-pub fn switch(name: &str, offload: Offload, on: bool) -> Result<()> {
-    let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
-        .context("cannot open a socket")?;
-    let mut value = Value { command: offload.command(), data: u32::from(on) };
-    // SAFETY: integers and arrays of them, for which zero is valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    // The last byte stays zero.
-    if name.len() >= request.ifr_name.len() {
-        bail!("{name} is too long for the name of an interface");
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed() as libc::c_char;
-    }
-    request.ifr_ifru.ifru_data = (&raw mut value).cast();
-    // SAFETY: the kernel reads the request and the value that it points to, both of which outlive the call.
-    let result =
-        unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
-    if result != 0 {
-        return Err(std::io::Error::last_os_error()).with_context(|| {
-            format!("cannot switch {offload:?} of {name} {}", if on { "on" } else { "off" })
-        });
-    }
-    Ok(())
+/// Whether the feature `name` is on at `interface`.
+async fn has(interface: &str, name: &str) -> Result<bool> {
+    let (connection, mut handle, _) =
+        ethtool::new_connection().context("cannot open a netlink socket")?;
+    tokio::spawn(connection);
+    let messages: Vec<_> =
+        handle.feature().get(Some(interface)).execute().await?.try_collect().await?;
+    let mut attributes = messages.into_iter().flat_map(|message| message.payload.nlas);
+    Ok(attributes.any(|attribute| match attribute {
+        EthtoolAttr::Feature(EthtoolFeatureAttr::Active(bits)) => {
+            bits.iter().any(|bit| bit.name == name && bit.value)
+        }
+        _ => false,
+    }))
 }

@@ -59,4 +59,6 @@ pub struct State {
     pub senders: Vec<SocketAddr>,
     /// Where a guard's program runs.
     pub mode: Option<Mode>,
+    /// What does harm at its interface, and what to do about it.
+    pub warnings: Vec<String>,
 }

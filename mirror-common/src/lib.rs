@@ -16,6 +16,7 @@
 //! | [`limit`] | which flows are shed where a target has a rate limit |
 //! | [`alias`] | by whose end each of several copies of a connection is sent |
 //! | [`seal`] | how a copy is made harmless to a host that runs no mirror |
+//! | [`mptcp`] | which segments belong to a connection of Multipath TCP |
 //! | [`memcache`] | where a memcached request begins |
 //! | [`walk`] | where it ends, and the next begins |
 //! | [`copy`] | the puppet client: what to do with a copy that arrives at the target |
@@ -31,6 +32,7 @@ pub mod copy;
 pub mod guard;
 pub mod limit;
 pub mod memcache;
+pub mod mptcp;
 pub mod packet;
 pub mod parse;
 pub mod reply;

@@ -114,6 +114,14 @@ pub fn headers<P: Packet + ?Sized>(packet: &P) -> Result<Headers, Unparsed> {
     }
 }
 
+/// The first three words of a frame, destination and source (IEEE 802.3, 3.1.1), with the two swapped. Network
+/// byte order; the words sum to the same (RFC 1071).
+#[inline(always)]
+pub const fn swapped_ethernet(words: &[u32; 3]) -> [u32; 3] {
+    let [a, b, c] = [u32::from_be(words[0]), u32::from_be(words[1]), u32::from_be(words[2])];
+    [(b << 16 | c >> 16).to_be(), (c << 16 | a >> 16).to_be(), (a << 16 | b >> 16).to_be()]
+}
+
 /// The EtherType behind the VLAN tags, and the offset of what it names.
 #[inline(always)]
 fn network<P: Packet + ?Sized>(packet: &P) -> Option<(u16, u32)> {

@@ -24,6 +24,8 @@ pub const MAX_HEADER: u32 = 60;
 
 /// Option kinds (RFC 9293, 3.2; RFC 7323; RFC 2018; RFC 7413).
 pub mod option {
+    /// No more options.
+    pub const END: u8 = 0;
     /// Padding.
     pub const NOP: u8 = 1;
     /// Maximum segment size, 4 bytes.

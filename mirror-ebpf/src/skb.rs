@@ -8,8 +8,8 @@ use aya_ebpf::{
     },
     helpers::generated::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect,
-        bpf_redirect_neigh, bpf_sk_release, bpf_skb_change_tail, bpf_skb_change_type,
-        bpf_skb_load_bytes, bpf_skb_store_bytes, bpf_skb_vlan_pop, bpf_skc_lookup_tcp,
+        bpf_redirect_neigh, bpf_sk_release, bpf_skb_change_tail, bpf_skb_load_bytes,
+        bpf_skb_store_bytes, bpf_skb_vlan_pop, bpf_skc_lookup_tcp,
     },
     programs::TcContext,
 };
@@ -244,14 +244,6 @@ impl Skb {
     pub fn resize(self, length: u32) -> Result<(), Refused> {
         // SAFETY: the helper checks the length.
         check(unsafe { bpf_skb_change_tail(self.0, length, 0) })
-    }
-
-    /// Has the stack take the packet for one of this host's, whatever its link-layer address says.
-    #[inline(always)]
-    pub fn to_this_host(self) -> Result<(), Refused> {
-        const PACKET_HOST: u32 = 0;
-        // SAFETY: the helper takes numbers.
-        check(unsafe { bpf_skb_change_type(self.0, PACKET_HOST) })
     }
 
     /// Takes the outermost VLAN tag off; does nothing where there is none.

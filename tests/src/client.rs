@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{IpAddr, SocketAddr, TcpStream, UdpSocket},
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
     time::Duration,
 };
 
@@ -64,12 +64,27 @@ impl Connection {
         })
     }
 
+    /// Connects from `host` by MPTCP (RFC 8684), or by TCP where the server knows nothing of it.
+    pub fn open_multipath(host: &Host, server: IpAddr, port: u16) -> Self {
+        let family = if server.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+        // SAFETY: the kernel takes numbers.
+        let socket = host.run(|| unsafe { libc::socket(family, kind, libc::IPPROTO_MPTCP) });
+        assert!(socket >= 0, "the kernel has MPTCP: {}", std::io::Error::last_os_error());
+        // SAFETY: a descriptor that nobody else owns.
+        Self::connect(unsafe { OwnedFd::from_raw_fd(socket) }, server, port)
+    }
+
     fn open_with(host: &Host, server: IpAddr, port: u16, prepare: impl FnOnce(&OwnedFd)) -> Self {
         let family = if server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let socket = host
             .run(|| socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None))
             .expect("a socket can be made");
         prepare(&socket);
+        Self::connect(socket, server, port)
+    }
+
+    fn connect(socket: OwnedFd, server: IpAddr, port: u16) -> Self {
         let server = SockaddrStorage::from(SocketAddr::new(server, port));
         // A program that another test is just starting may have an earlier connection's socket open.
         wait::until("the client's port", || match connect(socket.as_raw_fd(), &server) {

@@ -75,6 +75,14 @@ impl Host {
         self.output("sh", &["-e", "-c", line])
     }
 
+    /// Gives this host's addresses, which `eth0` has, to an interface of `host` instead, and takes it up.
+    pub fn move_addresses(&self, host: &Self, interface: &str) {
+        self.ip(&["addr", "flush", "dev", "eth0"]);
+        host.ip(&["link", "set", interface, "up"]);
+        host.ip(&["addr", "add", &format!("{}/24", self.v4()), "dev", interface]);
+        host.ip(&["addr", "add", &format!("{}/64", self.v6()), "dev", interface, "nodad"]);
+    }
+
     /// The MAC address of `eth0`, as it is written.
     pub fn mac(&self) -> String {
         let link = self.output("ip", &["-o", "link", "show", "eth0"]);

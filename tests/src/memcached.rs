@@ -1,6 +1,10 @@
 //! A server on a host, and what it holds.
 
-use std::{collections::BTreeMap, net::IpAddr, process::Stdio};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    process::{Command, Stdio},
+};
 
 use nix::sys::signal::Signal;
 
@@ -25,15 +29,25 @@ impl Memcached {
 
     /// The same with further options, which win over the usual ones.
     pub fn start_with(host: &Host, port: u16, options: &[&str]) -> Self {
-        let child = host
-            .command("memcached")
+        Self::spawn(host.command("memcached"), host, port, options)
+    }
+
+    /// Starts one that agrees to MPTCP.
+    pub fn start_multipath(host: &Host, port: u16) -> Self {
+        let mut command = host.command("mptcpize");
+        command.args(["run", "memcached"]);
+        Self::spawn(command, host, port, &[])
+    }
+
+    fn spawn(mut command: Command, host: &Host, port: u16, options: &[&str]) -> Self {
+        let child = command
             .args(["-u", "root", "-m", "512", "-c", "4096", "-t", "2"])
             .args(["-p", &port.to_string(), "-U", &port.to_string()])
             .args(options)
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("memcached is installed");
+            .expect("memcached and mptcpize are installed");
         let server = Self { child: Running(child), port };
         wait::until("memcached to accept connections", || {
             host.run(|| std::net::TcpStream::connect(("127.0.0.1", port))).ok()

@@ -49,6 +49,7 @@ pub(crate) fn lab_tools() -> Result<()> {
         "iproute2",
         "libmemcached-tools",
         "memcached",
+        "mptcpize",
         "python3-pylibmc",
         "python3-pymemcache",
         "tcpdump",

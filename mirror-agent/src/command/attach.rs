@@ -17,6 +17,7 @@ use crate::{
     mapping,
     network::Network,
     object::{self, Settings},
+    offload,
     packet_lines::PacketLines,
     pins::{Attachment, Role, Store},
     rate::Limits,
@@ -64,6 +65,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     println!("{}: {done}", interface.name);
     plan.print()?;
     interface.warn_if_down();
+    for warning in offload::warnings(&interface.name).await {
+        log::warn!("{}: {warning}", interface.name);
+    }
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], lines).await?;
     }

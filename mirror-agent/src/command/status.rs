@@ -8,7 +8,7 @@ use crate::{
     choice::Chosen,
     cli, feeders,
     network::Network,
-    object,
+    object, offload,
     pins::{Attachment, Role, Store},
     receive_buffer,
     render::{self, ChoiceState, State},
@@ -46,11 +46,15 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     let link = network.link(&attachment.interface).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (mut maps, mut choice, mut ports, mut from) = (Vec::new(), None, Vec::new(), Vec::new());
-    let (mut shortages, mut senders, mut mode) = (Vec::new(), Vec::new(), None);
+    let (mut shortages, mut senders) = (Vec::new(), Vec::new());
+    let (mut mode, mut warnings) = (None, Vec::new());
     match attachment.role {
         Role::Source => {
             maps = in_use(attachment)?.into_values().collect();
             choice = Some(ChoiceState::of(&Chosen::read(attachment)?)?);
+            if link.is_some() {
+                warnings = offload::warnings(&attachment.interface).await;
+            }
         }
         Role::Target => {
             ports = retire::served(attachment)?;
@@ -78,5 +82,6 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         from: from.into_iter().map(feeders::text).collect(),
         senders,
         mode,
+        warnings,
     })
 }

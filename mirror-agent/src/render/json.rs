@@ -49,6 +49,7 @@ pub fn status(states: &[State]) -> String {
                 "from": state.from,
                 "senders": texts(&state.senders),
                 "mode": state.mode.map(|mode| mode.to_string()),
+                "warnings": state.warnings,
             })
         })
         .collect();
@@ -113,6 +114,7 @@ mod tests {
             from: vec![],
             senders: vec![],
             mode: None,
+            warnings: vec!["something is on".into()],
         };
         let over = State {
             choice: Some(ChoiceState {
@@ -128,6 +130,7 @@ mod tests {
         };
         let target = State {
             role: Role::Target,
+            warnings: vec![],
             maps: vec![],
             choice: None,
             ports: vec![11211, 11212],

@@ -80,6 +80,7 @@ pub fn status(states: &[State]) -> String {
         if state.redundancy > 1 {
             what.push(format!("each TCP copy {} times", state.redundancy));
         }
+        what.extend(state.warnings.iter().map(|warning| format!("warning: {warning}")));
         if !state.present {
             what.insert(0, "the interface is gone: detach, or attach again when it is back".into());
         }
@@ -167,9 +168,11 @@ mod tests {
             from: vec![],
             senders: vec![],
             mode: None,
+            warnings: vec!["something is on".into()],
         };
         let choosy = State {
             interface: "eth2".into(),
+            warnings: vec![],
             redundancy: 1,
             choice: Some(ChoiceState {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
@@ -184,6 +187,7 @@ mod tests {
         };
         let over = State {
             interface: "eth3".into(),
+            warnings: vec![],
             redundancy: 1,
             choice: Some(ChoiceState {
                 clients: vec![],
@@ -198,6 +202,7 @@ mod tests {
         };
         let target = State {
             interface: "eth1".into(),
+            warnings: vec![],
             role: Role::Target,
             present: false,
             age: 61,
@@ -214,6 +219,7 @@ mod tests {
         };
         let guard = State {
             interface: "eth4".into(),
+            warnings: vec![],
             role: Role::Guard,
             choice: None,
             maps: vec![],

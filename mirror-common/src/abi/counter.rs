@@ -72,8 +72,12 @@ counters! {
         SkippedOwn = "skipped_own",
         /// Segments with urgent data, which a sealed copy cannot carry.
         SkippedUrgent = "skipped_urgent",
+        /// Segments with data of MPTCP connections, and SYNs of their further subflows.
+        SkippedMptcp = "skipped_mptcp",
         /// Requests of several UDP datagrams.
         SkippedUdpMulti = "skipped_udp_multi",
+        /// Several UDP datagrams in one packet, which the kernel would cut after the copy is sealed.
+        SkippedUdpSuper = "skipped_udp_super",
         /// For a map, when the time of `--for` or `--until` was over.
         SkippedOver = "skipped_over",
         /// For a map, of clients that are not wanted.
@@ -148,6 +152,8 @@ counters! {
         DiscardedRealClient = "discarded_real_client",
         /// A reset or FIN of a connection that the target never opened.
         DiscardedNoFlow = "discarded_no_flow",
+        /// Of an MPTCP connection that is not open here.
+        DiscardedMptcp = "discarded_mptcp",
         /// Waited for too long: the target's window, SYN-ACK or a missing segment did not come.
         DiscardedHoldExpired = "discarded_hold_expired",
         /// Came back from the hold device after its flow had been given up.

@@ -179,3 +179,15 @@ proptest! {
         prop_assert!(headers(&frame[..]).is_err());
     }
 }
+
+proptest! {
+    #[test]
+    fn ethernet_addresses_swap(frame: [u8; 12]) {
+        let words: [u32; 3] = frame[..].words(0).unwrap();
+        let swapped = swapped_ethernet(&words);
+        let bytes: Vec<u8> = swapped.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        prop_assert_eq!(&bytes[..6], &frame[6..]);
+        prop_assert_eq!(&bytes[6..], &frame[..6]);
+        prop_assert_eq!(crate::checksum::difference(&words, &swapped) % 0xffff, 0);
+    }
+}

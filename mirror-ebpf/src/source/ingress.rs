@@ -9,6 +9,7 @@ use mirror_common::{
         MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
+    mptcp,
     packet::Packet,
     parse::{self, Headers, TCP, Unparsed},
     seal, tcp,
@@ -85,7 +86,17 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
         if header.flags() & tcp::URG != 0 {
             return Err(SourceCounter::SkippedUrgent);
         }
+        let payload = headers.end - headers.l4 - header.length();
+        let multipath = mptcp::subtype(&skb, headers.l4, header.length());
+        if mptcp::is_skipped(multipath, header.flags(), payload) {
+            return Err(SourceCounter::SkippedMptcp);
+        }
         return Ok(());
+    }
+    // The kernel writes each datagram's length anew when it cuts them apart (`__udp_gso_segment`), and the
+    // length is what a copy is sealed by.
+    if skb.is_super_packet() {
+        return Err(SourceCounter::SkippedUdpSuper);
     }
     // UDP header and memcached's frame header (protocol.txt, "UDP protocol").
     let datagram: [u32; 4] = skb.words(headers.l4).ok_or(SourceCounter::FailedMalformed)?;

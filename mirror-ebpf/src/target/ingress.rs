@@ -13,7 +13,7 @@ use mirror_common::{
 };
 use mirror_ebpf::{
     settings,
-    skb::{DROP, NEXT, Skb},
+    skb::{NEXT, Skb},
 };
 
 use crate::{feeders, fragment, maps, tcp_copy, udp_copy};
@@ -23,11 +23,6 @@ pub fn run(skb: Skb) -> i32 {
     let (pass, epoch) = match mark::unpack(skb.mark()) {
         Some((Stage::Reflected, _)) => {
             skb.set_mark(0);
-            // It still has the client's link-layer address; the stack drops what is for another host.
-            if skb.to_this_host().is_err() {
-                maps::count(TargetCounter::ReplyMalformed);
-                return DROP;
-            }
             maps::count(TargetCounter::ReflectedIn);
             return NEXT;
         }

@@ -33,6 +33,11 @@ static FLOWS: HashMap<FlowKey, Flow> = HashMap::with_max_entries(1 << 20, BPF_F_
 #[map]
 static FINISHED: LruHashMap<FlowKey, Finished> = LruHashMap::with_max_entries(1 << 16, 0);
 
+/// Connections whose server agreed to MPTCP, so that no segment of theirs without its option is taken for
+/// another connection's. Forgetting the oldest leaves the proof of a boundary.
+#[map]
+static MULTIPATH: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 14, 0);
+
 /// UDP requests of real clients. A reply to any other is dropped, so forgetting the oldest leaks none.
 #[map]
 static REAL_REQUESTS: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 16, 0);
@@ -270,6 +275,24 @@ pub fn finished(key: &FlowKey) -> Option<Finished> {
 #[inline(always)]
 pub fn clear_finished(key: &FlowKey) {
     let _ = FINISHED.remove(key);
+}
+
+/// A server has agreed to MPTCP.
+#[inline(always)]
+pub fn note_multipath(key: &FlowKey) {
+    let _ = MULTIPATH.insert(key, 1, u64::from(BPF_ANY));
+}
+
+/// A SYN begins another connection of the same ends.
+#[inline(always)]
+pub fn clear_multipath(key: &FlowKey) {
+    let _ = MULTIPATH.remove(key);
+}
+
+/// Whether a server has agreed to MPTCP.
+#[inline(always)]
+pub fn is_multipath(key: &FlowKey) -> bool {
+    MULTIPATH.get_ptr(key).is_some()
 }
 
 /// A real client's UDP request arrived.

@@ -7,7 +7,7 @@ use mirror_common::{
     },
     checksum::{self, difference},
     packet::Packet,
-    parse::Headers,
+    parse::{self, Headers},
     tcp::{self, Header, option},
 };
 use mirror_ebpf::skb::{Refused, Skb};
@@ -82,7 +82,8 @@ pub fn readdress(skb: Skb, headers: &Headers, src: &Address, dst: &Address) -> R
     skb.store_summed(headers.l3 + 24, dst)
 }
 
-/// Makes the puppet's acknowledgement of a reply that is about to leave.
+/// Makes the puppet's acknowledgement of a reply that is about to leave, for whichever interface above this
+/// one sent the reply.
 #[inline(never)]
 pub fn reflect(skb: Skb, headers: &Headers, seq: u32, ack: u32) -> Result<(), Refused> {
     let mut new = Header([0; 5]);
@@ -91,6 +92,10 @@ pub fn reflect(skb: Skb, headers: &Headers, seq: u32, ack: u32) -> Result<(), Re
     new.set_ack(ack);
     new.set_control(tcp::HEADER, tcp::ACK, WINDOW);
     cut(skb, headers, tcp::HEADER)?;
+    // A bridge and a macvlan parent forward by link-layer address, and the IP layer drops what is for
+    // another host's (kernel: `eth_type_trans`).
+    let ethernet: [u32; 3] = skb.words(0).ok_or(Refused)?;
+    skb.store(0, &parse::swapped_ethernet(&ethernet))?;
     // Swapped addresses sum to the same, so that no other checksum changes.
     if headers.family == 4 {
         skb.store_summed(headers.l3 + 12, &[headers.dst[3], headers.src[3]])?;

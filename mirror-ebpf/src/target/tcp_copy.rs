@@ -8,6 +8,7 @@ use mirror_common::{
     },
     copy::{self, Action, Discard, Pass, Segment},
     memcache::{self, LOOK, Start},
+    mptcp,
     packet::Packet,
     seal,
     tcp::{self, after, late},
@@ -48,12 +49,20 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     let segments = skb.segments(work.segment.length);
     work.segment.segments = segments as u32;
     count_pass(pass, segments);
+    let multipath = mptcp::subtype(&skb, work.headers.l4, work.plain.length());
+    if mptcp::is_agreed(multipath, work.plain.flags()) {
+        maps::note_multipath(&work.key);
+        if maps::flow(&work.key).is_none() {
+            return discard(TargetCounter::DiscardedMptcp, segments);
+        }
+        work.segment.flags |= tcp::NO_MORE;
+    }
     let flow = match find(skb, work, pass) {
         Ok(flow) => flow,
         Err(TargetCounter::DiscardedTableFull) => return evict::make_room(skb, work),
         Err(reason) => return discard(reason, segments),
     };
-    if work.plain.flags() & tcp::NO_MORE == tcp::NO_MORE {
+    if work.segment.flags & tcp::NO_MORE == tcp::NO_MORE {
         // It has no place of its own in the stream: it is behind everything.
         work.segment.seq = flow.copy.next_seq;
     }
@@ -104,6 +113,9 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
                 TargetCounter::DiscardedPureAck
             });
         }
+        if maps::is_multipath(key) {
+            return Err(TargetCounter::DiscardedMptcp);
+        }
         let end = seg.seq.wrapping_add(seg.length);
         let finished = maps::finished(key);
         if pass == Pass::Held {
@@ -118,6 +130,9 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
         if finished.is_some_and(|finished| late(end, finished.end)) {
             return Err(TargetCounter::DiscardedFinished);
         }
+    }
+    if opens {
+        maps::clear_multipath(key);
     }
     let flow = maps::add_flow(key, fresh).ok_or(TargetCounter::DiscardedTableFull)?;
     // A socket that is there already is a real client's: hands off.

@@ -206,7 +206,7 @@ impl<'a> Connection<'a> {
         counts: &str,
     ) {
         let back = puppet::acknowledgement(packet, SERVER_ISN.wrapping_add(ahead));
-        let fate = Fate::Redirected(back.bytes(), REFLECTED);
+        let fate = Fate::Redirected(back, REFLECTED);
         self.replied(table, what, packet.bytes(), &fate, &format!("reflected {counts}"));
     }
 
@@ -234,9 +234,13 @@ impl<'a> Connection<'a> {
 
     /// The copy of the client's SYN opens the connection.
     pub(crate) fn opens(&self, table: &mut Table<'_>) {
-        let syn = self.syn();
-        let fate = Fate::Becomes(puppet::syn(&syn).bytes(), 0);
-        self.copied(table, "the SYN", &syn, &fate, "arrived opened applied");
+        self.opened_by(table, "the SYN", &self.syn());
+    }
+
+    /// The copy of this one does.
+    pub(crate) fn opened_by(&self, table: &mut Table<'_>, what: &str, syn: &Packet) {
+        let fate = Fate::Becomes(puppet::syn(syn).bytes(), 0);
+        self.copied(table, what, syn, &fate, "arrived opened applied");
     }
 
     /// The server ends the connection, and then the client does.

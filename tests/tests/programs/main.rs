@@ -26,7 +26,7 @@
 //! | `counters.rs`, `target/maps.rs` (`work`) | an array without its only entry | none, `ingress_other` |
 //! | `source/rewrite.rs` | no memory to write a packet that was read | `failed_rewrite` |
 //! | `source/egress.rs` (`leave`) | a mark of a map beyond the table: somebody else's | none |
-//! | `target/egress.rs` (`reflect`), `target/ingress.rs` (`to_this_host`) | no memory | `reply_dropped_malformed` |
+//! | `target/egress.rs` (`reflect`) | no memory | `reply_dropped_malformed` |
 //! | `target/egress.rs` (`Action::Pass`) | a flow that turned real between two looks at it | `real_out` |
 //! | `target/tcp_copy.rs` (`prelude`), `target/evict.rs` (`reset`) | no memory | that of the copy, still on its way |
 //! | `target/tcp_copy.rs` (`find`), `target/evict.rs` | a flow that another CPU ended meanwhile | `discarded_table_full` |
@@ -44,6 +44,7 @@ mod fragments;
 mod late;
 mod lines;
 mod marks;
+mod multipath;
 mod narrow;
 mod place;
 mod puppet;

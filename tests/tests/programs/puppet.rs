@@ -52,8 +52,8 @@ pub(crate) fn reset(client: &Packet, seq: u32) -> Packet {
     packet
 }
 
-/// What the client would have answered to the server's segment.
-pub(crate) fn acknowledgement(server: &Packet, ack: u32) -> Packet {
+/// The frame that the client would have answered to the server's segment.
+pub(crate) fn acknowledgement(server: &Packet, ack: u32) -> Vec<u8> {
     let mut packet = server.clone();
     (packet.from, packet.to) = (server.to, server.from);
     let segment = packet.segment();
@@ -62,5 +62,8 @@ pub(crate) fn acknowledgement(server: &Packet, ack: u32) -> Packet {
     segment.options.clear();
     segment.payload.clear();
     packet.padding.clear();
-    packet
+    let mut frame = packet.bytes();
+    // To the server's link-layer address, from the client's.
+    frame[..12].rotate_left(6);
+    frame
 }

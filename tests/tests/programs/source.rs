@@ -17,7 +17,7 @@ use mirror_tests::{
 };
 
 use crate::{
-    chosen,
+    chosen, multipath,
     place::{Place, target, v4, v6},
     redundant, source_egress, source_ingress, source_lies,
     table::{Table, assert_reached},
@@ -136,8 +136,13 @@ pub(crate) fn requests() -> [Body; 2] {
 #[test]
 fn source() {
     let source = Source::new("");
-    let mut moved =
-        source.fill(&[source_ingress::rows, source_lies::rows, source_egress::rows, refused]);
+    let mut moved = source.fill(&[
+        source_ingress::rows,
+        source_lies::rows,
+        source_egress::rows,
+        multipath::source_rows,
+        refused,
+    ]);
     moved.extend(Source::new("--redundancy 3").fill(&[redundant::rows]));
     moved.extend(chosen::fill());
     let moved: BTreeSet<String> = moved

@@ -184,6 +184,10 @@ fn datagrams(source: &Source, table: &mut Table<'_>) {
             let what = format!("{to}: {length} bytes in a datagram");
             not_copied(source, table, &what, packet.bytes(), "failed_malformed");
         }
+        let packet = request(Body::Udp(datagram()), to);
+        let several = In { gso_size: 10, ..packet.bytes().into() };
+        let what = format!("{to}: several datagrams in one packet");
+        not_copied(source, table, &what, several, "skipped_udp_super");
         let mut packet = request(Body::Udp(datagram()), to);
         packet.datagram().payload.truncate(8);
         copied(source, table, &format!("{to}: a frame header alone"), &packet);
