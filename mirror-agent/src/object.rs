@@ -97,6 +97,7 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 "FLOWS",
                 "FINISHED",
                 "REAL_REQUESTS",
+                "MULTIPATH",
                 "SWALLOWED",
                 "FEEDERS",
                 "COUNTERS",
