@@ -100,6 +100,7 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 "FLOWS",
                 "FINISHED",
                 "REAL_REQUESTS",
+                "MULTIPATH",
                 "SWALLOWED",
                 "WAITS",
                 "FEEDERS",

@@ -97,6 +97,9 @@ pub fn count_pass(pass: Pass, segments: u64) {
 fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, TargetCounter> {
     let Work { headers, key, segment: seg, fresh, .. } = work;
     let opens = seg.flags & tcp::NO_MORE == tcp::SYN;
+    if opens {
+        maps::clear_multipath(key);
+    }
     if let Some(flow) = maps::flow(key) {
         // A real client's connection may be over by now.
         if opens && flow.copy.state == CopySide::STATE_REAL && !skb.has_connection(headers) {
@@ -130,9 +133,6 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
         if finished.is_some_and(|finished| late(end, finished.end)) {
             return Err(TargetCounter::DiscardedFinished);
         }
-    }
-    if opens {
-        maps::clear_multipath(key);
     }
     let flow = maps::add_flow(key, fresh).ok_or(TargetCounter::DiscardedTableFull)?;
     // A socket that is there already is a real client's: hands off.
