@@ -25,7 +25,7 @@ const END: &str = "all tests of this kernel were run";
 /// How long a machine may run, in seconds.
 const LIMIT: &str = "1500";
 /// A test of each theme.
-const TESTS: [&str; 24] = [
+const TESTS: [&str; 26] = [
     "binary_protocol",
     "classic_text",
     "appears_as_often",
@@ -39,6 +39,7 @@ const TESTS: [&str; 24] = [
     "in_a_full_flow_table",
     "ipv6",
     "large_replies_end_here",
+    "large_values_for_which",
     "longest_of_many_prefixes",
     "only_chosen_clients",
     "nothing_of_a_guarded",
@@ -50,6 +51,7 @@ const TESTS: [&str; 24] = [
     "time_is_over",
     "unreachable_to_real_clients",
     "values_from",
+    "what_the_hold_device_dropped",
 ];
 
 /// Which kernels, and which tests.
