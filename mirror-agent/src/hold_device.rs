@@ -27,8 +27,7 @@ const RATE: u32 = 40_000_000;
 const LEAST: u16 = 1500;
 /// What it lets through at once, in bytes: one jumbo frame. More would let small copies spin.
 const BURST: u32 = 10_000;
-/// How many packets it can hold: what goes round within the time that a copy waits. More are dropped,
-/// and their flow is adopted anew.
+/// How many packets it can hold: what it lets out in 0.6 s. More are dropped, and their flow is adopted anew.
 const LIMIT: u32 = 16_384;
 /// Largest MTU there is: whatever the real interface takes, this takes.
 const MTU: u32 = 65_535;

@@ -20,7 +20,7 @@ mod waits;
 pub use alias::{AliasKey, MAX_COPIES, MAX_OWNERS, Owner};
 pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES};
 pub use counter::{GuardCounter, LABEL, MappingCounter, SourceCounter, TargetCounter};
-pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide};
+pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide, since, ticks};
 pub use fragment::FragmentKey;
 pub use gauge::Gauge;
 pub use mapping::{

@@ -22,7 +22,7 @@
 //! begins like a request, is seen first, consists of whole requests, and is followed by another such
 //! just when an acknowledgement advances. Connections that are followed from their SYN need no proof.
 
-use crate::abi::{CopySide, Flow, ReplySide};
+use crate::abi::{CopySide, Flow, ReplySide, since, ticks};
 use crate::memcache::Start;
 use crate::tcp::{ACK, FIN, NO_MORE, RST, SYN, after, late};
 use crate::walk::Walk;
@@ -33,6 +33,8 @@ pub const GAP_LIMIT: u64 = 20_000_000;
 /// The same for the inside of a request. It waits at no cost in TCP's queue, and a busy processor may be that late
 /// with what is missing.
 const AHEAD_LIMIT: u64 = 200_000_000;
+/// No segment but a request's last is shorter, in bytes: what any path has to carry (RFC 9293, 3.7.1).
+const LEAST_SEGMENT: u32 = 536;
 /// So many replies that the client got meanwhile end the wait sooner: where requests are that frequent, what
 /// waits would soon be more than the hold device can carry.
 const REPLIES_LIMIT: u16 = 4;
@@ -259,38 +261,64 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
     verdict
 }
 
-/// What TCP had ahead of a missing segment is in its place now, as far as the server acknowledges it.
+/// What the server acknowledges is in its place: what TCP had ahead of a missing segment, too.
 #[inline(always)]
 fn catch_up(flow: &mut Flow, now: u64) {
-    let copy = &mut flow.copy;
-    if copy.ahead == 0 || !after(flow.reply.rcv_nxt, copy.next_seq) {
+    if flow.copy.state != CopySide::STATE_OPEN || !flow.reply.has(ReplySide::BIT_SYN_ACK) {
         return;
     }
-    copy.next_seq = flow.reply.rcv_nxt;
-    copy.stalled_at = now;
-    copy.gap_at = 0;
-    copy.ahead_at = now;
-    if !after(copy.ahead_end, copy.next_seq) {
+    let (copy, taken) = (&mut flow.copy, flow.reply.rcv_nxt);
+    if copy.acked_seq != taken || copy.next_seq == taken {
+        copy.acked_seq = taken;
+        copy.acked_at = ticks(now);
+    }
+    if after(taken, copy.next_seq) {
+        copy.next_seq = taken;
+        copy.stalled_at = now;
+        copy.gap_at = 0;
+        fill(copy, now);
+    }
+}
+
+/// The stream is whole up to `next_seq`, and a moment ago it was not.
+#[inline(always)]
+fn fill(copy: &mut CopySide, now: u64) {
+    if copy.ahead == 0 {
+        return;
+    }
+    copy.ahead_at = ticks(now);
+    if after(copy.ahead_end, copy.next_seq) {
+        // No more than there can be between the two.
+        let most = copy.ahead_end.wrapping_sub(copy.next_seq) / LEAST_SEGMENT + 1;
+        copy.ahead = copy.ahead.min(most);
+    } else {
         copy.ahead = 0;
     }
+}
+
+/// Whether the server does not have what it was given: something behind this program dropped it.
+#[inline(always)]
+fn is_lost_behind(copy: &CopySide, now: u64) -> bool {
+    after(copy.next_seq, copy.acked_seq) && since(copy.acked_at, now) > WAIT_LIMIT
 }
 
 /// Segments that TCP has ahead of one that is missing: they are lost where the connection ends now.
 #[inline(always)]
 pub fn withdrawn(flow: &Flow) -> u32 {
-    if after(flow.copy.ahead_end, flow.reply.rcv_nxt) { flow.copy.ahead } else { 0 }
+    let copy = &flow.copy;
+    if copy.ahead > 0 && after(copy.ahead_end, flow.reply.rcv_nxt) { copy.ahead } else { 0 }
 }
 
 /// No connection that could be fed: look for a SYN or a boundary.
 #[inline(always)]
 fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let queued = flow.copy.has(CopySide::BIT_QUEUED);
-    // Behind what waited when the connection was given up, all of which is back when the longest wait is over.
-    let behind = flow.held() > 0
-        && now.saturating_sub(flow.copy.broken_at) <= COPY_LIMIT
-        && !follows(&flow.copy, segment.seq);
-    if pass == Pass::First && (behind || queued) {
-        return hold(flow, now);
+    if pass == Pass::First && (flow.held() > 0 || queued) {
+        // Behind what waited when the connection was given up. All of that is back when the longest wait is over.
+        if queued || since(flow.copy.broken_at, now) <= COPY_LIMIT {
+            return hold(flow, now);
+        }
+        give_up_held(flow);
     }
     if pass == Pass::Held && queued && now.saturating_sub(flow.copy.gap_at) <= GAP_LIMIT {
         // What it follows is queued before it, and faster.
@@ -528,6 +556,9 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         // Of the 4-tuple's next connection, whose SYN was lost.
         return give_up(flow, segment, Discard::Unproven, now);
     }
+    if is_lost_behind(&flow.copy, now) {
+        return give_up(flow, segment, Discard::HoldExpired, now);
+    }
     if after(segment.seq, flow.copy.next_seq) {
         return open_behind_gap(flow, segment, pass, now);
     }
@@ -544,6 +575,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     flow.copy.watch_ack = segment.ack;
     flow.copy.stalled_at = now;
     flow.copy.gap_at = 0;
+    fill(&mut flow.copy, now);
     if segment.ends() {
         flow.copy.put(CopySide::BIT_FIN, true);
     }
@@ -559,9 +591,9 @@ fn open_behind_gap(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> 
         let limit = if flow.held() > 0 { WAIT_LIMIT } else { AHEAD_LIMIT };
         let copy = &mut flow.copy;
         if copy.ahead == 0 {
-            copy.ahead_at = now;
+            copy.ahead_at = ticks(now);
             copy.ahead_end = segment.end();
-        } else if now.saturating_sub(copy.ahead_at) > limit {
+        } else if since(copy.ahead_at, now) > limit {
             return give_up(flow, segment, Discard::HoldExpired, now);
         } else if after(segment.end(), copy.ahead_end) {
             copy.ahead_end = segment.end();
@@ -580,16 +612,20 @@ fn open_behind_gap(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> 
 /// first that begins one: what is behind that belongs to it.
 #[inline(always)]
 fn is_inside(copy: &mut CopySide, segment: &Segment) -> bool {
-    let waits = copy.has(CopySide::BIT_START) && after(copy.start_at, copy.next_seq);
-    if segment.start != Start::None && !(waits && after(segment.seq, copy.start_at)) {
+    let waits = copy.start_waits != 0 && after(copy.start_at, copy.next_seq);
+    let behind = waits && after(segment.seq, copy.start_at);
+    if segment.start != Start::None && !behind {
         copy.start_at = segment.seq;
-        copy.put(CopySide::BIT_START, true);
+        copy.start_waits = 1;
     }
+    // An earlier connection's, with other numbers of the server's, may come back late.
+    let ours = near(segment.ack, copy.watch_ack);
     segment.start == Start::None
         && segment.length > 0
         && !segment.withheld
         && !segment.ends()
-        && !(waits && after(segment.seq, copy.start_at))
+        && !behind
+        && ours
 }
 
 /// Something is missing before `segment`, which came back: counts the replies that the client got since, as
@@ -632,7 +668,16 @@ fn begin(flow: &mut Flow, isn: u32, now: u64) {
     flow.copy.next_seq = isn.wrapping_add(1);
     flow.copy.stalled_at = now;
     flow.copy.gap_at = 0;
+    flow.copy.acked_seq = flow.copy.next_seq;
+    flow.copy.acked_at = ticks(now);
     flow.copy.ahead = 0;
+    flow.copy.start_waits = 0;
+}
+
+/// Whether two numbers may be of one connection at one time.
+#[inline(always)]
+fn near(a: u32, b: u32) -> bool {
+    late(a, b) || late(b, a)
 }
 
 /// The puppet's socket has to go before what `segment` brings can begin.
@@ -643,7 +688,7 @@ fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     flow.copy.put(CopySide::BIT_SOCKET, false);
     flow.copy.put(CopySide::BIT_QUEUED, true);
     flow.copy.gap_at = now;
-    flow.copy.broken_at = now;
+    flow.copy.broken_at = ticks(now);
     flow.copy.ahead = 0;
     // What waits behind a copy that came back follows it, and is needed.
     if pass == Pass::First {
@@ -669,10 +714,11 @@ pub fn is_idle(copy: &CopySide, now: u64) -> bool {
 #[inline(always)]
 pub fn reset_at(flow: &Flow, now: u64) -> u32 {
     let answered = flow.reply.has(ReplySide::BIT_SYN_ACK);
-    if answered && now.saturating_sub(flow.copy.stalled_at) <= ACK_DELAY {
-        flow.copy.next_seq
+    let (taken, given) = (flow.reply.rcv_nxt, flow.copy.next_seq);
+    if answered && now.saturating_sub(flow.copy.stalled_at) <= ACK_DELAY && !after(taken, given) {
+        given
     } else {
-        flow.reply.rcv_nxt
+        taken
     }
 }
 
@@ -691,7 +737,7 @@ fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Ve
     let copy = &flow.copy;
     // A client that does not wait is replied to all the time, whatever is missing.
     let begins = segment.start != Start::None || segment.ends();
-    let limit = if begins { GAP_LIMIT } else { AHEAD_LIMIT };
+    let limit = if begins && copy.ahead == 0 { GAP_LIMIT } else { AHEAD_LIMIT };
     // The first behind the gap: then what waits behind that one is seen in order.
     let lost = copy.gap_at != 0
         && copy.gap_round == 0
@@ -716,7 +762,7 @@ fn give_up(flow: &mut Flow, segment: &Segment, reason: Discard, now: u64) -> Ver
     copy.state = CopySide::STATE_WATCH;
     copy.bits = CopySide::BIT_SOCKET;
     copy.gap_at = 0;
-    copy.broken_at = now;
+    copy.broken_at = ticks(now);
     copy.ahead = 0;
     let advanced = may_advance(copy, segment, copy.next_seq);
     note(copy, segment, advanced);

@@ -78,7 +78,10 @@ pub fn judge(flow: &mut Flow, reply: &Reply, now: impl FnOnce() -> u64) -> Verdi
         return Verdict::of(Action::Pass);
     }
     if reply.flags & RST != 0 {
-        return Verdict::of(Action::DropReset);
+        // The answer to a segment that found no socket: it came behind a reset of the puppet's own (RFC 9293, 3.5.2).
+        let stray = reply.flags & ACK == 0
+            && !(flow.copy.state == CopySide::STATE_OPEN && flow.reply.has(ReplySide::BIT_SYN_ACK));
+        return Verdict::of(if stray { Action::DropAck } else { Action::DropReset });
     }
     let side = &mut flow.reply;
     let (syn, fin) = (reply.flags & SYN != 0, reply.flags & FIN != 0);

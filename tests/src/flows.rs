@@ -2,18 +2,22 @@
 
 use std::{mem::offset_of, time::Duration};
 
-use mirror_common::abi::Flow;
+use mirror_common::abi::{Flow, ticks};
 
 use crate::{Host, bpf::Map};
 
 /// When something last happened to a flow, in ns of the monotonic clock; 0 for never.
-const TIMES: [usize; 6] = [
+const TIMES: [usize; 4] = [
     offset_of!(Flow, copy.stalled_at),
     offset_of!(Flow, copy.gap_at),
     offset_of!(Flow, copy.returned_at),
     offset_of!(Flow, copy.seen_at),
+];
+/// The same in the units of a flow.
+const TICKS: [usize; 3] = [
     offset_of!(Flow, copy.ahead_at),
     offset_of!(Flow, copy.broken_at),
+    offset_of!(Flow, copy.acked_at),
 ];
 
 /// All that happened to the flows of the target at `eth0` is longer ago, by this.
@@ -28,6 +32,11 @@ pub fn age(host: &Host, by: Duration) {
                 let earlier = then.saturating_sub(by).max(1);
                 field.copy_from_slice(&earlier.to_ne_bytes());
             }
+        }
+        for at in TICKS {
+            let field = &mut flow[at..at + 4];
+            let then = u32::from_ne_bytes(field.try_into().expect("four bytes"));
+            field.copy_from_slice(&then.wrapping_sub(ticks(by)).to_ne_bytes());
         }
     });
 }

@@ -4,8 +4,9 @@
 //! writer. [`CopySide`] is written at ingress only. Two CPUs can be there for one flow when a copy comes
 //! back from the hold device while another arrives. One from the wire that has to wait changes `held_in`, which
 //! a copy that comes back never writes, and little else. One that is next, or the inside of a request, is given
-//! to TCP, which takes segments twice and in any order. The worst of a race is a number that is a segment behind:
-//! then what follows waits, or is given up as behind a lost copy. [`ReplySide`] is written at egress only, under the lock of
+//! to TCP, which takes segments twice and in any order. The worst of a race is a number that is a segment behind,
+//! until the server acknowledges more. While a flow is watched, copies from the wire wait for as long as any may come
+//! back. [`ReplySide`] is written at egress only, under the lock of
 //! memcached's socket; ingress resets it when it opens a connection, at which time no socket for the
 //! 4-tuple exists. `acked` is written on both sides; it is a hint, and a stale value costs one
 //! needless reflection.
@@ -43,7 +44,7 @@ pub struct CopySide {
     pub bits: u32,
     /// Sequence number of the SYN that opened the connection.
     pub isn: u32,
-    /// Next sequence number to be given to the socket: the end of what was delivered.
+    /// Next sequence number to be given to the socket: the end of what was delivered in order.
     pub next_seq: u32,
     /// While watching: end of the last segment seen.
     pub watch_end: u32,
@@ -71,18 +72,34 @@ pub struct CopySide {
     pub seen_at: u64,
     /// While watching: where the stream is at `watch_end`.
     pub walk: Walk,
-    /// Since when TCP has segments ahead of one that is missing, or since when that last changed, in ns.
-    pub ahead_at: u64,
-    /// When the last connection was given up or reset, in ns.
-    pub broken_at: u64,
+    /// Since when TCP has segments ahead of one that is missing, or since when that last changed, in [`ticks`].
+    pub ahead_at: u32,
+    /// When the last connection was given up or reset, in [`ticks`].
+    pub broken_at: u32,
+    /// Since when the server has not acknowledged more, in [`ticks`], as far as copies were there to see it.
+    pub acked_at: u32,
+    /// What it had acknowledged then.
+    pub acked_seq: u32,
     /// Segments that TCP was given ahead of one that is missing; 0 when it has none.
     pub ahead: u32,
     /// End of the farthest of them.
     pub ahead_end: u32,
-    /// Where the first request begins that waits for what is missing before it; valid with `BIT_START`.
+    /// Where the first request begins that waits for what is missing before it.
     pub start_at: u32,
-    /// Padding, zero.
-    pub pad: u32,
+    /// Whether there is one: not a bit of `bits`, which another CPU may write at the same time.
+    pub start_waits: u32,
+}
+
+/// A moment as a flow keeps it: the monotonic clock in units of 1.05 ms.
+#[inline(always)]
+pub const fn ticks(now: u64) -> u32 {
+    (now >> 20) as u32
+}
+
+/// Nanoseconds from such a moment to `now`, of which it is right to a unit.
+#[inline(always)]
+pub const fn since(moment: u32, now: u64) -> u64 {
+    (ticks(now).wrapping_sub(moment) as u64) << 20
 }
 
 impl CopySide {
@@ -104,8 +121,6 @@ impl CopySide {
     /// While watching: the left over socket is being reset, and a copy that was queued behind that
     /// comes first.
     pub const BIT_QUEUED: u32 = 16;
-    /// `start_at` is set.
-    pub const BIT_START: u32 = 32;
 
     /// From one new flow's first epoch to the next one's. A flow that follows another on the same
     /// 4-tuple must not begin with an epoch that the other had, or what the other left in the hold

@@ -317,6 +317,66 @@ mod delivering {
         assert_eq!((flow.copy.next_seq, flow.copy.ahead), (FIRST + 50, 0));
     }
 
+    /// The client sends the missing segment again, joined with the one behind it.
+    #[test]
+    fn nothing_is_ahead_any_more_when_it_was_sent_again_in_order() {
+        let mut flow = opened();
+        wire(&mut flow, &data(FIRST + 10, 10), 0);
+        assert_eq!(wire(&mut flow, &data(FIRST, 20), MS), Action::Deliver);
+        assert_eq!(flow.copy.ahead, 0);
+        flow.reply.rcv_nxt = FIRST + 20;
+        // A long time later, two overtake each other.
+        let later = 10 * WAIT_LIMIT;
+        assert_eq!(wire(&mut flow, &data(FIRST + 30, 10), later), Action::Deliver);
+        assert_eq!(wire(&mut flow, &data(FIRST + 40, 10), later), Action::Deliver);
+        assert_eq!(wire(&mut flow, &data(FIRST + 20, 10), later), Action::Deliver);
+    }
+
+    #[test]
+    fn what_is_ahead_is_no_more_than_there_is_room_for_before_its_end() {
+        let mut flow = opened();
+        for at in [1000, 2000, 3000] {
+            wire(&mut flow, &Segment { segments: 2, ..data(FIRST + at, 900) }, 0);
+        }
+        assert_eq!(flow.copy.ahead, 6);
+        wire(&mut flow, &data(FIRST, 1000), 0);
+        flow.reply.rcv_nxt = FIRST + 2900;
+        wire(&mut flow, &data(FIRST + 3000, 900), 0);
+        assert_eq!((flow.copy.next_seq, flow.copy.ahead), (FIRST + 2900, 3), "1000 bytes");
+    }
+
+    #[test]
+    fn an_earlier_connections_inside_does_not_go_ahead() {
+        let mut flow = opened();
+        flow.copy.watch_ack = 50;
+        let other = Segment { ack: 1 << 30, ..data(FIRST + 10, 10) };
+        assert_eq!(wire(&mut flow, &other, 0), Action::Hold);
+        assert_eq!(wire(&mut flow, &data(FIRST + 10, 10), 0), Action::Deliver);
+    }
+
+    #[test]
+    fn what_the_server_never_acknowledges_was_dropped_behind() {
+        let mut flow = opened();
+        assert_eq!(wire(&mut flow, &begins(FIRST, 10), 0), Action::Deliver);
+        let next = begins(FIRST + 10, 10);
+        assert_eq!(wire(&mut flow, &next, WAIT_LIMIT), Action::Deliver);
+        let late = begins(FIRST + 20, 10);
+        let verdict = first(&mut flow, &late, WAIT_LIMIT + 3 * MS);
+        assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
+        assert_eq!(
+            (flow.copy.state, reset_at(&flow, 3 * WAIT_LIMIT)),
+            (CopySide::STATE_WATCH, FIRST)
+        );
+    }
+
+    #[test]
+    fn a_server_that_was_asked_nothing_for_long_lost_nothing() {
+        let mut flow = opened();
+        assert_eq!(wire(&mut flow, &begins(FIRST, 10), 0), Action::Deliver);
+        flow.reply.rcv_nxt = FIRST + 10;
+        assert_eq!(wire(&mut flow, &begins(FIRST + 10, 10), 10 * WAIT_LIMIT), Action::Deliver);
+    }
+
     #[test]
     fn the_inside_of_a_request_that_waits_waits_with_it() {
         let mut flow = opened();
@@ -344,6 +404,7 @@ mod delivering {
         // Something else moved a moment ago.
         let now = 10 * WAIT_LIMIT;
         flow.copy.stalled_at = now;
+        flow.reply.rcv_nxt = FIRST + WINDOW;
         assert_eq!(held_for(&mut flow, &next, COPY_LIMIT, now).action, Action::Hold);
         assert_eq!(held_for(&mut flow, &next, COPY_LIMIT + 1, now).reason, Discard::HoldExpired);
     }
@@ -752,9 +813,9 @@ mod mending {
         let mut flow = opened();
         assert_eq!(wire(&mut flow, &data(FIRST + 10, 10), MS), Action::Deliver);
         let late = data(FIRST + 20, 10);
-        assert_eq!(wire(&mut flow, &late, MS + AHEAD_LIMIT), Action::Deliver);
+        assert_eq!(wire(&mut flow, &late, AHEAD_LIMIT - MS), Action::Deliver);
         assert_eq!(withdrawn(&flow), 2);
-        let verdict = first(&mut flow, &data(FIRST + 30, 10), 2 * MS + AHEAD_LIMIT);
+        let verdict = first(&mut flow, &data(FIRST + 30, 10), 4 * MS + AHEAD_LIMIT);
         assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
         assert_eq!((flow.copy.state, flow.copy.ahead), (CopySide::STATE_WATCH, 0));
     }
@@ -765,10 +826,10 @@ mod mending {
         let mut flow = broken();
         flow.held_in += 1;
         let now = 3 * MS + GAP_LIMIT;
-        assert_eq!(wire(&mut flow, &request(FIRST + 30, 50), now), Action::Hold, "not the next");
-        assert_eq!(wire(&mut flow, &request(FIRST + 20, 50), now), Action::Discard, "the next");
-        let later = now + COPY_LIMIT;
+        assert_eq!(wire(&mut flow, &request(FIRST + 20, 50), now), Action::Hold, "behind those");
+        let (later, epoch) = (now + COPY_LIMIT, flow.copy.epoch);
         assert_eq!(wire(&mut flow, &request(FIRST + 70, 50), later), Action::Discard);
+        assert_eq!((flow.held(), flow.copy.epoch), (0, epoch + 1), "what still comes is stale");
     }
 
     #[test]

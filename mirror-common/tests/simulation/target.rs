@@ -290,6 +290,10 @@ impl Target {
             }
             let Some(flow) = &mut self.flow else {
                 assert!(self.finished.is_some(), "a reply left the host");
+                if wire.flags & (ACK | RST) == ACK {
+                    let reset = self::wire(wire.ack, 0, RST, Vec::new());
+                    self.at(self.now + BACKLOG_DELAY, Event::Reflected(reset));
+                }
                 continue;
             };
             let seen = Reply {

@@ -36,8 +36,7 @@ pub fn run(skb: Skb) -> i32 {
     }
     let Some(flow) = maps::flow(&key) else {
         if maps::finished(&key).is_some() {
-            maps::count(TargetCounter::ReplyFinished);
-            return swallow();
+            return reply_finished(skb, &headers);
         }
         maps::count(TargetCounter::RealOut);
         return NEXT;
@@ -54,6 +53,20 @@ fn reply_udp(skb: Skb, headers: &Headers, key: FlowKey) -> i32 {
     }
     maps::count(TargetCounter::RealOut);
     NEXT
+}
+
+/// A reply of a flow that ended. A socket that is left, since the reset that was to end it missed, is ended by one
+/// that cannot: at the number that its own reply asks for (RFC 9293, 3.10.7.4).
+#[inline(always)]
+fn reply_finished(skb: Skb, headers: &Headers) -> i32 {
+    maps::count(TargetCounter::ReplyFinished);
+    let Some(header) = skb.words(headers.l4).map(tcp::Header) else { return swallow() };
+    let speaks = header.flags() & (tcp::ACK | tcp::RST) == tcp::ACK;
+    if speaks && segment::reflect(skb, headers, tcp::RST, header.ack(), 0).is_ok() {
+        maps::count(TargetCounter::Reflected);
+        return to_ingress(skb.ifindex());
+    }
+    swallow()
 }
 
 #[inline(always)]
@@ -97,7 +110,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         Action::DropAck => TargetCounter::ReplyAck,
         Action::DropReset => TargetCounter::ReplyReset,
         Action::Pass | Action::Reflect | Action::ReflectLast => {
-            if segment::reflect(skb, headers, verdict.seq, verdict.ack).is_ok() {
+            if segment::reflect(skb, headers, tcp::ACK, verdict.seq, verdict.ack).is_ok() {
                 maps::count(TargetCounter::Reflected);
                 return to_ingress(skb.ifindex());
             }

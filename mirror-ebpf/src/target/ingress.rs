@@ -87,12 +87,12 @@ fn real_tcp(headers: &Headers, header: &tcp::Header) {
         return;
     }
     let key = maps::key_of_copy(headers);
-    if let Some(flow) = maps::flow(&key) {
-        if flow.copy.state != CopySide::STATE_REAL {
-            flow.copy.state = CopySide::STATE_REAL;
-            maps::count(TargetCounter::RealTakeover);
-        }
-    } else {
-        maps::clear_finished(&key);
+    // Or its replies are taken for those of a mirrored connection that ended.
+    maps::clear_finished(&key);
+    if let Some(flow) = maps::flow(&key)
+        && flow.copy.state != CopySide::STATE_REAL
+    {
+        flow.copy.state = CopySide::STATE_REAL;
+        maps::count(TargetCounter::RealTakeover);
     }
 }

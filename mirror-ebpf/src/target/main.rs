@@ -2,7 +2,7 @@
 //!
 //! A copy arrives at `target_ingress`, sealed. It is given to the stack, held, or dropped; to hold
 //! it, it is sent into the hold device, at whose other end `target_hold` judges it again, or sends it back
-//! to the interface, or judges it there. What memcached answers meets `target_egress`.
+//! to `target_ingress`. What memcached answers meets `target_egress`.
 #![no_std]
 #![no_main]
 

@@ -58,13 +58,13 @@ static COUNTERS: PerCpuArray<[u64; TargetCounter::COUNT]> = PerCpuArray::with_ma
 #[map]
 static META: Array<Meta> = Array::with_max_entries(1, 0);
 
-/// The longest wait of late.
-#[map]
-static WAITS: Array<Waits> = Array::with_max_entries(1, 0);
-
 /// The same. What listeners had before the agent gave them more, by socket cookie.
 #[map]
 static RECEIVE_BUFFERS: HashMap<u64, ReceiveBuffer> = HashMap::with_max_entries(MAX_LISTENERS, 0);
+
+/// The longest wait of late.
+#[map]
+static WAITS: Array<Waits> = Array::with_max_entries(1, 0);
 
 /// What ingress knows of the packet at hand. Not on the stack, which is small.
 #[map]
@@ -92,10 +92,11 @@ pub fn note_wait(waited: u64, now: u64) {
     }
 }
 
-/// This CPU's [`Work`]. Programs at one hook of one CPU run one after the other, never nested.
+/// This CPU's [`Work`]. The programs at ingress, of the interface and of the hold device, run one after the other on a
+/// CPU, never nested.
 #[inline(always)]
 pub fn work() -> Option<&'static mut Work> {
-    // SAFETY: zeroed by the kernel, which is a valid value of every field; used by ingress only.
+    // SAFETY: zeroed by the kernel, which is a valid value of every field; used at ingress only.
     WORK.get_ptr_mut(0).map(|work| unsafe { &mut *work })
 }
 

@@ -82,15 +82,15 @@ pub fn readdress(skb: Skb, headers: &Headers, src: &Address, dst: &Address) -> R
     skb.store_summed(headers.l3 + 24, dst)
 }
 
-/// Makes the puppet's acknowledgement of a reply that is about to leave, for whichever interface above this
-/// one sent the reply.
+/// Makes the puppet's answer to a reply that is about to leave, for whichever interface above this one sent the
+/// reply: an acknowledgement, or a reset.
 #[inline(never)]
-pub fn reflect(skb: Skb, headers: &Headers, seq: u32, ack: u32) -> Result<(), Refused> {
+pub fn reflect(skb: Skb, headers: &Headers, flags: u8, seq: u32, ack: u32) -> Result<(), Refused> {
     let mut new = Header([0; 5]);
     new.set_ports(headers.dst_port, headers.src_port);
     new.set_seq(seq);
     new.set_ack(ack);
-    new.set_control(tcp::HEADER, tcp::ACK, WINDOW);
+    new.set_control(tcp::HEADER, flags, WINDOW);
     cut(skb, headers, tcp::HEADER)?;
     // A bridge and a macvlan parent forward by link-layer address, and the IP layer drops what is for
     // another host's (kernel: `eth_type_trans`).

@@ -195,6 +195,12 @@ impl<'a> Connection<'a> {
         self.replied(table, what, packet.bytes(), &Fate::Diverted, counts);
     }
 
+    /// It answers though the flow has ended, and the reply becomes the reset that ends its socket.
+    pub(crate) fn ended(&self, table: &mut Table<'_>, what: &str, packet: &Packet) {
+        let fate = Fate::Redirected(puppet::reset_back(packet), REFLECTED);
+        self.replied(table, what, packet.bytes(), &fate, "reflected reply_dropped_finished");
+    }
+
     /// It answers, and the reply becomes the puppet's acknowledgement of what is `ahead` of the server's
     /// SYN.
     pub(crate) fn reflected(
@@ -249,12 +255,7 @@ impl<'a> Connection<'a> {
         let fin = self.sent(ACK | FIN, 1, b"");
         let fate = Self::as_delivered(&fin, 2);
         self.copied(table, "the client's FIN", &fin, &fate, "arrived closed applied");
-        self.swallowed(
-            table,
-            "the last ACK",
-            &self.reply(ACK, 2, 2, b""),
-            "reply_dropped_finished",
-        );
+        self.ended(table, "the last ACK", &self.reply(ACK, 2, 2, b""));
     }
 
     /// A request of 14 bytes, directly behind the SYN, which the server has.

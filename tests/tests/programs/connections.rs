@@ -78,7 +78,7 @@ fn life(it: &Connection<'_>, table: &mut Table<'_>) {
     let fin = it.reply(ACK | FIN, 6007, 22, b"");
     it.reflected(table, "the server's FIN", &fin, 6008, "closed");
 
-    it.swallowed(table, "the server's FIN again", &fin, "reply_dropped_finished");
+    it.ended(table, "the server's FIN again", &fin);
     it.discarded(table, "a straggler", &request, "discarded_finished");
     it.discarded(table, "a straggling FIN", &last, "discarded_finished");
     it.discarded(table, "the last ACK", &it.sent(ACK, 22, b""), "discarded_pure_ack");
@@ -110,7 +110,7 @@ fn the_client_resets_it_last(it: &Connection<'_>, table: &mut Table<'_>) {
     it.reflected(table, "the server's FIN", &it.reply(ACK | FIN, 1, 15, b""), 2, "");
     it.aborted(table, "the client's reset", &it.sent(RST | ACK, 15, b""), 15);
     let late = it.reply(ACK | PSH, 1, 15, b"END\r\n");
-    it.swallowed(table, "a late reply", &late, "reply_dropped_finished");
+    it.ended(table, "a late reply", &late);
 }
 
 /// The client opens the 4-tuple again, and the mirror has not heard of the end.

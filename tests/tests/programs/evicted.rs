@@ -40,7 +40,7 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
     is_not_idle(&second, table);
     makes_room(&first, &third, table, &third.syn(), "opened applied");
     let late = first.reply(ACK | PSH, 1, 1, b"END\r\n");
-    first.swallowed(table, "a reply of the evicted", &late, "reply_dropped_finished");
+    first.ended(table, "a reply of the evicted", &late);
     third.reflected(table, "the SYN-ACK", &third.syn_ack(), 1, "");
 
     all_idle();

@@ -48,7 +48,7 @@ fn unanswered(it: &Connection<'_>, table: &mut Table<'_>) {
     let request = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &request);
     it.aborted(table, "farewell, unanswered", &farewell(it), 1);
-    it.swallowed(table, "its SYN-ACK", &it.syn_ack(), "reply_dropped_finished");
+    it.ended(table, "its SYN-ACK", &it.syn_ack());
     it.returned(table, "behind it", (&request, mark), &Fate::Dropped, "discarded_stale");
 }
 
@@ -56,7 +56,7 @@ fn open(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     it.asks(table, &it.data(1, REQUEST));
     it.aborted(table, "farewell", &farewell(it), 15);
-    it.swallowed(table, "a reply", &it.reply(ACK, 1, 15, b"END\r\n"), "reply_dropped_finished");
+    it.ended(table, "a reply", &it.reply(ACK, 1, 15, b"END\r\n"));
     it.discarded(table, "a straggler", &it.data(1, REQUEST), "discarded_finished");
     it.discarded(table, "its FIN", &it.sent(ACK | FIN, 15, b""), "discarded_no_flow");
 }

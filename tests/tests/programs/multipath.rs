@@ -98,7 +98,7 @@ fn agreed(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     let third = with_mptcp(it.sent(ACK, 1, b""), MP_CAPABLE);
     it.aborted(table, "the third segment, with MPTCP", &third, 1);
-    it.swallowed(table, "a reply", &it.reply(ACK, 1, 1, b"END\r\n"), "reply_dropped_finished");
+    it.ended(table, "a reply", &it.reply(ACK, 1, 1, b"END\r\n"));
     it.discarded(table, "another", &acknowledgement(it, 1), "discarded_mptcp");
     without_option(it, table);
     it.discarded(table, "its end", &with_mptcp(it.sent(RST, 1, b""), 8), "discarded_mptcp");
@@ -110,7 +110,7 @@ fn agreed(it: &Connection<'_>, table: &mut Table<'_>) {
 fn unanswered(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
     it.aborted(table, "an ACK with MPTCP", &acknowledgement(it, 1), 1);
-    it.swallowed(table, "the SYN-ACK", &it.syn_ack(), "reply_dropped_finished");
+    it.ended(table, "the SYN-ACK", &it.syn_ack());
 }
 
 /// A subflow, or a connection that is older than the mirror.

@@ -54,10 +54,19 @@ pub(crate) fn reset(client: &Packet, seq: u32) -> Packet {
 
 /// The frame that the client would have answered to the server's segment.
 pub(crate) fn acknowledgement(server: &Packet, ack: u32) -> Vec<u8> {
+    answer(server, ACK, ack)
+}
+
+/// The frame that ends the socket that sent the segment.
+pub(crate) fn reset_back(server: &Packet) -> Vec<u8> {
+    answer(server, RST, 0)
+}
+
+fn answer(server: &Packet, flags: u8, ack: u32) -> Vec<u8> {
     let mut packet = server.clone();
     (packet.from, packet.to) = (server.to, server.from);
     let segment = packet.segment();
-    (segment.seq, segment.ack, segment.flags) = (segment.ack, ack, ACK);
+    (segment.seq, segment.ack, segment.flags) = (segment.ack, ack, flags);
     (segment.window, segment.urgent) = (u16::MAX, 0);
     segment.options.clear();
     segment.payload.clear();

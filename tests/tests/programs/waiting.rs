@@ -41,6 +41,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
         not_taken(&it(), table, pass);
         missing_for_too_long(&it(), table, pass);
         inside_a_request(&it(), table, pass);
+        dropped_behind(&it(), table, pass);
         too_late(&it(), table, pass);
         reset_later(&it(), table, pass);
         joined_again(&it(), table, pass);
@@ -104,14 +105,24 @@ fn for_what_is_missing(it: &Connection<'_>, table: &mut Table<'_>) {
     it.returned(table, "the third", (&third, mark), &fate, "applied");
 }
 
+/// What the server does not acknowledge was dropped on the way to it.
+fn dropped_behind(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
+    it.shakes_hands(table);
+    it.delivered(table, "a request", &it.data(1, REQUEST), 1);
+    pass(TOO_LONG);
+    let counts = "broken discarded_hold_expired";
+    it.discarded(table, "the next, which it has no use for", &it.data(15, REQUEST), counts);
+}
+
 /// The inside of a request goes to TCP though something is missing before it.
 fn inside_a_request(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
     it.shakes_hands(table);
-    let rest = it.data(15, b"the rest of a value\r\n");
+    it.asks(table, &it.data(1, REQUEST));
+    let rest = it.data(29, b"the rest of a value\r\n");
     it.delivered(table, "the rest", &rest, 1);
-    it.held(table, "the next request, though the rest has a place", &it.data(36, REQUEST));
+    it.held(table, "the next request, though the rest has a place", &it.data(50, REQUEST));
     pass(TOO_LONG);
-    let more = it.data(30, b"more of it\r\n");
+    let more = it.data(44, b"more of it\r\n");
     it.discarded(table, "more", &more, "broken withdrawn discarded_hold_expired");
 }
 
