@@ -29,12 +29,14 @@ fn connect(mirror: &Mirror, port: u16, server: IpAddr, server_port: u16) -> Conn
 }
 
 /// Two clients take turns to set keys of their own.
-fn set(mirror: &Mirror, [mut a, mut b]: [Connection; 2]) {
+fn set(mirror: &Mirror, sources: &[&Host], [mut a, mut b]: [Connection; 2]) {
     for key in 0..KEYS {
         a.set(&format!("a{key}"), b"value");
         b.set(&format!("b{key}"), b"value");
     }
     mirror.new.settled("target");
+    let copied: u64 = sources.iter().map(|source| source.copied()).sum();
+    assert!(copied >= 2 * KEYS as u64, "all was copied");
 }
 
 /// Panics unless the target has all keys of both.
@@ -56,7 +58,7 @@ fn two_hosts(port: u16) -> (Mirror, Host, Memcached) {
     other.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
     let a = connect(&mirror, CLIENT_PORT, mirror.old.v4(), PORT);
     let b = connect(&mirror, port, other.v4(), PORT);
-    set(&mirror, [a, b]);
+    set(&mirror, &[&mirror.old, &other], [a, b]);
     (mirror, other, server)
 }
 
@@ -82,7 +84,7 @@ fn two_ports_of_an_old_host() {
     let maps = format!("--map {PORT}={new}:{PORT} --map {SECOND}={new}:{PORT}");
     mirror.old.agent_ok(&format!("attach eth0 {maps}"));
     let ports = [PORT, SECOND];
-    set(&mirror, ports.map(|port| connect(&mirror, CLIENT_PORT, old, port)));
+    set(&mirror, &[&mirror.old], ports.map(|port| connect(&mirror, CLIENT_PORT, old, port)));
     to_fail(REASON, MISSING, || assert_both(&mirror, (&server, &mirror.old)));
 }
 
@@ -93,6 +95,6 @@ fn two_addresses_of_an_old_host() {
     // By a route, so that the client's own address is the same for both.
     mirror.client.ip(&["route", "add", &second.to_string(), "dev", "eth0"]);
     let addresses = [mirror.old.v4(), second];
-    set(&mirror, addresses.map(|old| connect(&mirror, CLIENT_PORT, old, PORT)));
+    set(&mirror, &[&mirror.old], addresses.map(|old| connect(&mirror, CLIENT_PORT, old, PORT)));
     to_fail(REASON, MISSING, || assert_both(&mirror, (&mirror.old_server, &mirror.old)));
 }

@@ -38,6 +38,25 @@ fn assert_none(leaked: &[String]) {
 }
 
 #[test]
+fn two_equal_routes_to_clients() {
+    let mut mirror = Mirror::idle();
+    second::card(&mut mirror.lab, &mirror.new, "eth1");
+    // An address of the host, and of no card: its packets take either.
+    let target = "10.79.0.1";
+    mirror.new.ip(&["addr", "add", target, "dev", "lo"]);
+    mirror.old.ip(&["route", "add", target, "via", &mirror.new.v4().to_string()]);
+    let client = mirror.client.v4().to_string();
+    let hops = ["nexthop", "dev", "eth0", "nexthop", "dev", "eth1"];
+    mirror.new.ip(&[&["route", "add", &client][..], &hops].concat());
+    // By ports, too, or one client's packets all take the same way.
+    mirror.new.shell("echo 1 >/proc/sys/net/ipv4/fib_multipath_hash_policy");
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
+    mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
+    let leaked = leaked(&mirror, target);
+    to_fail(REASON, "packets of the new host at the client", || assert_none(&leaked));
+}
+
+#[test]
 fn the_route_to_clients_is_by_the_other_card() {
     let mut mirror = Mirror::idle();
     let target = second::card(&mut mirror.lab, &mirror.new, "eth1").to_string();
