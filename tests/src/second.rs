@@ -20,6 +20,8 @@ pub fn address(host: &Host) -> IpAddr {
 /// Gives a host a second card, with its address in the second network; returns that.
 pub fn card(lab: &mut Lab, host: &Host, name: &str) -> IpAddr {
     lab.second_interface(host, name);
+    // Or its ARP requests at one card tell others that the other's address is there.
+    host.shell("echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce");
     add(host, name)
 }
 
