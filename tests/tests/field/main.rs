@@ -4,6 +4,7 @@
 mod blind_segments;
 mod bridge_port;
 mod client_on_the_new_host;
+mod final_verdicts;
 mod gro_list;
 mod hold_order;
 mod idle_timeout;

@@ -65,3 +65,18 @@ fn the_route_to_clients_is_by_the_other_card() {
     let leaked = leaked(&mirror, &target);
     to_fail(REASON, "packets of the new host at the client", || assert_none(&leaked));
 }
+
+#[test]
+fn a_rule_keeps_replies_at_the_card_of_their_address() {
+    let mut mirror = Mirror::idle();
+    let target = second::card(&mut mirror.lab, &mirror.new, "eth1").to_string();
+    second::join(&mirror.old);
+    second::join(&mirror.client);
+    mirror.new.ip(&["rule", "add", "from", &target, "lookup", "100"]);
+    let client = second::address(&mirror.client).to_string();
+    mirror.new.ip(&["route", "add", "default", "via", &client, "dev", "eth1", "table", "100"]);
+    mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
+    let leaked = leaked(&mirror, &target);
+    assert_none(&leaked);
+    mirror.assert_copied((0..CLIENTS).map(|i| format!("key{i}")));
+}
