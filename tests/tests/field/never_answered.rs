@@ -2,7 +2,7 @@
 //! commands): a few requests may be lost until such a connection is joined, not all.
 
 use mirror_tests::{
-    client::{Connection, binary, set_request},
+    client::{Connection, binary},
     expected::to_fail,
     mirror::Mirror,
 };
@@ -71,8 +71,7 @@ fn requests_that_are_never_answered() {
             client.send(&speech.quiet(number));
         }
         // Behind whose reply the next requests are segments of their own.
-        witness.send(&set_request("witness", b"1"));
-        witness.read_until(b"STORED\r\n");
+        witness.set("witness", b"1");
     }
     for (speech, client) in &mut clients {
         speech.ask(client);

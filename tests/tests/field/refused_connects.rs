@@ -1,6 +1,9 @@
 //! Connects that production refuses, or never sees: none of them may be a connection of the new memcached.
 
-use std::net::{SocketAddr, TcpStream};
+use std::{
+    net::{SocketAddr, TcpStream},
+    os::fd::{AsRawFd as _, OwnedFd},
+};
 
 use mirror_tests::{
     craft::{Packet, SYN, Segment},
@@ -17,7 +20,6 @@ use nix::{
         socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, connect, socket},
     },
 };
-use std::os::fd::{AsRawFd as _, OwnedFd};
 
 const CONNECTS: usize = 300;
 const REASON: &str = "a copied SYN opens a connection before production has accepted it";
