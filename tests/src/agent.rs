@@ -154,6 +154,11 @@ impl Host {
         all.remove(map).unwrap_or_else(|| panic!("this host has no map {map}"))
     }
 
+    /// How many packets all maps of this host took.
+    pub fn copied(&self) -> u64 {
+        self.all_map_counters().values().map(|map| map["cloned"]).sum()
+    }
+
     fn interfaces(&self) -> Vec<Value> {
         let text = self.agent_ok("stats --json");
         let document: Value = serde_json::from_str(&text).expect("stats --json prints JSON");

@@ -9,7 +9,7 @@ mod syscall;
 
 pub(crate) use assembler::{Assembler, CONTEXT, IFINDEX_IN, MARK, R0, R1, R2, R3, R7, helper};
 pub(crate) use map::Map;
-pub(crate) use program::{Hook, Link, TCX_DROP, TCX_NEXT, XDP_PASS};
+pub(crate) use program::{Hook, Link, TCX_DROP, TCX_NEXT, TCX_PASS, XDP_PASS};
 pub use {
     program::Program,
     run::{Input, Output},

@@ -20,10 +20,20 @@ pub struct Capture {
 impl Capture {
     /// Captures what `filter` matches at an interface; when this returns, nothing is missed any more.
     pub fn start(host: &Host, interface: &str, filter: &str) -> Self {
+        Self::start_towards(host, interface, "inout", filter)
+    }
+
+    /// The same of what arrives there only.
+    pub fn start_arriving(host: &Host, interface: &str, filter: &str) -> Self {
+        Self::start_towards(host, interface, "in", filter)
+    }
+
+    fn start_towards(host: &Host, interface: &str, direction: &str, filter: &str) -> Self {
         let file = std::env::temp_dir().join(format!("{}-{interface}.pcap", host.namespace));
         let mut child = host
             .command("tcpdump")
-            .args(["-i", interface, "-n", "-p", "-U", "--immediate-mode", "-s", "128", "-w"])
+            .args(["-i", interface, "-Q", direction])
+            .args(["-n", "-p", "-U", "--immediate-mode", "-s", "128", "-w"])
             .arg(&file)
             .arg(filter)
             .stdin(Stdio::null())

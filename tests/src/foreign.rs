@@ -2,7 +2,7 @@
 
 use crate::{
     Host,
-    bpf::{Assembler, Hook, Link, Map, Program, TCX_DROP, TCX_NEXT, XDP_PASS},
+    bpf::{Assembler, Hook, Link, Map, Program, TCX_DROP, TCX_NEXT, TCX_PASS, XDP_PASS},
 };
 
 /// One program that counts. Gone when dropped.
@@ -79,6 +79,46 @@ impl Refusing {
     pub fn tcx_egress(host: &Host) -> Self {
         let hook = Hook::TcxEgress;
         Self { _link: verdict(hook, TCX_DROP).attach_first(hook, host, "eth0") }
+    }
+}
+
+/// Somebody else's verdict at `eth0`, before ours and final, as of most filters: the packet goes on, and whoever is
+/// behind is not asked.
+///
+/// ```text
+///   tcx                              clsact
+///   ──▶ theirs: pass ──────────▶     ──▶ prio 1, theirs: ok ──────────▶
+///       ours                             prio 7, ours
+/// ```
+///
+/// By tcx, it is gone when dropped.
+#[derive(Debug)]
+pub struct Final {
+    _link: Option<Link>,
+}
+
+impl Final {
+    /// A program before those that are there, about what arrives.
+    pub fn tcx_ingress(host: &Host) -> Self {
+        Self::tcx(host, Hook::TcxIngress)
+    }
+
+    /// The same about what leaves.
+    pub fn tcx_egress(host: &Host) -> Self {
+        Self::tcx(host, Hook::TcxEgress)
+    }
+
+    /// A filter of the first priority, about what leaves.
+    pub fn clsact_egress(host: &Host) -> Self {
+        host.shell("tc qdisc show dev eth0 | grep -q clsact || tc qdisc add dev eth0 clsact");
+        // Without an action, what a filter matches is let through.
+        let all = "bpf bytecode '1,6 0 0 4294967295' flowid 1:1";
+        host.shell(&format!("tc filter add dev eth0 egress prio 1 {all}"));
+        Self { _link: None }
+    }
+
+    fn tcx(host: &Host, hook: Hook) -> Self {
+        Self { _link: Some(verdict(hook, TCX_PASS).attach_first(hook, host, "eth0")) }
     }
 }
 

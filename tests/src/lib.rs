@@ -10,6 +10,9 @@
 //! | [`client`] | requests over plain sockets |
 //! | [`capture`] | what was on a wire |
 //! | [`foreign`] | programs of somebody else at the same interface |
+//! | [`expected`] | tests of what does not work yet |
+//! | [`firewall`] | a host that refuses what arrives |
+//! | [`second`] | a second network, and cards in it |
 //! | [`impair`] | a bad network between the hosts |
 //! | [`traffic`] | clients of every kind |
 //! | [`history`] | what they wrote, and whether a server holds anything else |
@@ -32,6 +35,8 @@ pub mod bpf;
 pub mod capture;
 pub mod client;
 pub mod craft;
+pub mod expected;
+pub mod firewall;
 pub mod flows;
 pub mod foreign;
 pub mod gauges;
@@ -45,6 +50,7 @@ pub mod mirror;
 pub mod ports;
 pub mod random;
 pub mod sealed;
+pub mod second;
 pub mod tally;
 pub mod traffic;
 pub mod wait;

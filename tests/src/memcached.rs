@@ -139,6 +139,33 @@ pub fn assert_same(
     }
 }
 
+/// Panics, and says how many, if keys that the old server holds are missing on the new one, or have another value.
+pub fn assert_copied(
+    (old, old_host): (&Memcached, &Host),
+    (new, new_host): (&Memcached, &Host),
+    keys: impl IntoIterator<Item = impl AsRef<str>>,
+) {
+    let (mut of_old, mut of_new) = (old.inside(old_host), new.inside(new_host));
+    let (mut all, mut missing, mut different) = (0, Vec::new(), Vec::new());
+    for key in keys {
+        let key = key.as_ref().to_owned();
+        let (want, have) = (of_old.get(&key), of_new.get(&key));
+        assert!(want.is_some(), "the old server does not hold {key}");
+        all += 1;
+        match have {
+            None => missing.push(key),
+            have if have != want => different.push(key),
+            _ => {}
+        }
+    }
+    let (lost, stale) = (missing.len(), different.len());
+    let some: Vec<_> = missing.iter().chain(&different).take(5).collect();
+    assert!(
+        lost + stale == 0,
+        "{lost} of {all} keys are missing on the new server, {stale} have another value: {some:?}"
+    );
+}
+
 /// Panics unless both servers hold the same items. To be asked last: it reads all of them.
 pub fn assert_same_items(old: (&Memcached, &Host), new: (&Memcached, &Host)) {
     let (of_old, of_new) = (old.0.items(old.1), new.0.items(new.1));

@@ -178,6 +178,12 @@ impl Mirror {
         memcached::assert_same((&self.old_server, &self.old), (&self.new_server, &self.new), keys);
     }
 
+    /// Panics, and says how many, if keys of the old server are missing on the new one, or have another value.
+    pub fn assert_copied(&self, keys: impl IntoIterator<Item = impl AsRef<str>>) {
+        let (old, new) = ((&self.old_server, &self.old), (&self.new_server, &self.new));
+        memcached::assert_copied(old, new, keys);
+    }
+
     /// Panics unless both servers counted the same number of these.
     pub fn assert_same_stats(&self, names: &[&str]) {
         for name in names {

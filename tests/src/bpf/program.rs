@@ -13,6 +13,8 @@ use crate::Host;
 
 /// Verdict: the next program, and then the stack, has the packet.
 pub(crate) const TCX_NEXT: i32 = -1;
+/// Verdict: the stack has the packet, and no further program.
+pub(crate) const TCX_PASS: i32 = 0;
 /// Verdict: the packet ends here.
 pub(crate) const TCX_DROP: i32 = 2;
 /// Verdict of an XDP program: the stack has the packet.

@@ -1,0 +1,145 @@
+//! Programs and filters of somebody else before ours, whose verdict is final: what ours would have kept from the
+//! wire may not leave, and what they let in is mirrored.
+
+use mirror_tests::{
+    capture::Capture,
+    client::{Connection, set_request},
+    expected::to_fail,
+    foreign::Final,
+    mirror::{Mirror, PORT},
+    wait,
+};
+
+const KEYS: usize = 10;
+
+/// How programs are attached, ours and theirs.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Tcx,
+    Clsact,
+}
+use By::{Clsact, Tcx};
+
+impl By {
+    fn option(self) -> &'static str {
+        if self == Tcx { "" } else { "--hook clsact" }
+    }
+}
+
+fn drop_at_the_new_host(mirror: &Mirror, by: By) {
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} {}", by.option()));
+}
+
+/// What leaves the old host with the client's link-layer address as its source, where theirs comes first.
+fn strange_frames(by: By) -> Vec<String> {
+    let mirror = Mirror::idle();
+    drop_at_the_new_host(&mirror, by);
+    mirror.attach(by.option());
+    let mut client = mirror.connect();
+    client.set("before", b"value");
+    mirror.settled();
+    let filter = format!("ether src {}", mirror.client.mac());
+    let strange = Capture::start_arriving(mirror.lab.switch(), "old", &filter);
+    let _theirs = match by {
+        Tcx => Final::tcx_egress(&mirror.old),
+        Clsact => Final::clsact_egress(&mirror.old),
+    };
+    // Replies may be lost, as a switch that sees such frames takes the client to be where the old host is.
+    client.send(&set_request("key", b"value"));
+    let mut inside = mirror.old_server.inside(&mirror.old);
+    wait::until("production to have the request", || inside.get("key"));
+    mirror.old.settled("source");
+    strange.stop()
+}
+
+fn assert_no_strange_frames(by: By) {
+    let strange = strange_frames(by);
+    let reason = "a request is cloned to production's own egress, and only a program there makes a copy of it";
+    to_fail(reason, "frames leave the old host with the client's address", || {
+        let count = strange.len();
+        assert!(
+            strange.is_empty(),
+            "{count} frames leave the old host with the client's address: {strange:?}"
+        );
+    });
+}
+
+#[test]
+fn before_the_source_by_tcx() {
+    assert_no_strange_frames(Tcx);
+}
+
+#[test]
+fn before_the_source_by_clsact() {
+    assert_no_strange_frames(Clsact);
+}
+
+/// Clients set some keys.
+fn set(mirror: &Mirror) {
+    let mut clients: Vec<Connection> = (0..KEYS).map(|_| mirror.connect()).collect();
+    for (key, client) in clients.iter_mut().enumerate() {
+        client.set(&format!("key{key}"), b"value");
+    }
+    mirror.old.settled("source");
+    mirror.new.settled("target");
+    assert!(mirror.old.copied() >= KEYS as u64, "all was copied");
+}
+
+fn assert_no_leaks(by: By) {
+    let mirror = Mirror::idle();
+    drop_at_the_new_host(&mirror, by);
+    let _theirs = match by {
+        Tcx => Final::tcx_egress(&mirror.new),
+        Clsact => Final::clsact_egress(&mirror.new),
+    };
+    let at_client = mirror.watch("client");
+    mirror.attach("");
+    set(&mirror);
+    let leaked = at_client.stop();
+    let reason = "replies are dropped by a program that others can come before";
+    to_fail(reason, "packets of the new host at the client", || {
+        let count = leaked.len();
+        assert!(leaked.is_empty(), "{count} packets of the new host at the client: {leaked:?}");
+    });
+}
+
+#[test]
+fn before_the_target_at_egress_by_tcx() {
+    assert_no_leaks(Tcx);
+}
+
+#[test]
+fn before_the_target_at_egress_by_clsact() {
+    assert_no_leaks(Clsact);
+}
+
+#[test]
+fn before_the_target_at_ingress() {
+    let mirror = Mirror::idle();
+    let _theirs = Final::tcx_ingress(&mirror.new);
+    mirror.start();
+    set(&mirror);
+    to_fail("copies are taken last of all", "keys are missing on the new server", || {
+        mirror.assert_copied((0..KEYS).map(|key| format!("key{key}")));
+    });
+}
+
+#[test]
+fn there_before_the_source_was_attached() {
+    let mirror = Mirror::idle();
+    let _theirs = [Final::tcx_ingress(&mirror.old), Final::tcx_egress(&mirror.old)];
+    mirror.start();
+    set(&mirror);
+    mirror.assert_copied((0..KEYS).map(|key| format!("key{key}")));
+}
+
+#[test]
+fn there_before_drop_at_egress() {
+    let mirror = Mirror::idle();
+    let _theirs = Final::tcx_egress(&mirror.new);
+    let leaks = mirror.watch_leaks();
+    mirror.start();
+    set(&mirror);
+    mirror.assert_copied((0..KEYS).map(|key| format!("key{key}")));
+    leaks.assert_none();
+}
