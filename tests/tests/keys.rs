@@ -201,6 +201,32 @@ fn flags_of_every_key() {
 }
 
 #[test]
+fn values() {
+    let (cache, items) = Cache::full();
+    let documents = cache.json("--values 700");
+    assert_lists(&documents, &items, false);
+    let by_name: BTreeMap<Vec<u8>, &Value> =
+        documents.iter().map(|document| (name(document), document)).collect();
+    for item in &items {
+        let document = by_name[&item.key];
+        let want = (item.length <= 700).then(|| "v".repeat(item.length));
+        assert_eq!(document["value"].as_str(), want.as_deref(), "{document}");
+    }
+    assert!(cache.json("").iter().all(|document| document["read"] == false));
+
+    let mut connection = cache.server.inside(&cache.host);
+    connection.set("bytes", b"\xff\r\nEND\r\n");
+    connection.set("large", &vec![b'x'; 1_000_000]);
+    assert_eq!(cache.json("--prefix bytes --values 9")[0]["value_base64"], "/w0KRU5EDQo=");
+    let large = &cache.json("--prefix large --values 1000000")[0];
+    assert_eq!(large["value"].as_str().map(str::len), Some(1_000_000));
+    assert_eq!(cache.json("--prefix large --values 999999")[0]["value"], Value::Null);
+    let table =
+        cache.operator.agent_ok(&format!("keys {} --prefix bytes --values 9", cache.host.v4()));
+    assert!(table.ends_with(" bytes %FF%0D%0AEND%0D%0A\n"), "{table}");
+}
+
+#[test]
 fn keys_of_the_binary_protocol() {
     let cache = Cache::empty();
     let mut connection = cache.server.inside(&cache.host);

@@ -30,10 +30,16 @@ pub struct Keys {
 
     /// Where memcached is older than 1.6.24 and does not list flags, ask for those of each key
     ///
-    /// That begins when the list is complete. It counts each as a read in its statistics, though the item does not become more recently used. Of an
-    /// item that a client marked as stale, this takes the right to renew it.
+    /// That begins when the list is complete. It counts each as a read in its statistics, though the item does
+    /// not become more recently used. Of an item that a client marked as stale, this takes the right to renew it.
     #[arg(long)]
     pub flags: bool,
+
+    /// Show the values, too, of up to so many bytes each; larger ones are not asked for
+    ///
+    /// The same holds as for --flags.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(..=1 << 30))]
+    pub values: Option<u32>,
 
     /// A JSON document on each line
     #[arg(long)]

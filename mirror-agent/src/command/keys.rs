@@ -19,13 +19,18 @@ use crate::{
     memcached::{
         Connection, Dump, Lines, Stats,
         dump::{Item, Line},
+        meta::Wanted,
     },
     render,
     spool::Spool,
 };
 
-/// Flags that are asked for at once. Their requests take 25 kB at most, which sockets have room for.
+/// Keys that are asked for at once. Their requests take 25 kB at most, which sockets have room for.
 const ASKED_AT_ONCE: usize = 96;
+/// Bytes that the values that are asked for at once may take, as long as it is not a single one.
+const MEMORY: usize = 16 << 20;
+/// What an item takes besides its value is no more: header, unique number, key, flags, line end.
+const OVERHEAD: usize = 320;
 /// Between two reports of progress.
 const PROGRESS: Duration = Duration::from_millis(500);
 
@@ -66,9 +71,11 @@ struct Printer {
     sample: Option<Reservoir>,
     /// How many items may still be shown.
     left: u64,
-    /// Where flags are asked for, and for how long.
+    /// Where flags and values are asked for, and for how long.
     ask: Option<(Endpoint, Duration)>,
     connection: Option<Connection>,
+    /// How long values may be that are shown.
+    values: Option<usize>,
     runtime: Handle,
     /// The server's clock, and when it was read.
     clock: (u64, Instant),
@@ -89,8 +96,10 @@ impl Printer {
             prefixes: Prefixes(arguments.prefixes.clone()),
             sample: arguments.sample.map(|room| Reservoir::new(room.get())),
             left: arguments.limit.map_or(u64::MAX, Into::into),
-            ask: arguments.flags.then(|| (arguments.server.clone(), arguments.timeout)),
+            ask: (arguments.flags || arguments.values.is_some())
+                .then(|| (arguments.server.clone(), arguments.timeout)),
             connection: None,
+            values: arguments.values.map(|most| most as usize),
             runtime: Handle::current(),
             clock: (stats.time.unwrap_or_else(here), Instant::now()),
             expected: stats.items,
@@ -110,7 +119,7 @@ impl Printer {
         }
         let mut out = BufWriter::new(io::stdout().lock());
         if !self.json {
-            self.put(writeln!(out, "{}", render::keys_heading()))?;
+            self.put(writeln!(out, "{}", render::keys_heading(self.values.is_some())))?;
         }
         let mut lines = Lines::default();
         while self.left > 0
@@ -153,19 +162,54 @@ impl Printer {
     }
 
     fn show(&mut self, items: &mut [Item], out: &mut impl Write) -> Result<()> {
-        for items in items.chunks_mut(ASKED_AT_ONCE) {
-            self.ask_flags(items)?;
-            self.write(items, out)?;
+        let at_once = match self.values {
+            Some(most) => (MEMORY / most.max(1)).clamp(1, ASKED_AT_ONCE),
+            None => ASKED_AT_ONCE,
+        };
+        for items in items.chunks_mut(at_once) {
+            let values = self.ask(items)?;
+            self.write(items, &values, out)?;
         }
         self.put(out.flush())
     }
 
-    fn write(&mut self, items: &[Item], out: &mut impl Write) -> Result<()> {
+    /// Fills in flags, and returns values.
+    fn ask(&mut self, items: &mut [Item]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut values = vec![None; items.len()];
+        let Some(connection) = &mut self.connection else { return Ok(values) };
+        let most = self.values.unwrap_or_default();
+        let fits = |item: &Item| self.values.is_some() && item.size <= (most + OVERHEAD) as u64;
+        let wanted: Vec<(usize, Wanted)> = items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| match item.flags {
+                _ if fits(item) => Some((index, Wanted::Value)),
+                None => Some((index, Wanted::Flags)),
+                Some(_) => None,
+            })
+            .collect();
+        let keys = wanted.iter().map(|(index, wanted)| (items[*index].key.as_slice(), *wanted));
+        let found = self.runtime.block_on(connection.ask(keys, most))?;
+        for ((index, _), found) in wanted.into_iter().zip(found) {
+            if let Some(found) = found {
+                items[index].flags = Some(found.flags);
+                values[index] = found.value;
+            }
+        }
+        Ok(values)
+    }
+
+    fn write(
+        &mut self,
+        items: &[Item],
+        values: &[Option<Vec<u8>>],
+        out: &mut impl Write,
+    ) -> Result<()> {
         let now = self.clock.0 + self.clock.1.elapsed().as_secs();
-        for item in items {
+        for (item, value) in items.iter().zip(values) {
             let text = match self.json {
-                true => render::key_json(item, now)?,
-                false => render::key_row(item, now),
+                true => render::key_json(item, value.as_deref(), now)?,
+                false => render::key_row(item, value.as_deref(), now),
             };
             self.put(writeln!(out, "{text}"))?;
             self.shown += 1;
@@ -184,21 +228,6 @@ impl Printer {
             }
             written => written.context("cannot write the list"),
         }
-    }
-
-    fn ask_flags(&mut self, items: &mut [Item]) -> Result<()> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let without = || items.iter().filter(|item| item.flags.is_none());
-        if without().next().is_none() {
-            return Ok(());
-        }
-        let keys = without().map(|item| item.key.as_slice());
-        let found = self.runtime.block_on(connection.flags(keys))?;
-        let without = items.iter_mut().filter(|item| item.flags.is_none());
-        for (item, flags) in without.zip(found) {
-            item.flags = flags;
-        }
-        Ok(())
     }
 
     /// On a terminal, while the rows go elsewhere.

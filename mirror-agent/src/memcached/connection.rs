@@ -12,7 +12,8 @@ use tokio::{
 use super::{
     Lines, Stats,
     dump::{self, EndFinder},
-    meta, stats,
+    meta::{self, Wanted},
+    stats,
 };
 use crate::endpoint::Endpoint;
 
@@ -115,39 +116,65 @@ impl Connection {
         }
     }
 
-    /// The flags of items, in the order of `keys`; `None` for one that is gone or that text cannot name.
+    /// Flags and values of items, in the order of `keys`; `None` for one that is gone or that text cannot name. Of
+    /// a value that is longer than `most`, nothing is kept.
     ///
     /// All requests are sent before the first answer is read: they have to fit the sockets' buffers.
     ///
     /// # Errors
     ///
     /// Where the server answers anything else than meta commands do.
-    pub async fn flags<'a>(
+    pub async fn ask<'a>(
         &mut self,
-        keys: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Vec<Option<u64>>> {
+        keys: impl IntoIterator<Item = (&'a [u8], Wanted)>,
+        most: usize,
+    ) -> Result<Vec<Option<Found>>> {
         let mut requests = Vec::new();
         let asked: Vec<bool> =
-            keys.into_iter().map(|key| meta::ask_flags(&mut requests, key)).collect();
+            keys.into_iter().map(|(key, wanted)| meta::ask(&mut requests, key, wanted)).collect();
         self.send(&requests).await?;
         let mut found = Vec::with_capacity(asked.len());
         for asked in asked {
-            if !asked {
-                found.push(None);
-                continue;
-            }
-            let line = self.line().await?;
-            found.push(match meta::Flags::parse(&line) {
-                meta::Flags::Hit(flags) => Some(flags),
-                meta::Flags::Miss => None,
-                meta::Flags::Other => bail!(
-                    "{} does not tell flags: {} (memcached does from 1.6.10 on)",
-                    self.server,
-                    shown(&line)
-                ),
-            });
+            found.push(if asked { self.found(most).await? } else { None });
         }
         Ok(found)
+    }
+
+    async fn found(&mut self, most: usize) -> Result<Option<Found>> {
+        let line = self.line().await?;
+        match meta::Answer::parse(&line) {
+            meta::Answer::Hit { flags, length: None } => Ok(Some(Found { flags, value: None })),
+            meta::Answer::Hit { flags, length: Some(length) } => {
+                let value = self.value(length, most).await?;
+                Ok(Some(Found { flags, value }))
+            }
+            meta::Answer::Miss => Ok(None),
+            meta::Answer::Other => bail!(
+                "{} does not tell flags and values: {} (memcached does from 1.6.10 on)",
+                self.server,
+                shown(&line)
+            ),
+        }
+    }
+
+    /// Reads a value and the end of its line; `None` where it is longer than `most`.
+    async fn value(&mut self, length: usize, most: usize) -> Result<Option<Vec<u8>>> {
+        let mut value = Vec::new();
+        let mut left = length;
+        while left > 0 {
+            let bytes = self.lines.take_bytes(left);
+            left -= bytes.len();
+            if length <= most {
+                value.extend_from_slice(bytes);
+            }
+            if left > 0 {
+                self.more().await?;
+            }
+        }
+        if !self.line().await?.is_empty() {
+            bail!("{} sent a value that is longer than it said", self.server);
+        }
+        Ok((length <= most).then_some(value))
     }
 
     async fn send(&mut self, request: &[u8]) -> Result<()> {
@@ -162,12 +189,17 @@ impl Connection {
             if let Some(line) = self.lines.next_line() {
                 return Ok(line.to_vec());
             }
-            let count = self.read().await?;
-            if count == 0 {
-                bail!("{} closed the connection without an answer", self.server);
-            }
-            self.lines.push(&self.buffer[..count]);
+            self.more().await?;
         }
+    }
+
+    async fn more(&mut self) -> Result<()> {
+        let count = self.read().await?;
+        if count == 0 {
+            bail!("{} closed the connection without an answer", self.server);
+        }
+        self.lines.push(&self.buffer[..count]);
+        Ok(())
     }
 
     /// Reads into the buffer; 0 at the end of the connection.
@@ -177,6 +209,15 @@ impl Connection {
             .with_context(|| format!("{} said nothing for {:?}", self.server, self.patience))?
             .with_context(|| format!("cannot read from {}", self.server))
     }
+}
+
+/// What [`Connection::ask`] found of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The client's flags.
+    pub flags: u64,
+    /// The value, where it was asked for and is not too long.
+    pub value: Option<Vec<u8>>,
 }
 
 /// The list of all items as it arrives. Who has one reads on without a pause: a server of 1.6.19 to 1.6.43 writes

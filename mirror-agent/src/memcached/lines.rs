@@ -31,6 +31,14 @@ impl Lines {
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
+    /// Takes bytes that are no line, as many as are there, up to `most`.
+    pub fn take_bytes(&mut self, most: usize) -> &[u8] {
+        let rest = &self.buffer[self.start..];
+        let taken = &rest[..rest.len().min(most)];
+        self.start += taken.len();
+        taken
+    }
+
     /// What follows the lines that were taken.
     pub fn rest(&self) -> &[u8] {
         &self.buffer[self.start..]
@@ -57,6 +65,17 @@ mod tests {
     #[test]
     fn both_line_ends() {
         assert_eq!(all(&[b"a\nb\r", b"\n\n\r\nc"]), [&b"a"[..], b"b", b"", b""]);
+    }
+
+    #[test]
+    fn bytes_between_lines() {
+        let mut lines = Lines::default();
+        lines.push(b"VA 3\r\na\nb\r\nEN\r\n");
+        assert_eq!(lines.next_line(), Some(&b"VA 3"[..]));
+        assert_eq!(lines.take_bytes(2), b"a\n");
+        assert_eq!(lines.take_bytes(3), b"b\r\n");
+        assert_eq!(lines.next_line(), Some(&b"EN"[..]));
+        assert_eq!(lines.take_bytes(3), b"");
     }
 
     #[test]

@@ -5,15 +5,20 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::span;
-use crate::memcached::dump::Item;
+use crate::memcached::{dump::Item, meta::base64};
 
-/// The names of the columns of [`row`]. The key is last, since only it has any length.
-pub fn heading() -> String {
-    columns("SIZE", "EXPIRES-IN", "IDLE", "READ", "FLAGS", "CLASS", "KEY")
+/// The names of the columns of [`row`]. Keys and values are last, since only they have any length.
+pub fn heading(values: bool) -> String {
+    let last = if values { "KEY VALUE" } else { "KEY" };
+    columns("SIZE", "EXPIRES-IN", "IDLE", "READ", "FLAGS", "CLASS", last)
 }
 
 /// An item for people; `now` by the server's clock.
-pub fn row(item: &Item, now: u64) -> String {
+pub fn row(item: &Item, value: Option<&[u8]>, now: u64) -> String {
+    let last = match value {
+        None => printable(&item.key),
+        Some(value) => format!("{} {}", printable(&item.key), printable(value)),
+    };
     let expires = match item.expires {
         None => "never".to_owned(),
         Some(at) => words(at.saturating_sub(now)),
@@ -25,7 +30,7 @@ pub fn row(item: &Item, now: u64) -> String {
         if item.fetched { "yes" } else { "no" },
         &item.flags.map_or("-".to_owned(), |flags| flags.to_string()),
         &item.class.to_string(),
-        &printable(&item.key),
+        &last,
     )
 }
 
@@ -34,7 +39,7 @@ pub fn row(item: &Item, now: u64) -> String {
 /// # Errors
 ///
 /// Never: nothing in it is not JSON.
-pub fn json(item: &Item, now: u64) -> serde_json::Result<String> {
+pub fn json(item: &Item, value: Option<&[u8]>, now: u64) -> serde_json::Result<String> {
     let text = std::str::from_utf8(&item.key).ok();
     serde_json::to_string(&Document {
         key: text,
@@ -47,11 +52,13 @@ pub fn json(item: &Item, now: u64) -> serde_json::Result<String> {
         read: item.fetched,
         flags: item.flags,
         class: item.class,
+        value: value.and_then(|value| std::str::from_utf8(value).ok()),
+        value_base64: value.filter(|value| std::str::from_utf8(value).is_err()).map(base64_text),
     })
 }
 
 /// `expires_*` are null for never, `flags` where the server did not tell. A key that is not UTF-8 is in
-/// `key_encoded`, as in a row, and `key` is null.
+/// `key_encoded`, as in a row, and `key` is null. A value that is not is in `value_base64`.
 #[derive(Serialize)]
 struct Document<'a> {
     key: Option<&'a str>,
@@ -65,6 +72,14 @@ struct Document<'a> {
     read: bool,
     flags: Option<u64>,
     class: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
+}
+
+fn base64_text(value: &[u8]) -> String {
+    base64(value).into_iter().map(char::from).collect()
 }
 
 fn columns(
@@ -148,8 +163,8 @@ mod tests {
             ..item("é 100%\u{202e}".as_bytes())
         };
         let past = Item { expires: Some(NOW - 1), ..item(b"\xff\x1b[m") };
-        let rows = [&item(b"user:1"), &long, &past].map(|item| row(item, NOW));
-        insta::assert_snapshot!(format!("rows\n{}\n{}", heading(), rows.join("\n")), @r"
+        let rows = [&item(b"user:1"), &long, &past].map(|item| row(item, None, NOW));
+        insta::assert_snapshot!(format!("rows\n{}\n{}", heading(false), rows.join("\n")), @r"
         rows
              SIZE EXPIRES-IN     IDLE READ      FLAGS CLASS KEY
                64      never    1m30s   no          -     1 user:1
@@ -161,11 +176,20 @@ mod tests {
     #[test]
     fn json_lines() {
         let known = Item { expires: Some(NOW + 5), flags: Some(7), ..item(b"a\"b\\ %\n") };
-        let lines = [&known, &item(b"\xff%")].map(|item| json(item, NOW).unwrap());
+        let lines = [&known, &item(b"\xff%")].map(|item| json(item, None, NOW).unwrap());
         insta::assert_snapshot!(lines.join("\n"), @r#"
         {"key":"a\"b\\ %\n","size":64,"expires_at":1700000005,"expires_in":5,"used_at":1699999910,"idle":90,"read":false,"flags":7,"class":1}
         {"key":null,"key_encoded":"%FF%25","size":64,"expires_at":null,"expires_in":null,"used_at":1699999910,"idle":90,"read":false,"flags":null,"class":1}
         "#);
+    }
+
+    #[test]
+    fn values() {
+        assert!(heading(true).ends_with(" KEY VALUE"));
+        assert!(row(&item(b"a"), Some(b"b c"), NOW).ends_with(" a b%20c"));
+        let last = |value| json(&item(b"a"), Some(value), NOW).unwrap();
+        assert!(last(b"b \"").ends_with(r#""class":1,"value":"b \""}"#));
+        assert!(last(b"\xff").ends_with(r#""class":1,"value_base64":"/w=="}"#));
     }
 
     #[test]
