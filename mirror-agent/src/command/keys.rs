@@ -89,8 +89,9 @@ struct Printer {
 impl Printer {
     fn new(arguments: &cli::Keys, stats: &Stats) -> Self {
         let here = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        // Not between the rows that it would be in the middle of.
-        let reports = io::stderr().is_terminal() && !io::stdout().is_terminal();
+        // Not in the middle of rows.
+        let rows = io::stdout().is_terminal() && arguments.sample.is_none();
+        let reports = io::stderr().is_terminal() && !rows;
         Self {
             json: arguments.json,
             prefixes: Prefixes(arguments.prefixes.clone()),
@@ -128,13 +129,17 @@ impl Printer {
             lines.push(&bytes);
             let mut items = self.choose(&mut lines);
             items.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-            self.show(&mut items, &mut out)?;
+            if !items.is_empty() {
+                self.show(&mut items, &mut out)?;
+            }
             self.report();
         }
         if let Some(sample) = self.sample.take() {
             let mut items: Vec<Item> = sample.into_items().collect();
+            self.clear();
             self.show(&mut items, &mut out)?;
         }
+        self.put(out.flush())?;
         self.sum_up();
         Ok(())
     }
@@ -223,7 +228,6 @@ impl Printer {
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.left = 0;
-                self.reported = None;
                 Ok(())
             }
             written => written.context("cannot write the list"),
@@ -240,10 +244,17 @@ impl Printer {
         }
     }
 
+    /// Takes the last report off the terminal.
+    fn clear(&self) {
+        if self.reported.is_some() {
+            eprint!("\r\x1b[K");
+        }
+    }
+
     fn sum_up(&self) {
+        self.clear();
         if io::stderr().is_terminal() {
-            let begin = if self.reported.is_some() { "\r\x1b[K" } else { "" };
-            eprintln!("{begin}{} items seen, {} shown", self.seen, self.shown);
+            eprintln!("{} items seen, {} shown", self.seen, self.shown);
         }
         if self.unreadable > 0 {
             log::warn!("{} lines of the list could not be read", self.unreadable);

@@ -247,9 +247,7 @@ impl Dump {
         let bytes = match self.begun.take() {
             Some(begun) => begun,
             None => {
-                let count = self.connection.read().await.context(
-                    "the list of items has no end (before 1.5.4, memcached did not mark it)",
-                )?;
+                let count = self.connection.read().await.context("the list of items broke off")?;
                 if count == 0 {
                     bail!(
                         "{} closed the connection in the middle of its list of items",
