@@ -1,5 +1,7 @@
 //! What can be typed. Doc comments are the help texts.
 
+mod keys;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
@@ -16,6 +18,8 @@ use crate::{
     time,
     xdp::Mode,
 };
+
+pub use keys::Keys;
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
 ///
@@ -58,6 +62,8 @@ pub enum Verb {
     Status(Status),
     /// Take programs off and leave nothing behind
     Detach(Detach),
+    /// List what a memcached holds: each key with its size, time to live, last use and flags
+    Keys(Keys),
 }
 
 /// `attach`.

@@ -5,6 +5,7 @@ mod detach;
 mod drop;
 mod foreground;
 mod guard;
+mod keys;
 mod map;
 mod plan;
 mod stats;
@@ -20,15 +21,19 @@ use crate::{
 
 /// Does what was typed.
 pub async fn run(cli: Cli) -> Result<()> {
-    preflight::check()?;
-    let store = Store::open(&cli.bpffs)?;
+    let store = || {
+        preflight::check()?;
+        Store::open(&cli.bpffs)
+    };
     match cli.verb {
-        Verb::Attach(arguments) => attach::run(&store, &arguments).await,
-        Verb::Drop(arguments) => drop::run(&store, &arguments).await,
-        Verb::Guard(arguments) => guard::run(&store, &arguments).await,
-        Verb::Map(arguments) => map::run(&store, &arguments).await,
-        Verb::Stats(arguments) => stats::run(&store, &arguments).await,
-        Verb::Status(arguments) => status::run(&store, &arguments).await,
-        Verb::Detach(arguments) => detach::run(&store, &arguments).await,
+        Verb::Attach(arguments) => attach::run(&store()?, &arguments).await,
+        Verb::Drop(arguments) => drop::run(&store()?, &arguments).await,
+        Verb::Guard(arguments) => guard::run(&store()?, &arguments).await,
+        Verb::Map(arguments) => map::run(&store()?, &arguments).await,
+        Verb::Stats(arguments) => stats::run(&store()?, &arguments).await,
+        Verb::Status(arguments) => status::run(&store()?, &arguments).await,
+        Verb::Detach(arguments) => detach::run(&store()?, &arguments).await,
+        // It asks a server, and needs neither privileges nor the kernel's programs.
+        Verb::Keys(arguments) => keys::run(&arguments).await,
     }
 }

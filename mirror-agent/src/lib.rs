@@ -34,6 +34,10 @@
 //! | [`sockets`] | lists memcached's sockets, and ends those that are mirrored |
 //! | [`packet_lines`] | what the programs say of packets |
 //! | [`counters`] | reading the per-CPU counters |
+//! | [`endpoint`] | a memcached as it is typed |
+//! | [`memcached`] | memcached's text protocol: a codec, and a connection |
+//! | [`keys`] | which of a cache's items are shown |
+//! | [`spool`] | a queue that never makes its writer wait |
 //! | [`render`] | counters and states as tables or JSON |
 
 pub mod bank;
@@ -44,12 +48,15 @@ pub mod clsact;
 pub mod command;
 pub mod copies;
 pub mod counters;
+pub mod endpoint;
 pub mod fallback;
 pub mod farewell;
 pub mod feeders;
 pub mod hold_device;
 pub mod hooks;
+pub mod keys;
 pub mod mapping;
+pub mod memcached;
 pub mod neighbour;
 pub mod network;
 pub mod object;
@@ -64,6 +71,7 @@ pub mod retire;
 pub mod sample;
 pub mod senders;
 pub mod sockets;
+pub mod spool;
 pub mod tables;
 pub mod time;
 pub mod xdp;

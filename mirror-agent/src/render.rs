@@ -2,11 +2,13 @@
 
 mod choice;
 mod json;
+mod keys;
 mod maps;
 mod table;
 
 pub use choice::{ChoiceState, Ending};
 pub use json::{stats as stats_json, status as status_json};
+pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, text as maps_text};
 use table::span;
 pub use table::{stats as stats_table, status as status_table};
