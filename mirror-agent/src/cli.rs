@@ -1,5 +1,6 @@
 //! What can be typed. Doc comments are the help texts.
 
+mod compare;
 mod keys;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -19,6 +20,7 @@ use crate::{
     xdp::Mode,
 };
 
+pub use compare::Compare;
 pub use keys::Keys;
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
@@ -64,6 +66,8 @@ pub enum Verb {
     Detach(Detach),
     /// List what a memcached holds: each key with its size, time to live, last use and flags
     Keys(Keys),
+    /// Compare what an old and a new memcached hold, while clients change both
+    Compare(Compare),
 }
 
 /// `attach`.

@@ -1,6 +1,7 @@
 //! One verb per file.
 
 mod attach;
+mod compare;
 mod detach;
 mod drop;
 mod foreground;
@@ -11,6 +12,8 @@ mod plan;
 mod stats;
 mod status;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 
 use crate::{
@@ -19,21 +22,27 @@ use crate::{
     preflight,
 };
 
-/// Does what was typed.
-pub async fn run(cli: Cli) -> Result<()> {
+/// Does what was typed; what the process ends with, where nothing failed.
+///
+/// # Errors
+///
+/// Where what was typed cannot be done.
+pub async fn run(cli: Cli) -> Result<ExitCode> {
     let store = || {
         preflight::check()?;
         Store::open(&cli.bpffs)
     };
     match cli.verb {
-        Verb::Attach(arguments) => attach::run(&store()?, &arguments).await,
-        Verb::Drop(arguments) => drop::run(&store()?, &arguments).await,
-        Verb::Guard(arguments) => guard::run(&store()?, &arguments).await,
-        Verb::Map(arguments) => map::run(&store()?, &arguments).await,
-        Verb::Stats(arguments) => stats::run(&store()?, &arguments).await,
-        Verb::Status(arguments) => status::run(&store()?, &arguments).await,
-        Verb::Detach(arguments) => detach::run(&store()?, &arguments).await,
-        // It asks a server, and needs neither privileges nor the kernel's programs.
-        Verb::Keys(arguments) => keys::run(&arguments).await,
+        Verb::Attach(arguments) => attach::run(&store()?, &arguments).await?,
+        Verb::Drop(arguments) => drop::run(&store()?, &arguments).await?,
+        Verb::Guard(arguments) => guard::run(&store()?, &arguments).await?,
+        Verb::Map(arguments) => map::run(&store()?, &arguments).await?,
+        Verb::Stats(arguments) => stats::run(&store()?, &arguments).await?,
+        Verb::Status(arguments) => status::run(&store()?, &arguments).await?,
+        Verb::Detach(arguments) => detach::run(&store()?, &arguments).await?,
+        // These ask servers, and need neither privileges nor the kernel's programs.
+        Verb::Keys(arguments) => keys::run(&arguments).await?,
+        Verb::Compare(arguments) => return compare::run(&arguments).await,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -37,7 +37,7 @@ impl FromStr for Endpoint {
             None if port.is_empty() => PORT,
             None => return Err(wrong()),
         };
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "/[]".contains(c)) {
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "/[]=".contains(c)) {
             return Err(wrong());
         }
         Ok(Self { host: host.to_owned(), port })

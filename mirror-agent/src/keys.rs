@@ -30,7 +30,12 @@ pub struct Reservoir {
 impl Reservoir {
     /// For `room` items.
     pub fn new(room: usize) -> Self {
-        Self { room, hash: RandomState::new(), taken: BTreeMap::new() }
+        Self::with(room, RandomState::new())
+    }
+
+    /// For `room` items, by a hash that others have, too.
+    pub fn with(room: usize, hash: RandomState) -> Self {
+        Self { room, hash, taken: BTreeMap::new() }
     }
 
     /// Takes an item, and lets go of another where there are too many.

@@ -37,6 +37,8 @@
 //! | [`endpoint`] | a memcached as it is typed |
 //! | [`memcached`] | memcached's text protocol: a codec, and a connection |
 //! | [`keys`] | which of a cache's items are shown |
+//! | [`listing`] | a server's list of its items |
+//! | [`compare`] | what two memcacheds hold, and whether it is the same |
 //! | [`spool`] | a queue that never makes its writer wait |
 //! | [`render`] | counters and states as tables or JSON |
 
@@ -46,6 +48,7 @@ pub mod cli;
 pub mod clients;
 pub mod clsact;
 pub mod command;
+pub mod compare;
 pub mod copies;
 pub mod counters;
 pub mod endpoint;
@@ -55,6 +58,7 @@ pub mod feeders;
 pub mod hold_device;
 pub mod hooks;
 pub mod keys;
+pub mod listing;
 pub mod mapping;
 pub mod memcached;
 pub mod neighbour;

@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
     .format_target(false)
     .init();
     match command::run(cli).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("mirror-agent: {error:#}");
             ExitCode::FAILURE

@@ -6,8 +6,11 @@ mod connection;
 pub mod dump;
 mod lines;
 pub mod meta;
+mod read;
+mod socket;
 mod stats;
 
 pub use connection::{Connection, Dump};
 pub use lines::Lines;
+pub use read::{ASKED_AT_ONCE, Found, Known};
 pub use stats::Stats;

@@ -1,12 +1,14 @@
 //! Counters and states as text. No I/O here: values in, string out.
 
 mod choice;
+mod compare;
 mod json;
 mod keys;
 mod maps;
 mod table;
 
 pub use choice::{ChoiceState, Ending};
+pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
 pub use json::{stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, text as maps_text};

@@ -16,6 +16,7 @@
 //! | [`limit`] | which flows are shed where a target has a rate limit |
 //! | [`alias`] | by whose end each of several copies of a connection is sent |
 //! | [`seal`] | how a copy is made harmless to a host that runs no mirror |
+//! | [`inspection`] | the agent's own requests, which are no client's |
 //! | [`mptcp`] | which segments belong to a connection of Multipath TCP |
 //! | [`memcache`] | where a memcached request begins |
 //! | [`walk`] | where it ends, and the next begins |
@@ -30,6 +31,7 @@ pub mod choose;
 pub mod command;
 pub mod copy;
 pub mod guard;
+pub mod inspection;
 pub mod limit;
 pub mod memcache;
 pub mod mptcp;

@@ -45,6 +45,8 @@ pub struct Packet {
     pub from: SocketAddr,
     /// Destination address and port, of the same family.
     pub to: SocketAddr,
+    /// DSCP and ECN: the second byte of IPv4, the traffic class of IPv6.
+    pub class: u8,
     /// IPv4: options, a multiple of four bytes.
     pub options: Vec<u8>,
     /// IPv4: flags and fragment offset.
@@ -105,7 +107,7 @@ impl Packet {
         let (options, extensions) = (Vec::new(), Vec::new());
         let (tags, padding) = (Vec::new(), Vec::new());
         // Don't fragment, as TCP has it.
-        Self { tags, from, to, options, fragment: 0x4000, extensions, body, padding }
+        Self { tags, from, to, class: 0, options, fragment: 0x4000, extensions, body, padding }
     }
 
     /// One with a segment.
@@ -168,7 +170,7 @@ impl Packet {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 frame.extend([8, 0]);
                 let header = 20 + self.options.len();
-                let mut ip = vec![0x40 | byte(header / 4), 0];
+                let mut ip = vec![0x40 | byte(header / 4), self.class];
                 ip.extend(short(header + body.len()).to_be_bytes());
                 ip.extend([0x12, 0x34]);
                 ip.extend(self.fragment.to_be_bytes());
@@ -181,7 +183,7 @@ impl Packet {
                 frame.extend(ip);
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
-                frame.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+                frame.extend([0x86, 0xdd, 0x60 | self.class >> 4, self.class << 4, 0, 0]);
                 frame.extend(short(8 * self.extensions.len() + body.len()).to_be_bytes());
                 let mut next = frame.len();
                 frame.extend([protocol, 61]);

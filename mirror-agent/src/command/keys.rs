@@ -16,8 +16,9 @@ use crate::{
     cli,
     endpoint::Endpoint,
     keys::{Prefixes, Reservoir},
+    listing::drain,
     memcached::{
-        Connection, Dump, Lines, Stats,
+        ASKED_AT_ONCE, Connection, Lines, Stats,
         dump::{Item, Line},
         meta::Wanted,
     },
@@ -25,8 +26,6 @@ use crate::{
     spool::Spool,
 };
 
-/// Keys that are asked for at once. Their requests take 25 kB at most, which sockets have room for.
-const ASKED_AT_ONCE: usize = 96;
 /// Bytes that the values that are asked for at once may take, as long as it is not a single one.
 const MEMORY: usize = 16 << 20;
 /// What an item takes besides its value is no more: header, unique number, key, flags, line end.
@@ -51,17 +50,8 @@ pub(super) async fn run(arguments: &cli::Keys) -> Result<()> {
         printed = &mut printing => return printed.context("the output broke off")?,
     };
     // What came of a list that breaks off is shown, too.
-    spool.close();
     printing.await.context("the output broke off")??;
     drained
-}
-
-async fn drain(list: Option<Dump>, spool: &Spool) -> Result<()> {
-    let Some(mut list) = list else { return Ok(()) };
-    while let Some(bytes) = list.next().await? {
-        spool.push(bytes).context("cannot put the list aside in a temporary file (TMPDIR)")?;
-    }
-    Ok(())
 }
 
 /// Shows a list.

@@ -12,8 +12,7 @@ use tokio::{
 use super::{
     Lines, Stats,
     dump::{self, EndFinder},
-    meta::{self, Wanted},
-    stats,
+    socket, stats,
 };
 use crate::endpoint::Endpoint;
 
@@ -27,7 +26,7 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(2
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    server: Endpoint,
+    pub(super) server: Endpoint,
     patience: Duration,
     lines: Lines,
     buffer: Vec<u8>,
@@ -40,8 +39,7 @@ impl Connection {
     ///
     /// Where the server cannot be reached.
     pub async fn open(server: &Endpoint, patience: Duration) -> Result<Self> {
-        let connecting = TcpStream::connect((server.host.as_str(), server.port));
-        let stream = timeout(patience, connecting)
+        let stream = timeout(patience, socket::connect(server))
             .await
             .with_context(|| format!("{server} did not answer for {patience:?}"))?
             .with_context(|| format!("cannot connect to {server}"))?;
@@ -116,57 +114,29 @@ impl Connection {
         }
     }
 
-    /// Flags and values of items, in the order of `keys`; `None` for one that is gone or that text cannot name. Of
-    /// a value that is longer than `most`, nothing is kept.
-    ///
-    /// All requests are sent before the first answer is read: they have to fit the sockets' buffers.
-    ///
-    /// # Errors
-    ///
-    /// Where the server answers anything else than meta commands do.
-    pub async fn ask<'a>(
-        &mut self,
-        keys: impl IntoIterator<Item = (&'a [u8], Wanted)>,
-        most: usize,
-    ) -> Result<Vec<Option<Found>>> {
-        let mut requests = Vec::new();
-        let asked: Vec<bool> =
-            keys.into_iter().map(|(key, wanted)| meta::ask(&mut requests, key, wanted)).collect();
-        self.send(&requests).await?;
-        let mut found = Vec::with_capacity(asked.len());
-        for asked in asked {
-            found.push(if asked { self.found(most).await? } else { None });
-        }
-        Ok(found)
+    pub(super) async fn send(&mut self, request: &[u8]) -> Result<()> {
+        timeout(self.patience, self.stream.write_all(request))
+            .await
+            .with_context(|| format!("{} took no request for {:?}", self.server, self.patience))?
+            .with_context(|| format!("cannot ask {}", self.server))
     }
 
-    async fn found(&mut self, most: usize) -> Result<Option<Found>> {
-        let line = self.line().await?;
-        match meta::Answer::parse(&line) {
-            meta::Answer::Hit { flags, length: None } => Ok(Some(Found { flags, value: None })),
-            meta::Answer::Hit { flags, length: Some(length) } => {
-                let value = self.value(length, most).await?;
-                Ok(Some(Found { flags, value }))
+    pub(super) async fn line(&mut self) -> Result<Vec<u8>> {
+        loop {
+            if let Some(line) = self.lines.next_line() {
+                return Ok(line.to_vec());
             }
-            meta::Answer::Miss => Ok(None),
-            meta::Answer::Other => bail!(
-                "{} does not tell flags and values: {} (memcached does from 1.6.10 on)",
-                self.server,
-                shown(&line)
-            ),
+            self.more().await?;
         }
     }
 
-    /// Reads a value and the end of its line; `None` where it is longer than `most`.
-    async fn value(&mut self, length: usize, most: usize) -> Result<Option<Vec<u8>>> {
-        let mut value = Vec::new();
+    /// Gives a value to `take`, in pieces, and reads the end of its line.
+    pub(super) async fn value(&mut self, length: usize, mut take: impl FnMut(&[u8])) -> Result<()> {
         let mut left = length;
         while left > 0 {
             let bytes = self.lines.take_bytes(left);
             left -= bytes.len();
-            if length <= most {
-                value.extend_from_slice(bytes);
-            }
+            take(bytes);
             if left > 0 {
                 self.more().await?;
             }
@@ -174,23 +144,7 @@ impl Connection {
         if !self.line().await?.is_empty() {
             bail!("{} sent a value that is longer than it said", self.server);
         }
-        Ok((length <= most).then_some(value))
-    }
-
-    async fn send(&mut self, request: &[u8]) -> Result<()> {
-        timeout(self.patience, self.stream.write_all(request))
-            .await
-            .with_context(|| format!("{} took no request for {:?}", self.server, self.patience))?
-            .with_context(|| format!("cannot ask {}", self.server))
-    }
-
-    async fn line(&mut self) -> Result<Vec<u8>> {
-        loop {
-            if let Some(line) = self.lines.next_line() {
-                return Ok(line.to_vec());
-            }
-            self.more().await?;
-        }
+        Ok(())
     }
 
     async fn more(&mut self) -> Result<()> {
@@ -209,15 +163,6 @@ impl Connection {
             .with_context(|| format!("{} said nothing for {:?}", self.server, self.patience))?
             .with_context(|| format!("cannot read from {}", self.server))
     }
-}
-
-/// What [`Connection::ask`] found of an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// The client's flags.
-    pub flags: u64,
-    /// The value, where it was asked for and is not too long.
-    pub value: Option<Vec<u8>>,
 }
 
 /// The list of all items as it arrives. Who has one reads on without a pause: a server of 1.6.19 to 1.6.43 writes
@@ -267,7 +212,7 @@ fn is_error(line: &[u8]) -> bool {
 }
 
 /// What a server said, safe for a terminal.
-fn shown(line: &[u8]) -> String {
+pub(super) fn shown(line: &[u8]) -> String {
     const SHOWN: usize = 100;
     line[..line.len().min(SHOWN)].escape_ascii().to_string()
 }

@@ -1,7 +1,10 @@
-//! Meta get, `mg` (protocol.txt, "Meta Get"), of which the agent asks for flags and values.
+//! Meta commands that read, `mg` and `me` (protocol.txt, "Meta Get" and "Meta Debug").
 
 /// The most bytes of a key in a request, as memcached counts them: before it decodes base64.
 const MAX_KEY: usize = 250;
+/// Seconds to live that memcached tells of an item that expires within its current second: less than none, without
+/// a sign.
+const UNDERFLOW: u64 = 1 << 31;
 
 /// What is asked for of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,46 +13,97 @@ pub enum Wanted {
     Flags,
     /// These and the value.
     Value,
+    /// These, how long the item has to live, and its unique number.
+    Everything,
 }
 
-/// Appends a request that does not count as an access of the item (`u`).
+/// Whether the text protocol can name a key.
+pub fn can_name(key: &[u8]) -> bool {
+    let length = if needs_base64(key) { key.len().div_ceil(3) * 4 } else { key.len() };
+    (1..=MAX_KEY).contains(&length)
+}
+
+/// Appends an `mg` that does not count as an access of the item (`u`).
 ///
 /// False where the text protocol cannot name the key, and nothing was appended.
 pub fn ask(request: &mut Vec<u8>, key: &[u8], wanted: Wanted) -> bool {
-    let encoded;
-    let (name, mark): (&[u8], &[u8]) = if key.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
-        encoded = base64(key);
-        (&encoded, b" b")
-    } else {
-        (key, b"")
-    };
-    if name.is_empty() || name.len() > MAX_KEY {
+    append(
+        request,
+        b"mg ",
+        key,
+        match wanted {
+            Wanted::Flags => b" u f",
+            Wanted::Value => b" u f v",
+            Wanted::Everything => b" u f t c v",
+        },
+    )
+}
+
+/// Appends a question whether an item is there: an `me`, which memcached does not count as a read in its statistics
+/// either. Where the key is not plain, an `mg` of [`ask`]'s kind, since `me` answers with the key as the binary protocol
+/// stored it, line ends and all.
+///
+/// False where the text protocol cannot name the key, and nothing was appended.
+pub fn examine(request: &mut Vec<u8>, key: &[u8]) -> bool {
+    match needs_base64(key) {
+        true => append(request, b"mg ", key, b" u f c"),
+        false => append(request, b"me ", key, b""),
+    }
+}
+
+fn append(request: &mut Vec<u8>, command: &[u8], key: &[u8], flags: &[u8]) -> bool {
+    if !can_name(key) {
         return false;
     }
-    let flags: &[u8] = match wanted {
-        Wanted::Flags => b" u f\r\n",
-        Wanted::Value => b" u f v\r\n",
-    };
-    for part in [b"mg ", name, mark, flags] {
-        request.extend_from_slice(part);
+    request.extend_from_slice(command);
+    if needs_base64(key) {
+        request.extend_from_slice(&base64(key));
+        request.extend_from_slice(b" b");
+    } else {
+        request.extend_from_slice(key);
     }
+    request.extend_from_slice(flags);
+    request.extend_from_slice(b"\r\n");
     true
+}
+
+fn needs_base64(key: &[u8]) -> bool {
+    key.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
 }
 
 /// The first line of an answer to [`ask`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The item is there.
-    Hit {
-        /// The client's flags.
-        flags: u64,
-        /// Bytes of the value, which follows with an end of line; `None` where it was not asked for.
-        length: Option<usize>,
-    },
+    Hit(Hit),
     /// It is gone.
     Miss,
     /// The server said something else.
     Other,
+}
+
+/// What an `mg` found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hit {
+    /// The client's flags.
+    pub flags: u64,
+    /// Bytes of the value, which follows with an end of line; `None` where it was not asked for.
+    pub length: Option<usize>,
+    /// How long the item has to live, where that was asked for.
+    pub left: Option<Left>,
+    /// The item's unique number, where that was asked for; 0 where the server gives none (`-C`).
+    pub unique: Option<u64>,
+    /// A client had marked the item as stale, and this answer was the one that may renew it (`W` with `X`).
+    pub won: bool,
+}
+
+/// How long an item has to live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It does not expire.
+    Forever,
+    /// Seconds.
+    Seconds(u64),
 }
 
 impl Answer {
@@ -58,20 +112,90 @@ impl Answer {
         if line == b"EN" {
             return Self::Miss;
         }
-        Self::hit(line).unwrap_or(Self::Other)
+        Self::hit(line).map_or(Self::Other, Self::Hit)
     }
 
     /// Of `HD <flags>*` and `VA <size> <flags>*`.
-    fn hit(line: &[u8]) -> Option<Self> {
+    fn hit(line: &[u8]) -> Option<Hit> {
         let mut words = std::str::from_utf8(line).ok()?.split(' ');
         let length = match words.next()? {
             "HD" => None,
             "VA" => Some(words.next()?.parse().ok()?),
             _ => return None,
         };
-        // A base64 key is marked, and so is a stale item.
-        let flags = words.find_map(|word| word.strip_prefix('f')?.parse().ok())?;
-        Some(Self::Hit { flags, length })
+        let mut hit = Hit { length, ..Hit::default() };
+        let (mut flags, mut stale, mut winner) = (None, false, false);
+        for word in words {
+            // A base64 key is marked, and so is an item whose renewal somebody else has won (`Z`).
+            match word {
+                "W" => winner = true,
+                "X" => stale = true,
+                _ if word.starts_with('f') => flags = Some(word[1..].parse().ok()?),
+                _ if word.starts_with('c') => hit.unique = Some(word[1..].parse().ok()?),
+                _ if word.starts_with('t') => hit.left = Some(Left::parse(&word[1..])?),
+                _ => {}
+            }
+        }
+        hit.flags = flags?;
+        hit.won = stale && winner;
+        Some(hit)
+    }
+}
+
+impl Left {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "-1" {
+            return Some(Self::Forever);
+        }
+        let seconds: u64 = text.parse().ok()?;
+        Some(Self::Seconds(if seconds < UNDERFLOW { seconds } else { 0 }))
+    }
+}
+
+/// An answer to [`examine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Examined {
+    /// The item is there.
+    Hit {
+        /// The item's unique number, as in [`Hit`].
+        unique: u64,
+        /// Bytes that it takes, with header, key and flags, where the server tells.
+        size: Option<u64>,
+    },
+    /// It is gone.
+    Miss,
+    /// The server said something else.
+    Other,
+}
+
+impl Examined {
+    /// Of a line without its end: `ME <key> exp=… la=… cas=… fetch=… cls=… size=…`, or what answers an `mg`. `exp` is
+    /// left out, since memcached before 1.6.24 writes one second and forever alike.
+    pub fn parse(line: &[u8]) -> Self {
+        if line == b"EN" {
+            return Self::Miss;
+        }
+        Self::hit(line).unwrap_or(Self::Other)
+    }
+
+    fn hit(line: &[u8]) -> Option<Self> {
+        let Some(rest) = line.strip_prefix(b"ME ") else {
+            let Answer::Hit(Hit { unique: Some(unique), .. }) = Answer::parse(line) else {
+                return None;
+            };
+            return Some(Self::Hit { unique, size: None });
+        };
+        // The key need not be UTF-8.
+        let fields = &rest[rest.iter().position(|byte| *byte == b' ')?..];
+        let (mut unique, mut size) = (None, None);
+        for field in std::str::from_utf8(fields).ok()?.split(' ') {
+            match field.split_once('=') {
+                Some(("cas", value)) => unique = Some(value.parse().ok()?),
+                Some(("size", value)) => size = Some(value.parse().ok()?),
+                _ => {}
+            }
+        }
+        Some(Self::Hit { unique: unique?, size: Some(size?) })
     }
 }
 
@@ -119,17 +243,80 @@ mod tests {
     }
 
     #[test]
+    fn questions() {
+        let mut request = Vec::new();
+        assert!(
+            examine(&mut request, b"a")
+                && examine(&mut request, b"a b")
+                && !examine(&mut request, b"")
+        );
+        assert_eq!(request, b"me a\r\nmg YSBi b u f c\r\n");
+    }
+
+    #[test]
     fn answers() {
-        let hit = |flags, length| Answer::Hit { flags, length };
+        let hit = |flags, length| Answer::Hit(Hit { flags, length, ..Hit::default() });
         assert_eq!(Answer::parse(b"HD f4294967295"), hit(u64::from(u32::MAX), None));
         assert_eq!(Answer::parse(b"HD f7 b W"), hit(7, None));
+        assert_eq!(Answer::parse(b"VA 3 f7 Z X"), hit(7, Some(3)));
         assert_eq!(Answer::parse(b"VA 0 f7"), hit(7, Some(0)));
         assert_eq!(Answer::parse(b"VA 1048576 b f7"), hit(7, Some(1 << 20)));
         assert_eq!(Answer::parse(b"EN"), Answer::Miss);
-        for line in
-            ["", "HD", "HD f", "HD f-1", "ERROR", "SERVER_ERROR f1", "VA f1", "VA -1 f1", "VA 1"]
-        {
+        for line in [
+            "",
+            "HD",
+            "HD f",
+            "HD f-1",
+            "ERROR",
+            "SERVER_ERROR f1",
+            "VA f1",
+            "VA -1 f1",
+            "VA 1",
+            "HD f1 t-2",
+            "HD f1 c",
+        ] {
             assert_eq!(Answer::parse(line.as_bytes()), Answer::Other, "{line}");
+        }
+    }
+
+    /// As 1.6.18 says it.
+    #[test]
+    fn everything_of_an_item() {
+        let hit = |left, unique, won| {
+            Answer::Hit(Hit {
+                flags: 7,
+                length: Some(3),
+                left: Some(left),
+                unique: Some(unique),
+                won,
+            })
+        };
+        let seconds = Left::Seconds;
+        assert_eq!(Answer::parse(b"VA 3 t-1 f7 c1"), hit(Left::Forever, 1, false));
+        assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 X W"), hit(seconds(30), 5, true));
+        assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 Z X"), hit(seconds(30), 5, false));
+        assert_eq!(Answer::parse(b"VA 3 t4294967295 f7 c5"), hit(seconds(0), 5, false));
+    }
+
+    #[test]
+    fn examined() {
+        let line = b"ME a exp=-100 la=0 cas=3 fetch=no cls=1 size=65";
+        assert_eq!(Examined::parse(line), Examined::Hit { unique: 3, size: Some(65) });
+        assert_eq!(Examined::parse(b"HD f0 c3"), Examined::Hit { unique: 3, size: None });
+        let line = b"ME \xff exp=-1 la=0 cas=0 fetch=no cls=1 size=65 more=1";
+        assert_eq!(Examined::parse(line), Examined::Hit { unique: 0, size: Some(65) });
+        assert_eq!(Examined::parse(b"EN"), Examined::Miss);
+        for line in [
+            "",
+            "ERROR",
+            "HD f1",
+            "ME",
+            "ME a",
+            "ME a cas=3",
+            "ME a cas=x size=1",
+            "CLIENT_ERROR x",
+        ] {
+            assert_eq!(Examined::parse(line.as_bytes()), Examined::Other, "{line}");
         }
     }
 
@@ -153,7 +340,9 @@ mod tests {
         #[test]
         fn a_request_is_one_line(key: Vec<u8>) {
             let mut request = Vec::new();
-            if ask(&mut request, &key, Wanted::Flags) {
+            let asked = ask(&mut request, &key, Wanted::Flags);
+            prop_assert_eq!(asked, can_name(&key));
+            if asked {
                 prop_assert_eq!(request.iter().filter(|byte| **byte == b'\n').count(), 1);
                 let words = request.split(|byte| *byte == b' ').count();
                 prop_assert!(words == 4 || words == 5);
@@ -165,14 +354,16 @@ mod tests {
             for begin in [&b""[..], b"HD f", b"VA ", b"VA 1 f"] {
                 let _ = Answer::parse(&[begin, bytes.as_slice()].concat());
             }
+            let _ = Examined::parse(&[b"ME ", bytes.as_slice()].concat());
         }
 
         #[test]
         fn answers_round_trip(flags: u64, length: usize) {
             let line = format!("HD f{flags}");
-            prop_assert_eq!(Answer::parse(line.as_bytes()), Answer::Hit { flags, length: None });
+            let hit = Hit { flags, ..Hit::default() };
+            prop_assert_eq!(Answer::parse(line.as_bytes()), Answer::Hit(hit));
             let line = format!("VA {length} f{flags}");
-            prop_assert_eq!(Answer::parse(line.as_bytes()), Answer::Hit { flags, length: Some(length) });
+            prop_assert_eq!(Answer::parse(line.as_bytes()), Answer::Hit(Hit { length: Some(length), ..hit }));
         }
     }
 }

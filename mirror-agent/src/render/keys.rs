@@ -101,7 +101,7 @@ fn words(seconds: u64) -> String {
 
 /// A key as text: what a terminal might not print as it is, and `%`, is written as `%` and two hexadecimal digits
 /// for each byte.
-fn printable(key: &[u8]) -> String {
+pub(super) fn printable(key: &[u8]) -> String {
     let mut text = String::with_capacity(key.len());
     let encode = |text: &mut String, bytes: &[u8]| {
         for byte in bytes {

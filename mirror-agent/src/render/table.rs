@@ -96,7 +96,7 @@ pub fn status(states: &[State]) -> String {
     trimmed(&table)
 }
 
-fn trimmed(table: &Table) -> String {
+pub(super) fn trimmed(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         text += line.trim_end();

@@ -74,6 +74,8 @@ counters! {
         SkippedUrgent = "skipped_urgent",
         /// Segments with data of MPTCP connections, and SYNs of their further subflows.
         SkippedMptcp = "skipped_mptcp",
+        /// Segments of this agent's own `keys` and `compare`, which are no client's.
+        SkippedInspection = "skipped_inspection",
         /// Requests of several UDP datagrams.
         SkippedUdpMulti = "skipped_udp_multi",
         /// Several UDP datagrams in one packet, which the kernel would cut after the copy is sealed.
@@ -192,6 +194,10 @@ counters! {
         /// Replies to real clients, and ICMP errors about what they sent, untouched; of those in IP fragments,
         /// the first.
         RealOut = "real_out",
+        /// Segments of this agent's own `keys` and `compare`, untouched, instead of in `real_in`.
+        InspectionIn = "inspection_in",
+        /// Replies to these, and to clients of the same ports (61440 to 61503), untouched, instead of in `real_out`.
+        InspectionOut = "inspection_out",
         /// Replies turned round into acknowledgements.
         Reflected = "reflected",
         /// Replies dropped: data or FIN whose acknowledgement the next copy carries.

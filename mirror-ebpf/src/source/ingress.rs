@@ -9,7 +9,7 @@ use mirror_common::{
         MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
-    mptcp,
+    inspection, mptcp,
     packet::Packet,
     parse::{self, Headers, TCP, Unparsed},
     seal, tcp,
@@ -82,6 +82,9 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
         }
         if seal::is_sealed_tcp(&header, settings::seal()) || seal::looks_sealed_tcp(&header) {
             return Err(SourceCounter::SkippedCopy);
+        }
+        if inspection::is_request(&skb, headers) {
+            return Err(SourceCounter::SkippedInspection);
         }
         if header.flags() & tcp::URG != 0 {
             return Err(SourceCounter::SkippedUrgent);

@@ -3,6 +3,7 @@
 
 use mirror_common::{
     abi::{CopySide, Flow, FlowKey, TargetCounter, served},
+    inspection,
     packet::Packet,
     parse::{self, Headers, TCP, Unparsed},
     reply::{self, Action, Reply},
@@ -38,7 +39,10 @@ pub fn run(skb: Skb) -> i32 {
         if maps::finished(&key).is_some() {
             return reply_finished(skb, &headers);
         }
-        maps::count(TargetCounter::RealOut);
+        maps::count(match inspection::is_port(headers.dst_port) {
+            true => TargetCounter::InspectionOut,
+            false => TargetCounter::RealOut,
+        });
         return NEXT;
     };
     reply_tcp(skb, &headers, &key, flow)

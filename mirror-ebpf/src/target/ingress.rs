@@ -7,6 +7,7 @@ use mirror_common::{
         served,
     },
     copy::Pass,
+    inspection,
     packet::Packet,
     parse::{self, Headers, TCP, Unparsed},
     seal, tcp,
@@ -61,7 +62,7 @@ pub fn run(skb: Skb) -> i32 {
             return tcp_copy::run(skb, work, &header, pass, epoch);
         }
         if service != served::NO {
-            real_tcp(headers, &header);
+            real_tcp(skb, headers, &header);
             return NEXT;
         }
     } else if service != served::NO {
@@ -80,8 +81,11 @@ fn refuse(pass: Pass, segments: u64, reason: TargetCounter) -> i32 {
 
 /// A real client's segment. If it opens a connection on a mirrored 4-tuple, the mirror stands back.
 #[inline(always)]
-fn real_tcp(headers: &Headers, header: &tcp::Header) {
-    maps::count(TargetCounter::RealIn);
+fn real_tcp(skb: Skb, headers: &Headers, header: &tcp::Header) {
+    maps::count(match inspection::is_request(&skb, headers) {
+        true => TargetCounter::InspectionIn,
+        false => TargetCounter::RealIn,
+    });
     let flags = header.flags();
     if flags & tcp::SYN == 0 || flags & tcp::ACK != 0 {
         return;

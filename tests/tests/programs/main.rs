@@ -41,6 +41,7 @@ mod evicted;
 mod farewell;
 mod feeders;
 mod fragments;
+mod inspection;
 mod late;
 mod lines;
 mod marks;

@@ -17,7 +17,7 @@ use mirror_tests::{
 };
 
 use crate::{
-    chosen, multipath,
+    chosen, inspection, multipath,
     place::{Place, target, v4, v6},
     redundant, source_egress, source_ingress, source_lies,
     table::{Table, assert_reached},
@@ -140,6 +140,7 @@ fn source() {
         source_ingress::rows,
         source_lies::rows,
         source_egress::rows,
+        inspection::source_rows,
         multipath::source_rows,
         refused,
     ]);

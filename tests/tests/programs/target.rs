@@ -12,8 +12,8 @@ use mirror_tests::{
 };
 
 use crate::{
-    adoption, commands, connections, errors, evicted, farewell, feeders, fragments, late,
-    multipath, narrow,
+    adoption, commands, connections, errors, evicted, farewell, feeders, fragments, inspection,
+    late, multipath, narrow,
     place::{Place, client},
     real_clients,
     table::{Table, assert_reached},
@@ -84,6 +84,7 @@ fn target() {
     let mut moved = Target::new("").fill(&[
         waiting::rows,
         farewell::rows,
+        inspection::target_rows,
         multipath::target_rows,
         late::rows,
         adoption::rows,

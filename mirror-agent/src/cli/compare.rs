@@ -1,0 +1,62 @@
+//! What can be typed after `compare`.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use clap::Args;
+
+use crate::{compare::pair::Pairs, sample::Sample, time};
+
+/// `compare`.
+///
+/// Exit codes: 0 nothing differs (or less than --allow), 10 keys are missing on a new server and nothing is wrong, 11
+/// something is wrong (keys that are extra or stale, flags, times to live), 12 nothing can be said, 1 a pair could not
+/// be compared, 2 the command line is wrong.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// What to compare, as `OLD=NEW`, each `HOST[:PORT]`, like `cache1=10.0.0.5`; repeat it for more pairs
+    ///
+    /// Ranges of ports stand for a pair each: `cache1:11211-11214=10.0.0.5:11211-11214`.
+    #[arg(value_name = "OLD=NEW", required = true)]
+    pub pairs: Vec<Pairs>,
+
+    /// Compare so many keys of each pair, taken at random from what both servers list
+    #[arg(long, value_name = "COUNT", default_value = "10000")]
+    pub sample: NonZeroUsize,
+
+    /// Compare all keys
+    #[arg(long, conflicts_with = "sample")]
+    pub full: bool,
+
+    /// Only keys that begin with this text; repeat it for more
+    #[arg(long = "prefix", value_name = "TEXT")]
+    pub prefixes: Vec<String>,
+
+    /// Overlook it where fewer keys than this share are missing, or wrong, like `0.1%`; of a sample, where that is
+    /// 95 % sure
+    #[arg(long, value_name = "SHARE")]
+    pub allow: Option<Sample>,
+
+    /// List so many keys of each kind of difference
+    #[arg(long, value_name = "COUNT", default_value_t = 0, default_missing_value = "20", num_args = 0..=1)]
+    pub show: usize,
+
+    /// How often a key that differs is looked at before it counts
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub rounds: u32,
+
+    /// Wait this long before each further look: longer than copies are late
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time::length)]
+    pub wait: Duration,
+
+    /// Ask each server for no more than so many keys in a second
+    #[arg(long, value_name = "COUNT", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: u32,
+
+    /// A JSON document
+    #[arg(long)]
+    pub json: bool,
+
+    /// Give up where memcached is busy, or says nothing, for this long
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::length)]
+    pub timeout: Duration,
+}

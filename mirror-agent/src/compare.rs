@@ -1,0 +1,20 @@
+//! Compares what two memcacheds hold, an old one and a new one, while clients change both.
+//!
+//! | module | what it is responsible for |
+//! |---|---|
+//! | [`pair`] | the syntax of `OLD=NEW` |
+//! | [`candidates`] | which keys are compared: all, or a sample of both lists |
+//! | [`item`] | one key on one server, and what differs between two |
+//! | [`rounds`] | which difference counts: one that lasts while production does not change the key |
+//! | [`tally`] | how many keys came out how, and the verdict |
+//! | [`bound`] | how much a sample proves |
+//! | [`pairing`] | the connections to both servers of a pair, and one round of questions |
+//! | [`compare`](pairing::compare) | all of it for one pair |
+
+pub mod bound;
+pub mod candidates;
+pub mod item;
+pub mod pair;
+pub mod pairing;
+pub mod rounds;
+pub mod tally;

@@ -1,0 +1,415 @@
+//! What a comparison found: a table with a verdict, or a JSON document.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use serde::Serialize;
+
+use super::{keys::printable, table::trimmed};
+use crate::{
+    compare::{
+        bound,
+        item::{Difference, Item},
+        pair::Pair,
+        pairing::{Comparison, Example},
+        tally::{Tally, Verdict},
+    },
+    memcached::meta::Left,
+};
+
+/// A pair, and what came of it or why nothing did.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The pair.
+    pub pair: Pair,
+    /// The comparison.
+    pub found: Result<Comparison, String>,
+}
+
+/// All pairs of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    compared: Vec<Compared>,
+    is_sample: bool,
+    allowed: f64,
+}
+
+impl Report {
+    /// Of pairs of which samples were compared, or all keys, and a share of keys that may differ.
+    pub fn new(compared: Vec<Compared>, is_sample: bool, allowed: f64) -> Self {
+        Self { compared, is_sample, allowed }
+    }
+
+    /// How many pairs could not be compared.
+    pub fn failed(&self) -> usize {
+        self.compared.iter().filter(|compared| compared.found.is_err()).count()
+    }
+
+    /// The worst of all pairs' verdicts.
+    pub fn verdict(&self) -> Verdict {
+        self.found().map(|(_, found)| self.verdict_of(&found.tally)).max().unwrap_or_default()
+    }
+
+    fn verdict_of(&self, tally: &Tally) -> Verdict {
+        tally.verdict(self.is_sample, self.allowed)
+    }
+
+    fn found(&self) -> impl Iterator<Item = (&Pair, &Comparison)> {
+        self.compared
+            .iter()
+            .filter_map(|compared| Some((&compared.pair, compared.found.as_ref().ok()?)))
+    }
+
+    /// The largest share of all keys that may be like so many of these.
+    fn most(&self, found: u64, tally: &Tally) -> f64 {
+        match (self.is_sample, tally.judged()) {
+            (true, judged) => bound::upper(found, judged),
+            (false, 0) => 0.0,
+            (false, judged) => found as f64 / judged as f64,
+        }
+    }
+}
+
+/// For people.
+pub fn table(report: &Report) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "OLD",
+        "NEW",
+        "KEYS",
+        "SAME",
+        "VOLATILE",
+        "GONE",
+        "MISSING",
+        "EXTRA",
+        "STALE",
+        "FLAGS",
+        "TTL",
+        "UNREADABLE",
+        "VERDICT",
+    ]);
+    for Compared { pair, found } in &report.compared {
+        let mut row = vec![pair.old.to_string(), pair.new.to_string()];
+        if let Ok(Comparison { tally, .. }) = found {
+            row.extend(counts(tally).map(|count| count.to_string()));
+            row.push(word(report.verdict_of(tally)).to_owned());
+        } else {
+            row.extend((0..10).map(|_| "-".to_owned()));
+            row.push("failed".to_owned());
+        }
+        table.add_row(row);
+    }
+    for column in 2..=11 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut text = trimmed(&table);
+    for (pair, found) in report.found() {
+        for example in &found.examples {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{pair} {}", line(example));
+        }
+    }
+    for Compared { pair, found } in &report.compared {
+        if let Err(reason) = found {
+            let _ = writeln!(text, "{pair} failed: {reason}");
+        }
+    }
+    text + &conclusion(report)
+}
+
+fn counts(tally: &Tally) -> [u64; 10] {
+    let Tally { compared, same, gone, volatile, missing, extra, stale, flags, ttl, unreadable } =
+        *tally;
+    [compared, same, volatile, gone, missing, extra, stale, flags, ttl, unreadable]
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Same => "same",
+        Verdict::Unproven => "unproven",
+        Verdict::Missing => "missing",
+        Verdict::Wrong => "wrong",
+    }
+}
+
+/// The last lines: what it means.
+fn conclusion(report: &Report) -> String {
+    let mut text = String::new();
+    for (what, of) in [("missing", missing as fn(&Tally) -> u64), ("wrong", Tally::wrong)] {
+        let sum = |count: fn(&Tally) -> u64| {
+            report.found().map(|(_, found)| count(&found.tally)).sum::<u64>()
+        };
+        let (found, judged) = (sum(of), sum(Tally::judged));
+        let _ = write!(text, "{what} on the new side: {found} of {judged} keys");
+        let most = report.found().map(|(_, found)| report.most(of(&found.tally), &found.tally));
+        if report.is_sample
+            && let Some(most) = most.reduce(f64::max)
+        {
+            let all = if report.compared.len() > 1 { "each pair's" } else { "all" };
+            let _ = write!(text, " ({} of {all} keys at most, 95% sure)", percent(most));
+        }
+        text.push('\n');
+    }
+    let failed = report.failed();
+    if failed > 0 {
+        let _ = writeln!(
+            text,
+            "failed: {failed} of {} pairs could not be compared",
+            report.compared.len()
+        );
+        return text;
+    }
+    text + match report.verdict() {
+        Verdict::Same if report.allowed > 0.0 => "same: fewer keys differ than are allowed\n",
+        Verdict::Same => "same: no key differs\n",
+        Verdict::Unproven => {
+            "unproven: too few keys could be compared; take a larger --sample, or --full\n"
+        }
+        Verdict::Missing => {
+            "missing: clients of the new side would have misses, and no wrong answers\n"
+        }
+        Verdict::Wrong => "wrong: clients of the new side would have wrong answers\n",
+    }
+}
+
+fn missing(tally: &Tally) -> u64 {
+    tally.missing
+}
+
+fn percent(share: f64) -> String {
+    match share * 100.0 {
+        small if small < 0.1 => format!("{small:.3}%"),
+        large => format!("{large:.2}%"),
+    }
+}
+
+/// A key that differs, and how.
+fn line(example: &Example) -> String {
+    let what = name(example.difference);
+    let key = printable(&example.key);
+    let (old, new) = (side(example.seen.old.as_ref()), side(example.seen.new.as_ref()));
+    format!("{what} {key} (old: {old}; new: {new})")
+}
+
+fn name(difference: Difference) -> &'static str {
+    match difference {
+        Difference::Missing => "missing",
+        Difference::Extra => "extra",
+        Difference::Stale => "stale",
+        Difference::Flags => "flags",
+        Difference::Ttl => "ttl",
+    }
+}
+
+fn side(item: Option<&Item>) -> String {
+    let Some(item) = item else { return "none".to_owned() };
+    match (item.content, item.size) {
+        (Some(content), _) => {
+            let left = match content.left {
+                Some(Left::Forever) => ", never expires".to_owned(),
+                Some(Left::Seconds(seconds)) => format!(", {seconds} s left"),
+                None => String::new(),
+            };
+            format!("{} bytes, flags {}{left}", content.length, content.flags)
+        }
+        (None, Some(size)) => format!("{size} bytes with overhead"),
+        (None, None) => "there".to_owned(),
+    }
+}
+
+/// # Errors
+///
+/// Never: nothing in it is not JSON.
+pub fn json(report: &Report) -> serde_json::Result<String> {
+    let pairs = report.compared.iter().map(|Compared { pair, found }| PairDocument {
+        old: pair.old.to_string(),
+        new: pair.new.to_string(),
+        error: found.as_ref().err().map(String::as_str),
+        found: found.as_ref().ok().map(|found| FoundDocument {
+            verdict: report.verdict_of(&found.tally),
+            keys: found.tally,
+            listed_old: found.listed[0],
+            listed_new: found.listed[1],
+            missing_at_most: report.most(found.tally.missing, &found.tally),
+            wrong_at_most: report.most(found.tally.wrong(), &found.tally),
+            renewals_taken: found.won,
+            examples: found.examples.iter().map(ExampleDocument::of).collect(),
+        }),
+    });
+    serde_json::to_string_pretty(&Document {
+        verdict: (report.failed() == 0).then(|| report.verdict()),
+        sample: report.is_sample,
+        failed: report.failed(),
+        pairs: pairs.collect(),
+    })
+}
+
+/// `verdict` is null where a pair could not be compared.
+#[derive(Serialize)]
+struct Document<'a> {
+    verdict: Option<Verdict>,
+    sample: bool,
+    failed: usize,
+    pairs: Vec<PairDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct PairDocument<'a> {
+    old: String,
+    new: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(flatten)]
+    found: Option<FoundDocument>,
+}
+
+/// `*_at_most` are shares of all keys, 1 for all; of a sample, 95 % sure.
+#[derive(Serialize)]
+struct FoundDocument {
+    verdict: Verdict,
+    keys: Tally,
+    listed_old: u64,
+    listed_new: u64,
+    missing_at_most: f64,
+    wrong_at_most: f64,
+    renewals_taken: u64,
+    examples: Vec<ExampleDocument>,
+}
+
+/// A key is written as in the table, with `%` and two digits for what is not plain text.
+#[derive(Serialize)]
+struct ExampleDocument {
+    difference: Difference,
+    key_encoded: String,
+    old: Option<SideDocument>,
+    new: Option<SideDocument>,
+}
+
+/// What was not read is null; so is `expires_in` for never.
+#[derive(Serialize)]
+struct SideDocument {
+    length: Option<usize>,
+    flags: Option<u64>,
+    expires_in: Option<u64>,
+}
+
+impl ExampleDocument {
+    fn of(example: &Example) -> Self {
+        Self {
+            difference: example.difference,
+            key_encoded: printable(&example.key),
+            old: example.seen.old.map(SideDocument::of),
+            new: example.seen.new.map(SideDocument::of),
+        }
+    }
+}
+
+impl SideDocument {
+    fn of(item: Item) -> Self {
+        let content = item.content;
+        Self {
+            length: content.map(|content| content.length),
+            flags: content.map(|content| content.flags),
+            expires_in: content.and_then(|content| match content.left {
+                Some(Left::Seconds(seconds)) => Some(seconds),
+                _ => None,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::item::{Both, Content};
+
+    fn compared(pair: &str, found: Result<Comparison, &str>) -> Compared {
+        let (old, new) = pair.split_once('=').unwrap();
+        let pair = Pair { old: old.parse().unwrap(), new: new.parse().unwrap() };
+        Compared { pair, found: found.map_err(str::to_owned) }
+    }
+
+    fn comparison(tally: Tally, examples: Vec<Example>) -> Comparison {
+        Comparison { tally, examples, listed: [1_000_000, 900_000], won: 0 }
+    }
+
+    fn some() -> Comparison {
+        let content = Content { length: 5, digest: 1, flags: 7, left: Some(Left::Seconds(60)) };
+        let item = |content| Some(Item { unique: 1, content: Some(content), size: None });
+        let seen = Some(Item { unique: 1, content: None, size: Some(70) });
+        let example = |difference, key: &[u8], old, new| Example {
+            difference,
+            key: key.to_vec(),
+            seen: Both { old, new },
+        };
+        let other = Content { length: 6, left: Some(Left::Forever), ..content };
+        comparison(
+            Tally {
+                compared: 10_000,
+                same: 9_981,
+                gone: 3,
+                volatile: 4,
+                missing: 10,
+                stale: 2,
+                ..Tally::default()
+            },
+            vec![
+                example(Difference::Missing, b"user:1", seen, None),
+                example(Difference::Stale, b"a b\xff", item(content), item(other)),
+            ],
+        )
+    }
+
+    fn all_same() -> Comparison {
+        comparison(Tally { compared: 3_000, same: 3_000, ..Tally::default() }, Vec::new())
+    }
+
+    #[test]
+    fn a_table() {
+        let report = Report::new(
+            vec![
+                compared("cache1=10.0.0.5", Ok(some())),
+                compared("cache1:2=10.0.0.5:2", Ok(all_same())),
+            ],
+            true,
+            0.0,
+        );
+        insta::assert_snapshot!(table(&report));
+    }
+
+    #[test]
+    fn verdicts_in_words() {
+        let last = |found, is_sample, allowed| {
+            let report = Report::new(vec![compared("a=b", found)], is_sample, allowed);
+            table(&report).lines().last().unwrap().to_owned()
+        };
+        let missing = || {
+            comparison(Tally { compared: 9, same: 8, missing: 1, ..Tally::default() }, Vec::new())
+        };
+        let lines = [
+            last(Ok(all_same()), true, 0.0),
+            last(Ok(all_same()), true, 0.01),
+            last(Ok(all_same()), true, 0.000_1),
+            last(Ok(missing()), false, 0.0),
+            last(Ok(some()), false, 0.0),
+            last(Err("cannot connect to a:11211"), true, 0.0),
+        ];
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_document() {
+        let report = Report::new(
+            vec![
+                compared("cache1=10.0.0.5", Ok(some())),
+                compared("a=b", Err("cannot connect to a:11211")),
+            ],
+            false,
+            0.0,
+        );
+        insta::assert_snapshot!(json(&report).unwrap());
+    }
+}
