@@ -8,13 +8,14 @@
 //! | [`rounds`] | which difference counts: one that lasts while production does not change the key |
 //! | [`tally`] | how many keys came out how, and the verdict |
 //! | [`bound`] | how much a sample proves |
-//! | [`pairing`] | the connections to both servers of a pair, and one round of questions |
-//! | [`compare`](pairing::compare) | all of it for one pair |
+//! | [`sides`] | the connections to both servers of a pair, and what they are asked |
+//! | [`run`] | all rounds of questions about all keys of a pair |
 
 pub mod bound;
 pub mod candidates;
 pub mod item;
 pub mod pair;
-pub mod pairing;
 pub mod rounds;
+pub mod run;
+pub mod sides;
 pub mod tally;

@@ -30,6 +30,8 @@ struct State {
     file: Option<Arc<File>>,
     read: u64,
     written: u64,
+    /// Bytes that were ever appended.
+    pushed: u64,
     closed: bool,
 }
 
@@ -41,6 +43,7 @@ impl Spool {
     /// Where the file cannot be made or written.
     pub fn push(&self, bytes: Vec<u8>) -> io::Result<()> {
         let mut state = self.lock();
+        state.pushed += bytes.len() as u64;
         if state.read == state.written && state.held + bytes.len() <= MEMORY {
             state.held += bytes.len();
             state.memory.push_back(bytes);
@@ -62,10 +65,17 @@ impl Spool {
         self.more.notify_one();
     }
 
-    /// Waits until nothing follows.
-    pub fn wait_until_closed(&self) {
-        let waited = self.more.wait_while(self.lock(), |state| !state.closed);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    /// Waits until nothing follows, and tells now and then how many bytes have come.
+    pub fn wait_until_closed(&self, mut meanwhile: impl FnMut(u64)) {
+        let mut state = self.lock();
+        while !state.closed {
+            state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let pushed = state.pushed;
+            // The writer does not wait for what is told.
+            drop(state);
+            meanwhile(pushed);
+            state = self.lock();
+        }
     }
 
     /// The next bytes, for which it waits; `None` at the end.
@@ -167,7 +177,9 @@ mod tests {
         let spool = Spool::default();
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
-                spool.wait_until_closed();
+                let mut told = 0;
+                spool.wait_until_closed(|bytes| told = bytes);
+                assert!(told == 0 || told == 2 * piece(0).len() as u64, "{told}");
                 read_all(&spool).len()
             });
             spool.push(piece(1)).unwrap();

@@ -1,5 +1,7 @@
 //! The usual lab: a client, an old and a new host with a memcached each, and watchers on the wires.
 
+use serde_json::Value;
+
 use crate::{
     Host, Lab,
     agent::{Counters, lost},
@@ -233,8 +235,25 @@ impl Mirror {
         }
     }
 
-    /// Panics unless both servers hold the same items. To be asked last: it reads all of them.
+    /// Panics unless both servers hold the same items, and `compare` says so, too. To be asked last: it reads all
+    /// of them.
     pub fn assert_same_items(&self) {
         memcached::assert_same_items((&self.old_server, &self.old), (&self.new_server, &self.new));
+        let (counts, verdict) = self.compare();
+        assert_eq!(verdict, "same", "{counts:?}");
+    }
+
+    /// What `compare` says of all keys, asked on the new host: how many came out how, and the verdict.
+    pub fn compare(&self) -> (Counters, String) {
+        let pair = format!("{}:{PORT}={}:{PORT}", self.old.v4(), self.new.v4());
+        let output = self.new.agent(&format!("compare {pair} --full --wait 1s --json"));
+        let document: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        let pair = &document["pairs"][0];
+        let verdict = pair["verdict"].as_str().unwrap_or_else(|| panic!("no verdict: {pair}"));
+        let keys = pair["keys"].as_object().expect("keys by how they came out");
+        let count = |value: &Value| value.as_u64().expect("a count");
+        let counts = keys.iter().map(|(name, value)| (name.clone(), count(value))).collect();
+        (counts, verdict.to_owned())
     }
 }

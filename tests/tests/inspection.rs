@@ -1,9 +1,15 @@
 //! `keys` and `compare` beside a mirror: their requests are neither copied nor counted as a client's.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread::scope,
+};
+
 use mirror_tests::{
     Host,
     client::Connection,
     mirror::{Mirror, PORT},
+    traffic::{Client, Style},
 };
 
 /// Runs both verbs on `host` by these addresses, and checks that the mirror did not take part.
@@ -45,6 +51,45 @@ fn from_any_host_by_any_family() {
     client.set("behind", b"value");
     mirror.settled();
     mirror.assert_same(["behind", "key0", "key49"]);
+}
+
+/// Has others stop, also where a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Copies are late, and clients go on: nothing of that is a difference.
+#[test]
+fn beside_clients_that_write_all_the_time() {
+    let mirror = Mirror::running();
+    let connect = || mirror.connect();
+    let mut clients: Vec<Client> = [Style::Text, Style::Meta, Style::Binary, Style::Quiet]
+        .map(|style| Client::new(format!("{style:?}"), style, connect()))
+        .into();
+    // So that each has something to find at once.
+    clients.iter_mut().for_each(|client| client.work(50));
+    let stop = AtomicBool::new(false);
+    scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    client.work(10);
+                }
+            });
+        }
+        let _end = Stop(&stop);
+        for _ in 0..3 {
+            let (counts, verdict) = mirror.compare();
+            assert_eq!(verdict, "same", "{counts:?}");
+            assert!(counts["same"] > 0, "{counts:?}");
+        }
+    });
+    mirror.settled();
+    mirror.assert_same_items();
 }
 
 /// A port alone makes no inspection.

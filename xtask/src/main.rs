@@ -5,6 +5,7 @@ mod bpf_toolchain;
 mod build;
 mod ci;
 mod demo;
+mod field;
 mod fuzz;
 mod install;
 mod interrupt;
@@ -33,6 +34,8 @@ enum Task {
     Build(build::Options),
     /// Install what is missing, build, and run every test: unit, property, end to end
     Test(test::Options),
+    /// Run the tests of situations in the field; with --all, all tests that take long; as root
+    Field(field::Options),
     /// Run the simulation for many seeds, or for one that failed
     Simulate(simulate::Options),
     /// Fuzz what reads packets and decides about them, on nightly
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     let result = match Tasks::parse().task {
         Task::Build(options) => build::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Field(options) => field::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Lint(options) => lint::run(&options),

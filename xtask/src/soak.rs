@@ -23,7 +23,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use comfy_table::{Table, presets::NOTHING};
-use mirror_tests::{history::History, memcached::Memcached, mirror::Mirror, random::Random};
+use mirror_tests::{
+    agent::Counters, history::History, memcached::Memcached, mirror::Mirror, random::Random,
+};
 
 use self::{
     clients::{Clients, Prober},
@@ -118,11 +120,12 @@ fn in_a_lab(time: Duration, seed: u64, interrupt: &Interrupt) -> Result<()> {
         prober.add_to(&mut history);
         Ok::<_, anyhow::Error>(history)
     })?;
-    let held = judge(&history, &mirror);
     add(&mut report.target, &mirror.new.settled("target"));
     mirror.old.settled("source");
+    let held = judge(&history, &mirror);
+    let compared = compared(&mirror, held)?;
     leaks.assert_none();
-    report.print(began.elapsed(), held, &mirror, &memory);
+    report.print(began.elapsed(), held, &compared, &mirror, &memory);
     memory.judge()
 }
 
@@ -141,6 +144,17 @@ fn judge(history: &History, mirror: &Mirror) -> [usize; 2] {
     [old.len(), old.iter().filter(|(key, value)| new.get(*key) == Some(value)).count()]
 }
 
+/// What `compare` says, which has to agree with what was read.
+fn compared(mirror: &Mirror, [keys, same]: [usize; 2]) -> Result<Counters> {
+    let (counts, verdict) = mirror.compare();
+    let of_old = counts["compared"] - counts["extra"] - counts["gone"];
+    ensure!(
+        of_old == keys as u64 && counts["same"] == same as u64,
+        "of {keys} keys, {same} are the same, but `compare` says: {verdict}, {counts:?}"
+    );
+    Ok(counts)
+}
+
 /// Adds counters to a sum.
 fn add(sum: &mut BTreeMap<String, u64>, counters: &BTreeMap<String, u64>) {
     for (name, count) in counters {
@@ -149,7 +163,14 @@ fn add(sum: &mut BTreeMap<String, u64>, counters: &BTreeMap<String, u64>) {
 }
 
 impl Report {
-    fn print(&self, time: Duration, [keys, same]: [usize; 2], mirror: &Mirror, memory: &Memory) {
+    fn print(
+        &self,
+        time: Duration,
+        [keys, same]: [usize; 2],
+        compared: &Counters,
+        mirror: &Mirror,
+        memory: &Memory,
+    ) {
         let stat = |name| mirror.old_server.stat(&mirror.old, name);
         let mut rows = vec![
             ("time".to_owned(), format!("{} s", time.as_secs())),
@@ -175,6 +196,8 @@ impl Report {
                 .iter()
                 .map(|(name, times)| ((*name).to_owned(), format!("{times} times"))),
         );
+        let differ = compared.iter().filter(|(_, count)| **count > 0);
+        rows.extend(differ.map(|(name, count)| (format!("compare: {name}"), count.to_string())));
         let moved = self.target.iter().filter(|(_, count)| **count > 0);
         rows.extend(moved.map(|(name, count)| (format!("target: {name}"), count.to_string())));
         rows.extend(memory.rows());

@@ -4,9 +4,11 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use clap::Args;
 
-use crate::{compare::pair::Pairs, sample::Sample, time};
+use crate::{compare::pair::Pairs, rate::Rate, sample::Sample, time};
 
 /// `compare`.
+///
+/// Of items that a client marked as stale (`md … I`), reading takes the right to renew them, on both servers.
 ///
 /// Exit codes: 0 nothing differs (or less than --allow), 10 keys are missing on a new server and nothing is wrong, 11
 /// something is wrong (keys that are extra or stale, flags, times to live), 12 nothing can be said, 1 a pair could not
@@ -52,6 +54,10 @@ pub struct Compare {
     #[arg(long, value_name = "COUNT", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
 
+    /// Have an old server send no more than this, on average, like `50mbit`
+    #[arg(long, value_name = "RATE", default_value = "200mbit", value_parser = kbits)]
+    pub bandwidth: u32,
+
     /// A JSON document
     #[arg(long)]
     pub json: bool,
@@ -59,4 +65,14 @@ pub struct Compare {
     /// Give up where memcached is busy, or says nothing, for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::length)]
     pub timeout: Duration,
+}
+
+/// Kilobits (1000 bits) a second.
+fn kbits(text: &str) -> Result<u32, String> {
+    match text.parse()? {
+        Rate::Kbits(kbits) => Ok(kbits),
+        Rate::Packets(_) => {
+            Err(format!("expected a rate like 50mbit (kbit, mbit, gbit), not '{text}'"))
+        }
+    }
 }

@@ -1,21 +1,25 @@
 //! `compare`: whether new memcacheds hold what old ones hold.
 
 use std::{
-    io::{self, IsTerminal as _},
+    io::{self, ErrorKind, IsTerminal as _, Write as _},
     process::ExitCode,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{JoinHandle, spawn},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use futures_util::{StreamExt as _, stream};
-use tokio::time::sleep;
 
 use crate::{
     cli,
     compare::{
         pair::Pair,
-        pairing::{Options, Progress, compare},
+        run::{Options, Progress, compare},
         tally::Verdict,
     },
     keys::Prefixes,
@@ -35,12 +39,13 @@ pub(super) async fn run(arguments: &cli::Compare) -> Result<ExitCode> {
         rounds: arguments.rounds,
         wait: arguments.wait,
         rate: arguments.rate,
+        bandwidth: u64::from(arguments.bandwidth) * 1000 / 8,
         show: arguments.show,
         patience: arguments.timeout,
     };
     let pairs: Vec<&Pair> = arguments.pairs.iter().flat_map(|pairs| &pairs.0).collect();
     let progress = Arc::new(Progress::default());
-    let reporting = io::stderr().is_terminal().then(|| tokio::spawn(report(progress.clone())));
+    let reporting = io::stderr().is_terminal().then(|| Reporting::start(progress.clone()));
     let compared: Vec<Compared> = stream::iter(pairs)
         .map(|pair| async {
             let found = compare(pair, &options, &progress).await;
@@ -49,20 +54,20 @@ pub(super) async fn run(arguments: &cli::Compare) -> Result<ExitCode> {
         .buffered(AT_A_TIME)
         .collect()
         .await;
-    if let Some(reporting) = reporting {
-        reporting.abort();
-        eprint!("\r\x1b[K");
-    }
+    drop(reporting);
     warn(&compared);
     let report = Report::new(
         compared,
-        options.sample.is_some(),
         arguments.allow.map(|share| share.percent() / 100.0).unwrap_or_default(),
     );
-    if arguments.json {
-        println!("{}", render::comparison_json(&report).context("cannot write JSON")?);
-    } else {
-        print!("{}", render::comparison_table(&report));
+    let text = match arguments.json {
+        true => render::comparison_json(&report).context("cannot write JSON")? + "\n",
+        false => render::comparison_table(&report),
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        // Who reads the output may have enough before its end; the verdict is the exit code.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written.context("cannot write what was found")?,
     }
     Ok(ExitCode::from(code(&report)))
 }
@@ -83,25 +88,49 @@ fn code(report: &Report) -> u8 {
 fn warn(compared: &[Compared]) {
     for Compared { pair, found } in compared {
         let Ok(found) = found else { continue };
-        if found.listed[0] == 0 {
-            log::warn!("{} holds no items", pair.old);
-        }
-        if found.won > 0 {
-            log::warn!(
-                "{} items of {} were marked as stale, and asking for them has taken the right to renew them from \
-                 clients: they are renewed when they expire, or are set",
-                found.won,
-                pair.old
-            );
+        for (server, (listed, won)) in
+            [&pair.old, &pair.new].into_iter().zip(found.listed.into_iter().zip(found.won))
+        {
+            if listed == 0 {
+                log::warn!("{server} holds no items");
+            }
+            if won > 0 {
+                log::warn!(
+                    "{won} items of {server} were marked as stale, and asking for them has taken the right to renew \
+                     them from clients: they are renewed when they expire, or are set"
+                );
+            }
         }
     }
 }
 
-/// On a terminal, until it is told to stop.
-async fn report(progress: Arc<Progress>) {
-    loop {
-        sleep(PROGRESS).await;
-        let of = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
-        eprint!("\r{} keys compared, {} differ", of(&progress.looked_at), of(&progress.differ));
+/// Reports of progress, on a thread of their own: a terminal may stand still.
+struct Reporting {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reporting {
+    fn start(progress: Arc<Progress>) -> Self {
+        let (stop, stopped) = channel::<()>();
+        let thread = spawn(move || {
+            let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            // Nothing is ever sent: it ends with the sender.
+            while stopped.recv_timeout(PROGRESS) == Err(RecvTimeoutError::Timeout) {
+                let (looked_at, differ) = (of(&progress.looked_at), of(&progress.differ));
+                eprint!("\r{looked_at} keys compared, {differ} differ");
+            }
+            eprint!("\r\x1b[K");
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }

@@ -104,7 +104,13 @@ impl Printer {
     fn run(&mut self, spool: &Spool) -> Result<()> {
         if let Some((server, patience)) = &self.ask {
             // memcached leaves items out whose lock is taken, and requests for other items take it, too.
-            spool.wait_until_closed();
+            let reported = &mut self.reported;
+            spool.wait_until_closed(|bytes| {
+                if is_due(reported) {
+                    eprint!("\r{} MB of the list collected", bytes / 1_000_000);
+                }
+            });
+            self.clear();
             let connection = Connection::open(server, *patience);
             self.connection = Some(self.runtime.block_on(connection)?);
         }
@@ -226,9 +232,7 @@ impl Printer {
 
     /// On a terminal, while the rows go elsewhere.
     fn report(&mut self) {
-        let Some(reported) = &mut self.reported else { return };
-        if reported.elapsed() >= PROGRESS {
-            *reported = Instant::now();
+        if is_due(&mut self.reported) {
             let of = self.expected.map(|items| format!(" of about {items}")).unwrap_or_default();
             eprint!("\r{}{of} items seen, {} shown", self.seen, self.shown);
         }
@@ -250,4 +254,13 @@ impl Printer {
             log::warn!("{} lines of the list could not be read", self.unreadable);
         }
     }
+}
+
+/// Whether it is time for another report; never, where there are none.
+fn is_due(reported: &mut Option<Instant>) -> bool {
+    let due = reported.is_some_and(|reported| reported.elapsed() >= PROGRESS);
+    if due {
+        *reported = Some(Instant::now());
+    }
+    due
 }

@@ -9,13 +9,15 @@ use super::pair::Pair;
 use crate::{
     endpoint::Endpoint,
     keys::{Prefixes, Reservoir},
-    listing::{Items, drain},
-    memcached::Connection,
+    listing::{Items, collect},
     spool::Spool,
 };
 
 /// How many items the servers listed, whatever their prefix: the old one and the new one.
 pub type Listed = [u64; 2];
+
+/// Keys that are read at a time.
+const READ: usize = 256;
 
 /// Keys of both lists, each as likely as any other, at most `room`.
 ///
@@ -33,9 +35,11 @@ pub async fn sample(
     let of =
         |server| sample_of(server, Reservoir::with(room, hash.clone()), prefixes.clone(), patience);
     let ((mut sample, old), (other, new)) = tokio::try_join!(of(&pair.old), of(&pair.new))?;
-    other.into_items().for_each(|item| sample.offer(item));
-    let keys = sample.into_items().map(|item| item.key).collect();
-    Ok((keys, [old, new]))
+    let merging = spawn_blocking(move || {
+        other.into_items().for_each(|item| sample.offer(item));
+        sample.into_items().map(|item| item.key).collect()
+    });
+    Ok((merging.await.context("sampling broke off")?, [old, new]))
 }
 
 async fn sample_of(
@@ -44,24 +48,22 @@ async fn sample_of(
     prefixes: Prefixes,
     patience: Duration,
 ) -> Result<(Reservoir, u64)> {
-    let list = Connection::open(server, patience).await?.dump().await?;
     let spool = Arc::new(Spool::default());
     let source = spool.clone();
-    // The thread that takes lists off connections never waits for this one.
+    let name = server.to_string();
     let sampling = spawn_blocking(move || {
         let mut items = Items::new(&source, &prefixes);
         loop {
-            let some = items.next(usize::from(u8::MAX))?;
+            let some = items.next(READ)?;
             if some.is_empty() {
+                report(&name, &items);
                 return Ok((sample, items.seen));
             }
             some.into_iter().for_each(|item| sample.offer(item));
         }
     });
-    let drained = drain(list, &spool).await;
-    let sampled = sampling.await.context("sampling broke off")?;
-    drained?;
-    sampled
+    collect(server.clone(), patience, spool).await?;
+    sampling.await.context("sampling broke off")?
 }
 
 /// Both lists, complete: that of the old server, and that of the new one.
@@ -69,12 +71,18 @@ async fn sample_of(
 /// # Errors
 ///
 /// Where a server does not list its items.
-pub async fn lists(pair: &Pair, patience: Duration) -> Result<(Spool, Spool)> {
-    tokio::try_join!(list(&pair.old, patience), list(&pair.new, patience))
+pub async fn lists(pair: &Pair, patience: Duration) -> Result<[Arc<Spool>; 2]> {
+    let [old, new] = [(); 2].map(|()| Arc::new(Spool::default()));
+    tokio::try_join!(
+        collect(pair.old.clone(), patience, old.clone()),
+        collect(pair.new.clone(), patience, new.clone())
+    )?;
+    Ok([old, new])
 }
 
-async fn list(server: &Endpoint, patience: Duration) -> Result<Spool> {
-    let spool = Spool::default();
-    drain(Connection::open(server, patience).await?.dump().await?, &spool).await?;
-    Ok(spool)
+/// Says how many lines of a list were none.
+pub fn report(server: &str, items: &Items<'_>) {
+    if items.unreadable > 0 {
+        log::warn!("{} lines of the list of {server} could not be read", items.unreadable);
+    }
 }

@@ -27,6 +27,8 @@ pub struct Content {
     pub digest: u64,
     /// The client's flags.
     pub flags: u64,
+    /// Whether a client has marked it as stale.
+    pub marked: bool,
     /// How long the item has to live; `None` where the server does not tell.
     pub left: Option<Left>,
 }
@@ -48,7 +50,7 @@ pub enum Difference {
     Missing,
     /// Only the new server has it.
     Extra,
-    /// Another value.
+    /// Another value, or one that is marked as stale on one side only.
     Stale,
     /// Other flags.
     Flags,
@@ -63,9 +65,13 @@ impl Both {
             (None, None) => return None,
             (Some(_), None) => return Some(Difference::Missing),
             (None, Some(_)) => return Some(Difference::Extra),
-            (Some(old), Some(new)) => (old.content?, new.content?),
+            (Some(Item { content: Some(old), .. }), Some(Item { content: Some(new), .. })) => {
+                (old, new)
+            }
+            // Not read: not known to be the same.
+            (Some(_), Some(_)) => return Some(Difference::Stale),
         };
-        if (old.length, old.digest) != (new.length, new.digest) {
+        if (old.length, old.digest, old.marked) != (new.length, new.digest, new.marked) {
             Some(Difference::Stale)
         } else if old.flags != new.flags {
             Some(Difference::Flags)
@@ -75,6 +81,13 @@ impl Both {
     }
 }
 
+/// Whether something was written under a key that a server has before and after: not only touched.
+pub fn is_written(before: &Item, now: &Item) -> bool {
+    let value = |item: &Item| item.content.map(|it| (it.length, it.digest, it.flags, it.marked));
+    before.unique != now.unique
+        || matches!((value(before), value(now)), (Some(before), Some(now)) if before != now)
+}
+
 /// Whether a key is on a server as it was `seconds` before.
 pub fn is_unchanged(before: Option<&Item>, now: Option<&Item>, seconds: u64) -> bool {
     let (before, now) = match (before, now) {
@@ -82,14 +95,11 @@ pub fn is_unchanged(before: Option<&Item>, now: Option<&Item>, seconds: u64) -> 
         (Some(before), Some(now)) => (before, now),
         _ => return false,
     };
-    if before.unique != now.unique {
+    if is_written(before, now) {
         return false;
     }
     match (before.content, now.content) {
-        (Some(before), Some(now)) => {
-            (before.length, before.digest, before.flags) == (now.length, now.digest, now.flags)
-                && is_near(before.left, now.left, seconds)
-        }
+        (Some(before), Some(now)) => is_near(before.left, now.left, seconds),
         (None, None) => before.size == now.size,
         // The other server has it since, or no more; this one's unique number did not change.
         _ => now.unique != 0,
@@ -112,7 +122,7 @@ mod tests {
     use super::*;
 
     const CONTENT: Content =
-        Content { length: 3, digest: 1, flags: 0, left: Some(Left::Seconds(100)) };
+        Content { length: 3, digest: 1, flags: 0, marked: false, left: Some(Left::Seconds(100)) };
 
     fn item(unique: u64, content: Content) -> Option<Item> {
         Some(Item { unique, content: Some(content), size: None })
@@ -131,6 +141,7 @@ mod tests {
             (CONTENT, None),
             (Content { digest: 2, flags: 1, ..forever }, Some(Difference::Stale)),
             (Content { length: 4, ..CONTENT }, Some(Difference::Stale)),
+            (Content { marked: true, ..CONTENT }, Some(Difference::Stale)),
             (Content { flags: 1, ..forever }, Some(Difference::Flags)),
             (forever, Some(Difference::Ttl)),
             (left(104), Some(Difference::Ttl)),
@@ -145,6 +156,7 @@ mod tests {
         assert_eq!(of(here, None), Some(Difference::Missing));
         assert_eq!(of(None, here), Some(Difference::Extra));
         assert_eq!(of(None, None), None);
+        assert_eq!(of(here, here), Some(Difference::Stale), "nobody read it");
     }
 
     #[test]

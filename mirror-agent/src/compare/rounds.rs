@@ -1,7 +1,7 @@
 //! Which difference counts. Copies are later than what they are copies of, and clients go on meanwhile: a difference
-//! is one that is found again, with the key on both servers as it was the round before.
+//! is one that is found again when production has had time to be copied.
 
-use super::item::{Both, Difference, is_unchanged};
+use super::item::{Both, Difference, Item, is_unchanged, is_written};
 
 /// How a key came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,19 +10,25 @@ pub enum Outcome {
     Same,
     /// Neither has it any more.
     Gone,
-    /// Clients changed it in each round on the old server, and it differed each time.
+    /// Clients change it all the time, so that nothing can be said.
     Volatile,
-    /// It differs, and the old server's did not change.
+    /// It differs, and not because copies are late.
     Different(Difference),
 }
 
-/// A key that differed.
+/// A key that differed at each look up to now.
 #[derive(Clone, Debug)]
 pub struct Pending {
     /// The key.
     pub key: Vec<u8>,
-    /// As it was in the last round.
+    /// As it was at the last look.
     pub last: Both,
+    /// Whether the old server had it at each look, and something was written there between two of them.
+    written: bool,
+    /// Whether the old server had it at each look.
+    kept: bool,
+    /// Whether the new server had the very same at each look, or nothing.
+    still: bool,
 }
 
 /// What a first look at a key says, where it says all.
@@ -34,6 +40,11 @@ pub fn first(seen: &Both) -> Option<Outcome> {
 }
 
 impl Pending {
+    /// A key that differs at the first look.
+    pub fn new(key: Vec<u8>, seen: Both) -> Self {
+        Self { key, last: seen, written: false, kept: seen.old.is_some(), still: true }
+    }
+
     /// What a further look says, `seconds` after the one before; `None` where one more is needed. There is none
     /// behind the `last`.
     pub fn again(&mut self, seen: Both, seconds: u64, last: bool) -> Option<Outcome> {
@@ -42,80 +53,112 @@ impl Pending {
             return Some(outcome);
         }
         let difference = seen.difference()?;
-        let is_same = |before: Option<_>, now: Option<_>| {
+        let is_same = |before: Option<Item>, now: Option<Item>| {
             is_unchanged(before.as_ref(), now.as_ref(), seconds)
         };
         let (old, new) = (is_same(before.old, seen.old), is_same(before.new, seen.new));
-        match (old, new) {
-            (true, true) => Some(Outcome::Different(difference)),
-            (true, false) => last.then_some(Outcome::Different(difference)),
-            (false, _) => last.then_some(Outcome::Volatile),
+        self.still &= new;
+        self.kept &= seen.old.is_some();
+        if old && new {
+            return Some(Outcome::Different(difference));
         }
+        // What was written before the look before has had its time, and the new server shows no trace of any write.
+        if self.written && self.kept && self.still {
+            return Some(Outcome::Different(difference));
+        }
+        if let (Some(before), Some(now)) = (before.old, seen.old) {
+            self.written |= is_written(&before, &now);
+        }
+        // Only the new server writes, under a key that the old one keeps. A key that the old one does not have may
+        // come and go there between looks.
+        let is_alone = old && seen.old.is_some();
+        last.then_some(if is_alone { Outcome::Different(difference) } else { Outcome::Volatile })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::item::{Content, Item};
+    use crate::compare::item::Content;
+
+    const SAME: Option<Outcome> = Some(Outcome::Same);
+    const VOLATILE: Option<Outcome> = Some(Outcome::Volatile);
+    const STALE: Option<Outcome> = Some(Outcome::Different(Difference::Stale));
+    const MISSING: Option<Outcome> = Some(Outcome::Different(Difference::Missing));
+    const EXTRA: Option<Outcome> = Some(Outcome::Different(Difference::Extra));
 
     /// A value, with a unique number that belongs to it.
     fn value(digest: u64) -> Option<Item> {
-        let content = Content { length: 1, digest, flags: 0, left: None };
+        let content = Content { length: 1, digest, flags: 0, marked: false, left: None };
         Some(Item { unique: digest, content: Some(content), size: None })
     }
 
-    /// How a key comes out that is seen like this, round by round; `None` where it needs more of them.
-    fn outcome(rounds: &[(Option<Item>, Option<Item>)]) -> Option<Outcome> {
-        let mut seen = rounds.iter().map(|(old, new)| Both { old: *old, new: *new });
-        let last = seen.next().expect("a round");
-        let Some(outcome) = first(&last).map(Some).unwrap_or(None) else {
-            let mut pending = Pending { key: Vec::new(), last };
-            let left = rounds.len() - 1;
-            return seen
-                .enumerate()
-                .find_map(|(round, seen)| pending.again(seen, 3, round + 1 == left));
-        };
-        Some(outcome)
+    /// How a key comes out that is seen like this, look by look; 0 for none. `None` where it needs more of them.
+    fn outcome(looks: &[(u64, u64)]) -> Option<Outcome> {
+        let item = |digest| if digest == 0 { None } else { value(digest) };
+        let mut seen = looks.iter().map(|(old, new)| Both { old: item(*old), new: item(*new) });
+        let last = seen.next().expect("a look");
+        if let Some(outcome) = first(&last) {
+            return Some(outcome);
+        }
+        let mut pending = Pending::new(Vec::new(), last);
+        let left = looks.len() - 1;
+        seen.enumerate().find_map(|(look, seen)| pending.again(seen, 3, look + 1 == left))
     }
 
     #[test]
     fn at_once() {
-        assert_eq!(outcome(&[(value(1), value(1))]), Some(Outcome::Same));
-        assert_eq!(outcome(&[(None, None)]), Some(Outcome::Gone));
-        assert_eq!(outcome(&[(value(1), None)]), None);
+        assert_eq!(outcome(&[(1, 1)]), SAME);
+        assert_eq!(outcome(&[(0, 0)]), Some(Outcome::Gone));
+        assert_eq!(outcome(&[(1, 0)]), None);
     }
 
     #[test]
     fn a_copy_that_is_late() {
-        let late = [(value(2), value(1)), (value(2), value(2))];
-        assert_eq!(outcome(&late), Some(Outcome::Same));
-        assert_eq!(outcome(&[(value(1), None), (value(1), value(1))]), Some(Outcome::Same));
-        assert_eq!(outcome(&[(None, value(1)), (None, None)]), Some(Outcome::Gone));
+        assert_eq!(outcome(&[(2, 1), (2, 2)]), SAME);
+        assert_eq!(outcome(&[(1, 0), (1, 1)]), SAME);
+        assert_eq!(outcome(&[(0, 1), (0, 0)]), Some(Outcome::Gone));
     }
 
     #[test]
     fn what_stays_different() {
-        let different = |difference| Some(Outcome::Different(difference));
-        let twice = |old, new| outcome(&[(old, new), (old, new), (old, old)]);
-        assert_eq!(twice(value(2), value(1)), different(Difference::Stale));
-        assert_eq!(twice(value(2), None), different(Difference::Missing));
-        assert_eq!(twice(None, value(2)), different(Difference::Extra));
+        assert_eq!(outcome(&[(2, 1), (2, 1), (2, 2)]), STALE);
+        assert_eq!(outcome(&[(2, 0), (2, 0), (2, 2)]), MISSING);
+        assert_eq!(outcome(&[(0, 2), (0, 2), (0, 0)]), EXTRA);
     }
 
+    /// Its copies come, late.
     #[test]
     fn what_production_changes() {
-        let (one, two, three) = ((value(2), value(1)), (value(3), value(1)), (value(4), value(1)));
-        assert_eq!(outcome(&[one, two, three]), Some(Outcome::Volatile));
+        assert_eq!(outcome(&[(2, 1), (3, 2), (4, 3)]), VOLATILE);
+        assert_eq!(outcome(&[(2, 1), (3, 1), (4, 3)]), VOLATILE);
+        assert_eq!(outcome(&[(2, 1), (3, 2), (4, 2), (5, 4)]), VOLATILE);
         // Once it stops, it is known.
-        assert_eq!(outcome(&[one, two, two, three]), Some(Outcome::Different(Difference::Stale)));
-        assert_eq!(outcome(&[one, two, (value(4), value(4))]), Some(Outcome::Same));
+        assert_eq!(outcome(&[(2, 1), (3, 2), (3, 2), (4, 4)]), STALE);
+        assert_eq!(outcome(&[(2, 1), (3, 2), (4, 4)]), SAME);
+        // What was written first may not have been copied at the second look.
+        assert_eq!(outcome(&[(2, 1), (3, 1)]), VOLATILE);
+    }
+
+    /// A mirror that copies nothing is none of late copies.
+    #[test]
+    fn what_production_changes_and_nobody_copies() {
+        assert_eq!(outcome(&[(2, 1), (3, 1), (4, 1)]), STALE);
+        assert_eq!(outcome(&[(2, 0), (3, 0), (4, 0)]), MISSING);
+        assert_eq!(outcome(&[(2, 1), (2, 2)]), SAME);
+    }
+
+    /// A lock that is taken and given back all the time: who looks may see either.
+    #[test]
+    fn what_comes_and_goes() {
+        assert_eq!(outcome(&[(0, 1), (0, 2), (0, 3)]), VOLATILE);
+        assert_eq!(outcome(&[(1, 0), (0, 2), (3, 0)]), VOLATILE);
+        assert_eq!(outcome(&[(1, 0), (0, 0)]), Some(Outcome::Gone));
     }
 
     #[test]
     fn what_only_the_new_server_changes() {
-        let rounds = [(value(9), value(1)), (value(9), value(2)), (value(9), value(3))];
-        assert_eq!(outcome(&rounds), Some(Outcome::Different(Difference::Stale)));
-        assert_eq!(outcome(&rounds[..1]), None);
+        assert_eq!(outcome(&[(9, 1), (9, 2), (9, 3)]), STALE);
+        assert_eq!(outcome(&[(9, 1), (9, 2)]), STALE);
     }
 }

@@ -4,6 +4,9 @@ use serde::Serialize;
 
 use super::{bound, item::Difference, rounds::Outcome};
 
+/// The largest share of keys of which nothing may be known, for a verdict that all is well.
+const UNKNOWN: f64 = 0.05;
+
 /// Keys by how they came out: `compared` is the sum of all others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
@@ -36,7 +39,7 @@ pub enum Verdict {
     /// No key differs, or fewer than are allowed.
     #[default]
     Same,
-    /// Fewer differ than are allowed, as far as was looked, but there may be more: too few were.
+    /// Nothing was found that is not allowed, but too little is known to say that there is nothing.
     Unproven,
     /// Keys are missing, and nothing is wrong: clients would have misses.
     Missing,
@@ -76,6 +79,11 @@ impl Tally {
         self.extra + self.stale + self.flags + self.ttl
     }
 
+    /// Those of which nothing is known.
+    pub fn unknown(&self) -> u64 {
+        self.volatile + self.unreadable
+    }
+
     /// The verdict, where this share of all keys may be missing, and this share wrong.
     pub fn verdict(&self, is_sample: bool, allowed: f64) -> Verdict {
         let judged = self.judged();
@@ -86,7 +94,8 @@ impl Tally {
             Verdict::Wrong
         } else if is_more(self.missing) {
             Verdict::Missing
-        } else if judged == 0 && self.compared > self.gone
+        } else if judged == 0
+            || self.unknown() as f64 > UNKNOWN * self.compared as f64
             || may_be_more(self.wrong())
             || may_be_more(self.missing)
         {
@@ -146,7 +155,7 @@ mod tests {
             tally.verdict(is_sample, percent / 100.0)
         };
         for is_sample in [false, true] {
-            assert_eq!(verdict(0, 0, 0, is_sample, 0.0), Verdict::Same);
+            assert_eq!(verdict(0, 0, 0, is_sample, 0.0), Verdict::Unproven);
             assert_eq!(verdict(0, 0, 9, is_sample, 0.0), Verdict::Same);
             assert_eq!(verdict(1, 0, 9_999, is_sample, 0.0), Verdict::Missing);
             assert_eq!(verdict(1, 1, 9_999, is_sample, 0.0), Verdict::Wrong);
@@ -163,7 +172,13 @@ mod tests {
         let volatile = Tally { compared: 9, volatile: 8, gone: 1, ..Tally::default() };
         assert_eq!(volatile.verdict(false, 0.0), Verdict::Unproven);
         let gone = Tally { compared: 9, gone: 9, ..Tally::default() };
-        assert_eq!(gone.verdict(false, 0.0), Verdict::Same);
+        assert_eq!(gone.verdict(false, 0.0), Verdict::Unproven);
+        // Or of too many.
+        for (unreadable, want) in [(5, Verdict::Same), (6, Verdict::Unproven)] {
+            let tally =
+                Tally { compared: 100, same: 100 - unreadable, unreadable, ..Tally::default() };
+            assert_eq!(tally.verdict(false, 0.0), want);
+        }
         assert!(
             Verdict::Same < Verdict::Unproven
                 && Verdict::Unproven < Verdict::Missing

@@ -39,13 +39,22 @@ impl Connection {
     ///
     /// Where the server cannot be reached.
     pub async fn open(server: &Endpoint, patience: Duration) -> Result<Self> {
-        let stream = timeout(patience, socket::connect(server))
+        let stream = socket::connect(server, patience)
             .await
-            .with_context(|| format!("{server} did not answer for {patience:?}"))?
             .with_context(|| format!("cannot connect to {server}"))?;
         stream.set_nodelay(true).context("cannot set TCP_NODELAY")?;
         let (lines, buffer) = (Lines::default(), vec![0; READ]);
         Ok(Self { stream, server: server.clone(), patience, lines, buffer })
+    }
+
+    /// The server by the address that answered, so that a name which leads elsewhere later does no harm.
+    ///
+    /// # Errors
+    ///
+    /// Where the connection is broken.
+    pub fn peer(&self) -> Result<Endpoint> {
+        let address = self.stream.peer_addr().with_context(|| format!("lost {}", self.server))?;
+        Ok(Endpoint { host: address.ip().to_string(), port: address.port() })
     }
 
     /// The server's general statistics.

@@ -93,7 +93,9 @@ pub struct Hit {
     pub left: Option<Left>,
     /// The item's unique number, where that was asked for; 0 where the server gives none (`-C`).
     pub unique: Option<u64>,
-    /// A client had marked the item as stale, and this answer was the one that may renew it (`W` with `X`).
+    /// A client has marked the item as stale (`X`).
+    pub stale: bool,
+    /// Of a stale item, this answer is the one that may renew it (`W`).
     pub won: bool,
 }
 
@@ -124,12 +126,12 @@ impl Answer {
             _ => return None,
         };
         let mut hit = Hit { length, ..Hit::default() };
-        let (mut flags, mut stale, mut winner) = (None, false, false);
+        let (mut flags, mut winner) = (None, false);
         for word in words {
             // A base64 key is marked, and so is an item whose renewal somebody else has won (`Z`).
             match word {
                 "W" => winner = true,
-                "X" => stale = true,
+                "X" => hit.stale = true,
                 _ if word.starts_with('f') => flags = Some(word[1..].parse().ok()?),
                 _ if word.starts_with('c') => hit.unique = Some(word[1..].parse().ok()?),
                 _ if word.starts_with('t') => hit.left = Some(Left::parse(&word[1..])?),
@@ -137,7 +139,7 @@ impl Answer {
             }
         }
         hit.flags = flags?;
-        hit.won = stale && winner;
+        hit.won = hit.stale && winner;
         Some(hit)
     }
 }
@@ -258,7 +260,6 @@ mod tests {
         let hit = |flags, length| Answer::Hit(Hit { flags, length, ..Hit::default() });
         assert_eq!(Answer::parse(b"HD f4294967295"), hit(u64::from(u32::MAX), None));
         assert_eq!(Answer::parse(b"HD f7 b W"), hit(7, None));
-        assert_eq!(Answer::parse(b"VA 3 f7 Z X"), hit(7, Some(3)));
         assert_eq!(Answer::parse(b"VA 0 f7"), hit(7, Some(0)));
         assert_eq!(Answer::parse(b"VA 1048576 b f7"), hit(7, Some(1 << 20)));
         assert_eq!(Answer::parse(b"EN"), Answer::Miss);
@@ -282,20 +283,15 @@ mod tests {
     /// As 1.6.18 says it.
     #[test]
     fn everything_of_an_item() {
-        let hit = |left, unique, won| {
-            Answer::Hit(Hit {
-                flags: 7,
-                length: Some(3),
-                left: Some(left),
-                unique: Some(unique),
-                won,
-            })
+        let hit = |left, unique, stale, won| {
+            let (left, unique) = (Some(left), Some(unique));
+            Answer::Hit(Hit { flags: 7, length: Some(3), left, unique, stale, won })
         };
         let seconds = Left::Seconds;
-        assert_eq!(Answer::parse(b"VA 3 t-1 f7 c1"), hit(Left::Forever, 1, false));
-        assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 X W"), hit(seconds(30), 5, true));
-        assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 Z X"), hit(seconds(30), 5, false));
-        assert_eq!(Answer::parse(b"VA 3 t4294967295 f7 c5"), hit(seconds(0), 5, false));
+        assert_eq!(Answer::parse(b"VA 3 t-1 f7 c1"), hit(Left::Forever, 1, false, false));
+        assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 X W"), hit(seconds(30), 5, true, true));
+        assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 Z X"), hit(seconds(30), 5, true, false));
+        assert_eq!(Answer::parse(b"VA 3 t4294967295 f7 c5"), hit(seconds(0), 5, false, false));
     }
 
     #[test]

@@ -4,27 +4,37 @@ use std::{
     hash::{BuildHasher as _, RandomState},
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
 };
 
 use mirror_common::inspection::{DSCP, FIRST_PORT, PORTS};
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::{
+    net::{TcpSocket, TcpStream, lookup_host},
+    time::timeout,
+};
 
 use crate::endpoint::Endpoint;
 
 /// The last two bits of what was the type of service are ECN's (RFC 3168, 5).
 const TRAFFIC_CLASS: u32 = (DSCP as u32) << 2;
 
-/// Connects to the first address of `server` that answers.
+/// Connects to the first address of `server` that answers within `patience`.
 ///
 /// # Errors
 ///
 /// That of the last address, where none does.
-pub(super) async fn connect(server: &Endpoint) -> io::Result<TcpStream> {
+pub(super) async fn connect(server: &Endpoint, patience: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host((server.host.as_str(), server.port)).await? {
-        match connect_to(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+        // IPv4 in the clothes of IPv6 has the header of IPv4.
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        match timeout(patience, connect_to(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => {
+                last =
+                    io::Error::new(io::ErrorKind::TimedOut, format!("no answer for {patience:?}"))
+            }
         }
     }
     Err(last)
@@ -43,11 +53,14 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
             connected => return connected,
         }
     }
-    log::warn!(
-        "all ports from {FIRST_PORT} to {} are in use towards {address}: a mirror on its host copies what is asked",
-        FIRST_PORT + PORTS - 1
-    );
-    socket(address, None)?.connect(address).await
+    let connected = socket(address, None)?.connect(address).await;
+    if connected.is_ok() {
+        log::warn!(
+            "all ports from {FIRST_PORT} to {} are in use towards {address}: a mirror on its host copies what is asked",
+            FIRST_PORT + PORTS - 1
+        );
+    }
+    connected
 }
 
 /// A socket from this port, so marked, or one like any other.

@@ -10,6 +10,10 @@ pub struct Stats {
     pub time: Option<u64>,
     /// Items, including some that have expired.
     pub items: Option<u64>,
+    /// The server's process.
+    pub process: Option<u64>,
+    /// For how many seconds it has run.
+    pub uptime: Option<u64>,
 }
 
 /// What a line of the answer is.
@@ -33,6 +37,8 @@ impl Stats {
         let stat = String::from_utf8_lossy(stat);
         match stat.split_once(' ') {
             Some(("time", value)) => self.time = value.parse().ok(),
+            Some(("pid", value)) => self.process = value.parse().ok(),
+            Some(("uptime", value)) => self.uptime = value.parse().ok(),
             Some(("curr_items", value)) => self.items = value.parse().ok(),
             _ => {}
         }
@@ -49,11 +55,19 @@ mod tests {
     #[test]
     fn what_counts() {
         let mut stats = Stats::default();
-        for line in ["STAT pid 1", "STAT time 1795907103", "STAT curr_items 7", "STAT libevent"] {
+        for line in [
+            "STAT pid 1",
+            "STAT uptime 2",
+            "STAT time 1795907103",
+            "STAT curr_items 7",
+            "STAT libevent",
+        ] {
             assert_eq!(stats.take(line.as_bytes()), Line::Stat);
         }
         assert_eq!(stats.take(b"END"), Line::End);
-        assert_eq!(stats, Stats { time: Some(1_795_907_103), items: Some(7) });
+        let want =
+            Stats { time: Some(1_795_907_103), items: Some(7), process: Some(1), uptime: Some(2) };
+        assert_eq!(stats, want);
         for line in ["", "ERROR", "CLIENT_ERROR unauthenticated", "HTTP/1.1 400 Bad Request"] {
             assert_eq!(stats.take(line.as_bytes()), Line::Other);
         }

@@ -11,7 +11,7 @@ use crate::{
         bound,
         item::{Difference, Item},
         pair::Pair,
-        pairing::{Comparison, Example},
+        run::{Comparison, Example},
         tally::{Tally, Verdict},
     },
     memcached::meta::Left,
@@ -30,14 +30,13 @@ pub struct Compared {
 #[derive(Clone, Debug)]
 pub struct Report {
     compared: Vec<Compared>,
-    is_sample: bool,
     allowed: f64,
 }
 
 impl Report {
-    /// Of pairs of which samples were compared, or all keys, and a share of keys that may differ.
-    pub fn new(compared: Vec<Compared>, is_sample: bool, allowed: f64) -> Self {
-        Self { compared, is_sample, allowed }
+    /// Of pairs, and the share of keys that may differ.
+    pub fn new(compared: Vec<Compared>, allowed: f64) -> Self {
+        Self { compared, allowed }
     }
 
     /// How many pairs could not be compared.
@@ -47,11 +46,11 @@ impl Report {
 
     /// The worst of all pairs' verdicts.
     pub fn verdict(&self) -> Verdict {
-        self.found().map(|(_, found)| self.verdict_of(&found.tally)).max().unwrap_or_default()
+        self.found().map(|(_, found)| self.verdict_of(found)).max().unwrap_or_default()
     }
 
-    fn verdict_of(&self, tally: &Tally) -> Verdict {
-        tally.verdict(self.is_sample, self.allowed)
+    fn verdict_of(&self, found: &Comparison) -> Verdict {
+        found.tally.verdict(found.is_sample, self.allowed)
     }
 
     fn found(&self) -> impl Iterator<Item = (&Pair, &Comparison)> {
@@ -59,14 +58,15 @@ impl Report {
             .iter()
             .filter_map(|compared| Some((&compared.pair, compared.found.as_ref().ok()?)))
     }
+}
 
-    /// The largest share of all keys that may be like so many of these.
-    fn most(&self, found: u64, tally: &Tally) -> f64 {
-        match (self.is_sample, tally.judged()) {
-            (true, judged) => bound::upper(found, judged),
-            (false, 0) => 0.0,
-            (false, judged) => found as f64 / judged as f64,
-        }
+/// The largest share of all keys that may be like those that are counted.
+fn most(count: fn(&Tally) -> u64, found: &Comparison) -> f64 {
+    let (like, judged) = (count(&found.tally), found.tally.judged());
+    match (found.is_sample, judged) {
+        (true, _) => bound::upper(like, judged),
+        (false, 0) => 0.0,
+        (false, _) => like as f64 / judged as f64,
     }
 }
 
@@ -91,9 +91,9 @@ pub fn table(report: &Report) -> String {
     ]);
     for Compared { pair, found } in &report.compared {
         let mut row = vec![pair.old.to_string(), pair.new.to_string()];
-        if let Ok(Comparison { tally, .. }) = found {
-            row.extend(counts(tally).map(|count| count.to_string()));
-            row.push(word(report.verdict_of(tally)).to_owned());
+        if let Ok(found) = found {
+            row.extend(counts(&found.tally).map(|count| count.to_string()));
+            row.push(word(report.verdict_of(found)).to_owned());
         } else {
             row.extend((0..10).map(|_| "-".to_owned()));
             row.push("failed".to_owned());
@@ -144,10 +144,8 @@ fn conclusion(report: &Report) -> String {
         };
         let (found, judged) = (sum(of), sum(Tally::judged));
         let _ = write!(text, "{what} on the new side: {found} of {judged} keys");
-        let most = report.found().map(|(_, found)| report.most(of(&found.tally), &found.tally));
-        if report.is_sample
-            && let Some(most) = most.reduce(f64::max)
-        {
+        let samples = report.found().filter(|(_, found)| found.is_sample);
+        if let Some(most) = samples.map(|(_, found)| most(of, found)).reduce(f64::max) {
             let all = if report.compared.len() > 1 { "each pair's" } else { "all" };
             let _ = write!(text, " ({} of {all} keys at most, 95% sure)", percent(most));
         }
@@ -162,16 +160,34 @@ fn conclusion(report: &Report) -> String {
         );
         return text;
     }
-    text + match report.verdict() {
-        Verdict::Same if report.allowed > 0.0 => "same: fewer keys differ than are allowed\n",
-        Verdict::Same => "same: no key differs\n",
-        Verdict::Unproven => {
-            "unproven: too few keys could be compared; take a larger --sample, or --full\n"
+    text + &meaning(report) + "\n"
+}
+
+fn meaning(report: &Report) -> String {
+    let all = |count: fn(&Tally) -> u64| {
+        report.found().map(|(_, found)| count(&found.tally)).sum::<u64>()
+    };
+    let is_sample = report.found().any(|(_, found)| found.is_sample);
+    match report.verdict() {
+        Verdict::Same if all(missing) + all(Tally::wrong) > 0 => {
+            "same: fewer keys differ than are allowed".to_owned()
+        }
+        Verdict::Same if is_sample => "same: no key of the sample differs".to_owned(),
+        Verdict::Same => "same: no key differs".to_owned(),
+        Verdict::Missing if all(Tally::wrong) == 0 => {
+            "missing: clients of the new side would have misses; nothing wrong was found".to_owned()
         }
         Verdict::Missing => {
-            "missing: clients of the new side would have misses, and no wrong answers\n"
+            "missing: clients of the new side would have misses; fewer keys are wrong than are allowed".to_owned()
         }
-        Verdict::Wrong => "wrong: clients of the new side would have wrong answers\n",
+        Verdict::Wrong => "wrong: clients of the new side would have wrong answers".to_owned(),
+        Verdict::Unproven => match (all(Tally::judged), all(Tally::unknown)) {
+            (0, 0) => "unproven: no key was there to be compared".to_owned(),
+            (judged, unknown) if 10 * unknown > judged => {
+                format!("unproven: {unknown} keys change all the time, or cannot be asked for")
+            }
+            _ => "unproven: a pair has too few keys that are known; take a larger --sample, or --full".to_owned(),
+        },
     }
 }
 
@@ -213,7 +229,8 @@ fn side(item: Option<&Item>) -> String {
                 Some(Left::Seconds(seconds)) => format!(", {seconds} s left"),
                 None => String::new(),
             };
-            format!("{} bytes, flags {}{left}", content.length, content.flags)
+            let marked = if content.marked { ", marked as stale" } else { "" };
+            format!("{} bytes, flags {}{left}{marked}", content.length, content.flags)
         }
         (None, Some(size)) => format!("{size} bytes with overhead"),
         (None, None) => "there".to_owned(),
@@ -229,19 +246,20 @@ pub fn json(report: &Report) -> serde_json::Result<String> {
         new: pair.new.to_string(),
         error: found.as_ref().err().map(String::as_str),
         found: found.as_ref().ok().map(|found| FoundDocument {
-            verdict: report.verdict_of(&found.tally),
+            verdict: report.verdict_of(found),
+            sample: found.is_sample,
             keys: found.tally,
             listed_old: found.listed[0],
             listed_new: found.listed[1],
-            missing_at_most: report.most(found.tally.missing, &found.tally),
-            wrong_at_most: report.most(found.tally.wrong(), &found.tally),
-            renewals_taken: found.won,
+            missing_at_most: most(missing, found),
+            wrong_at_most: most(Tally::wrong, found),
+            renewals_taken_old: found.won[0],
+            renewals_taken_new: found.won[1],
             examples: found.examples.iter().map(ExampleDocument::of).collect(),
         }),
     });
     serde_json::to_string_pretty(&Document {
         verdict: (report.failed() == 0).then(|| report.verdict()),
-        sample: report.is_sample,
         failed: report.failed(),
         pairs: pairs.collect(),
     })
@@ -251,7 +269,6 @@ pub fn json(report: &Report) -> serde_json::Result<String> {
 #[derive(Serialize)]
 struct Document<'a> {
     verdict: Option<Verdict>,
-    sample: bool,
     failed: usize,
     pairs: Vec<PairDocument<'a>>,
 }
@@ -270,12 +287,14 @@ struct PairDocument<'a> {
 #[derive(Serialize)]
 struct FoundDocument {
     verdict: Verdict,
+    sample: bool,
     keys: Tally,
     listed_old: u64,
     listed_new: u64,
     missing_at_most: f64,
     wrong_at_most: f64,
-    renewals_taken: u64,
+    renewals_taken_old: u64,
+    renewals_taken_new: u64,
     examples: Vec<ExampleDocument>,
 }
 
@@ -293,6 +312,7 @@ struct ExampleDocument {
 struct SideDocument {
     length: Option<usize>,
     flags: Option<u64>,
+    marked_stale: Option<bool>,
     expires_in: Option<u64>,
 }
 
@@ -313,6 +333,7 @@ impl SideDocument {
         Self {
             length: content.map(|content| content.length),
             flags: content.map(|content| content.flags),
+            marked_stale: content.map(|content| content.marked),
             expires_in: content.and_then(|content| match content.left {
                 Some(Left::Seconds(seconds)) => Some(seconds),
                 _ => None,
@@ -333,11 +354,17 @@ mod tests {
     }
 
     fn comparison(tally: Tally, examples: Vec<Example>) -> Comparison {
-        Comparison { tally, examples, listed: [1_000_000, 900_000], won: 0 }
+        Comparison { tally, examples, listed: [1_000_000, 900_000], is_sample: true, won: [0; 2] }
     }
 
     fn some() -> Comparison {
-        let content = Content { length: 5, digest: 1, flags: 7, left: Some(Left::Seconds(60)) };
+        let content = Content {
+            length: 5,
+            digest: 1,
+            flags: 7,
+            marked: false,
+            left: Some(Left::Seconds(60)),
+        };
         let item = |content| Some(Item { unique: 1, content: Some(content), size: None });
         let seen = Some(Item { unique: 1, content: None, size: Some(70) });
         let example = |difference, key: &[u8], old, new| Example {
@@ -374,7 +401,6 @@ mod tests {
                 compared("cache1=10.0.0.5", Ok(some())),
                 compared("cache1:2=10.0.0.5:2", Ok(all_same())),
             ],
-            true,
             0.0,
         );
         insta::assert_snapshot!(table(&report));
@@ -382,8 +408,9 @@ mod tests {
 
     #[test]
     fn verdicts_in_words() {
-        let last = |found, is_sample, allowed| {
-            let report = Report::new(vec![compared("a=b", found)], is_sample, allowed);
+        let last = |found: Result<Comparison, &str>, is_sample, allowed| {
+            let found = found.map(|found| Comparison { is_sample, ..found });
+            let report = Report::new(vec![compared("a=b", found)], allowed);
             table(&report).lines().last().unwrap().to_owned()
         };
         let missing = || {
@@ -395,6 +422,15 @@ mod tests {
             last(Ok(all_same()), true, 0.000_1),
             last(Ok(missing()), false, 0.0),
             last(Ok(some()), false, 0.0),
+            last(Ok(comparison(Tally::default(), Vec::new())), false, 0.0),
+            last(
+                Ok(comparison(
+                    Tally { compared: 9, same: 4, volatile: 5, ..Tally::default() },
+                    Vec::new(),
+                )),
+                false,
+                0.0,
+            ),
             last(Err("cannot connect to a:11211"), true, 0.0),
         ];
         insta::assert_snapshot!(lines.join("\n"));
@@ -407,7 +443,6 @@ mod tests {
                 compared("cache1=10.0.0.5", Ok(some())),
                 compared("a=b", Err("cannot connect to a:11211")),
             ],
-            false,
             0.0,
         );
         insta::assert_snapshot!(json(&report).unwrap());
