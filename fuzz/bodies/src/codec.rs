@@ -82,7 +82,9 @@ fn lines_of(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
 
 fn ends(pieces: &[&[u8]]) -> bool {
     let mut finder = dump::EndFinder::default();
-    pieces.iter().fold(false, |ended, piece| if piece.is_empty() { ended } else { finder.ends(piece) })
+    pieces
+        .iter()
+        .fold(false, |ended, piece| if piece.is_empty() { ended } else { finder.ends(piece) })
 }
 
 /// Gives a line to every parser. They look for different words, so that one at most knows it.

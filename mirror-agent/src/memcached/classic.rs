@@ -103,7 +103,7 @@ pub enum Verb {
 pub struct Item<'a> {
     /// Its key.
     pub key: &'a [u8],
-    /// Its value.
+    /// Its value. Where it is too large, [`Verb::Set`] takes away what is there, and [`Verb::Add`] does not.
     pub value: &'a [u8],
     /// The client's flags.
     pub flags: u64,
@@ -207,8 +207,18 @@ mod tests {
         assert_eq!(Line::parse(b"VALUE a 4294967295 2 15"), Line::Value(value));
         assert_eq!(Line::parse(b"END"), Line::End);
         for line in [
-            "", "VALUE", "VALUE a", "VALUE a 0", "VALUE a 0 -1", "VALUE a -1 0", "VALUE  0 1", "VALUE a 0 1 ",
-            "VALUE a 0 1 2 3", "VALUE a 0 1 x", "VALUEa 0 1", "END ",
+            "",
+            "VALUE",
+            "VALUE a",
+            "VALUE a 0",
+            "VALUE a 0 -1",
+            "VALUE a -1 0",
+            "VALUE  0 1",
+            "VALUE a 0 1 ",
+            "VALUE a 0 1 2 3",
+            "VALUE a 0 1 x",
+            "VALUEa 0 1",
+            "END ",
         ] {
             let refused = Refusal::Other(line.as_bytes());
             assert_eq!(Line::parse(line.as_bytes()), Line::Refused(refused), "{line}");

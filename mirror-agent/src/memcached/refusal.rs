@@ -21,8 +21,11 @@ impl<'a> Refusal<'a> {
             [b' ', reason @ ..] => Some(reason),
             _ => None,
         };
-        let kinds: [(&[u8], fn(&'a [u8]) -> Self); 3] =
-            [(b"ERROR", Self::Unknown), (b"CLIENT_ERROR", Self::Client), (b"SERVER_ERROR", Self::Server)];
+        let kinds: [(&[u8], fn(&'a [u8]) -> Self); 3] = [
+            (b"ERROR", Self::Unknown),
+            (b"CLIENT_ERROR", Self::Client),
+            (b"SERVER_ERROR", Self::Server),
+        ];
         kinds
             .into_iter()
             .find_map(|(word, kind)| reason(word).map(kind))

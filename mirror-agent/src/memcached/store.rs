@@ -154,12 +154,19 @@ mod tests {
 
     #[test]
     fn requests_to_store() {
-        let store =
-            Store { key: b"a", value: b"xy", flags: 0, ttl: Ttl::Never, mode: Mode::Set, cas: None };
+        let store = Store {
+            key: b"a",
+            value: b"xy",
+            flags: 0,
+            ttl: Ttl::Never,
+            mode: Mode::Set,
+            cas: None,
+        };
         assert_eq!(text(&store), "ms a 2 T0 F0 MS c\r\nxy\r\n");
         let add = Store { mode: Mode::Add, cas: cas(7), ttl: Ttl::Remaining(0), ..store };
         assert_eq!(text(&add), "ms a 2 T-1 F0 ME c E7\r\nxy\r\n");
-        let replace = Store { mode: Mode::Replace, flags: u64::from(u32::MAX), value: b"", ..store };
+        let replace =
+            Store { mode: Mode::Replace, flags: u64::from(u32::MAX), value: b"", ..store };
         assert_eq!(text(&replace), "ms a 0 T0 F4294967295 MR c\r\n\r\n");
         let mode = Mode::Compare(NonZeroU64::MAX);
         let compare = Store { key: b"a b", mode, ttl: Ttl::Remaining(2_592_001), ..store };

@@ -153,7 +153,8 @@ impl<'a> Line<'a> {
             let equals = field.iter().position(|byte| *byte == b'=')?;
             Some((&field[..equals], &field[equals + 1..]))
         });
-        let mut next = |name: &[u8]| fields.next().filter(|field| field.0 == name).map(|field| field.1);
+        let mut next =
+            |name: &[u8]| fields.next().filter(|field| field.0 == name).map(|field| field.1);
         let (at, number) = (time(next(b"ts")?)?, number(next(b"gid")?)?);
         let kind = next(b"type")?;
         if ![&b"item_get"[..], b"item_store", b"eviction", b"deleted"].contains(&kind) {
@@ -290,7 +291,8 @@ mod tests {
         let (seconds, micros) = (at.as_secs(), at.subsec_micros());
         let key = uri::encode(&event.key);
         let size = event.size.map(|size| format!(" size={size}")).unwrap_or_default();
-        let client = |client: Option<i32>| client.map(|cfd| format!(" cfd={cfd}")).unwrap_or_default();
+        let client =
+            |client: Option<i32>| client.map(|cfd| format!(" cfd={cfd}")).unwrap_or_default();
         let head = |kind| format!("ts={seconds}.{micros} gid={number} type={kind} key={key}");
         match event.what {
             What::Sought { result, client: cfd } => {
@@ -421,10 +423,7 @@ mod tests {
             assert_eq!(Line::parse(line.as_bytes()), Line::Unrelated, "{line}");
         }
         let refused = Refusal::Client(b"watch commands not allowed");
-        assert_eq!(
-            Line::parse(b"CLIENT_ERROR watch commands not allowed"),
-            Line::Refused(refused)
-        );
+        assert_eq!(Line::parse(b"CLIENT_ERROR watch commands not allowed"), Line::Refused(refused));
         assert_eq!(Line::parse(b"ERROR"), Line::Refused(Refusal::Unknown(b"")));
         for line in [
             "",
@@ -475,10 +474,14 @@ mod tests {
         prop_oneof![
             (sought, any::<Option<i32>>())
                 .prop_map(|(result, client)| What::Sought { result, client }),
-            (stored, command, ttl(), any::<Option<i32>>())
-                .prop_map(|(result, command, ttl, client)| What::Stored { result, command, ttl, client }),
-            (any::<bool>(), ttl(), any::<u64>())
-                .prop_map(|(fetched, ttl, idle)| What::Evicted { fetched, ttl, idle }),
+            (stored, command, ttl(), any::<Option<i32>>()).prop_map(
+                |(result, command, ttl, client)| What::Stored { result, command, ttl, client }
+            ),
+            (any::<bool>(), ttl(), any::<u64>()).prop_map(|(fetched, ttl, idle)| What::Evicted {
+                fetched,
+                ttl,
+                idle
+            }),
             Just(What::Deleted),
         ]
     }

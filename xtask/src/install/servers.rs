@@ -27,7 +27,8 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// What memcached's package needs and memcached does not.
 const NOT_NEEDED: [&str; 5] = ["adduser", "init-system-helpers", "lsb-base", "perl", "systemd"];
 /// Nothing of this machine is run after an update, whose lists are none of its own.
-const CONFIGURATION: &str = "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n";
+const CONFIGURATION: &str =
+    "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n";
 const HELP: &str = "the tests run it beside this machine's own; apt's complaint is above. With a network, and with \
                     the package debian-archive-keyring as it is today, this works again; until then, other tests \
                     run: cargo test --package mirror-tests --test NAME";
@@ -69,13 +70,19 @@ fn unpack(suite: &str, work: &Path) -> Result<PathBuf> {
     for folder in ["lists/partial", "archives/partial", "root"] {
         fs::create_dir_all(work.join(folder))?;
     }
-    let mirror = mirror(&sources())?;
+    let sources = sources();
+    let mirror = mirror(&sources)?;
     let source = format!("deb [signed-by={KEYRING} target=Packages] {mirror} {suite} main\n");
     fs::write(work.join("sources.list"), source)?;
     fs::write(work.join("status"), installed()?)?;
     fs::write(work.join("apt.conf"), CONFIGURATION)?;
     exec(apt_get(work).arg("update"))?;
-    exec(apt_get(work).args(["install", "--download-only", "--no-install-recommends", "memcached"]))?;
+    exec(apt_get(work).args([
+        "install",
+        "--download-only",
+        "--no-install-recommends",
+        "memcached",
+    ]))?;
     let root = work.join("root");
     for archive in fs::read_dir(work.join("archives"))? {
         let archive = archive?.path();
@@ -92,7 +99,7 @@ fn apt_get(work: &Path) -> Command {
     command.arg("-qq").arg("-c").arg(work.join("apt.conf"));
     for (name, file) in [
         ("Dir::Etc::sourcelist", "sources.list"),
-        ("Dir::Etc::sourceparts", "none"),
+        ("Dir::Etc::sourceparts", "no.folder"),
         ("Dir::State", "."),
         ("Dir::State::lists", "lists"),
         ("Dir::State::status", "status"),
