@@ -32,6 +32,15 @@ impl Release {
     /// All of them, oldest first.
     pub const ALL: [Self; 3] = [Self::Bookworm, Self::Trixie, Self::Sid];
 
+    /// What Debian calls it, and its folder is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+            Self::Sid => "sid",
+        }
+    }
+
     /// Its memcached as a command that will run on `host`.
     pub(crate) fn command(self, host: &Host) -> Command {
         let folder = self.folder();
@@ -51,11 +60,7 @@ impl Release {
             || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers"),
             PathBuf::from,
         );
-        let folder = servers.join(match self {
-            Self::Bookworm => "bookworm",
-            Self::Trixie => "trixie",
-            Self::Sid => "sid",
-        });
+        let folder = servers.join(self.name());
         assert!(
             folder.exists(),
             "there is no memcached in {}: cargo xtask test --e2e releases fetches it",

@@ -21,14 +21,10 @@ impl<'a> Refusal<'a> {
             [b' ', reason @ ..] => Some(reason),
             _ => None,
         };
-        let kinds: [(&[u8], fn(&'a [u8]) -> Self); 3] = [
-            (b"ERROR", Self::Unknown),
-            (b"CLIENT_ERROR", Self::Client),
-            (b"SERVER_ERROR", Self::Server),
-        ];
-        kinds
-            .into_iter()
-            .find_map(|(word, kind)| reason(word).map(kind))
+        let unknown = reason(b"ERROR").map(Self::Unknown);
+        unknown
+            .or_else(|| reason(b"CLIENT_ERROR").map(Self::Client))
+            .or_else(|| reason(b"SERVER_ERROR").map(Self::Server))
             .unwrap_or(Self::Other(line))
     }
 }

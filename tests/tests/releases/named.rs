@@ -71,8 +71,9 @@ fn there_and_back(speaker: &mut Speaker, key: &[u8], value: &[u8], flags: u64, a
 
     if Named::classic(key).is_some() {
         let found = speaker.gets(&[key]);
-        assert_eq!((found.len(), &found[0].0[..], found[0].1), (1, key, flags), "{about}: {name}");
-        assert!(found[0].3 == value, "{about}: the value of {name} by `gets`");
+        let [told] = &found[..] else { panic!("{about}: {name} is told once: {}", found.len()) };
+        assert_eq!((&told.key[..], told.flags), (key, flags), "{about}: {name}");
+        assert!(told.value == value, "{about}: the value of {name} by `gets`");
     }
 }
 
@@ -160,7 +161,7 @@ fn many_keys_in_one_request() {
         }
         let found = speaker.gets(&names);
         let (names, values): (Vec<&[u8]>, Vec<&[u8]>) =
-            found.iter().map(|(key, .., value)| (key.as_slice(), value.as_slice())).unzip();
+            found.iter().map(|told| (&told.key[..], &told.value[..])).unzip();
         assert!(names == stored && values == stored, "{:?}: {}", server.release, found.len());
     }
 }

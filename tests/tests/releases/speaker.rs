@@ -41,6 +41,15 @@ impl Servers {
     }
 }
 
+/// An item that `gets` told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) key: Vec<u8>,
+    pub(crate) flags: u64,
+    pub(crate) cas: Option<u64>,
+    pub(crate) value: Vec<u8>,
+}
+
 /// A connection that requests of the codec go out on, and whose answers are cut into lines by it.
 pub(crate) struct Speaker {
     connection: Connection,
@@ -125,8 +134,8 @@ impl Speaker {
         judge(store::Reply::parse(&self.line()))
     }
 
-    /// What `gets` says of these keys: key, flags, unique number, value.
-    pub(crate) fn gets(&mut self, keys: &[&[u8]]) -> Vec<(Vec<u8>, u64, Option<u64>, Vec<u8>)> {
+    /// What `gets` says of these keys.
+    pub(crate) fn gets(&mut self, keys: &[&[u8]]) -> Vec<Told> {
         let mut request = Vec::new();
         assert!(classic::get(&mut request, Get::Unique, keys.iter().copied()));
         self.say(&request);
@@ -134,9 +143,9 @@ impl Speaker {
         loop {
             let line = self.line();
             match classic::Line::parse(&line) {
-                classic::Line::Value(value) => {
-                    let bytes = self.value(value.length);
-                    found.push((value.key.to_vec(), value.flags, value.cas, bytes));
+                classic::Line::Value(classic::Value { key, flags, length, cas }) => {
+                    let value = self.value(length);
+                    found.push(Told { key: key.to_vec(), flags, cas, value });
                 }
                 classic::Line::End => return found,
                 classic::Line::Refused(refusal) => panic!("{refusal:?}"),

@@ -10,10 +10,15 @@ use fuzz_bodies::codec::{
 };
 use mirror_tests::release::Release;
 
-use crate::speaker::{Servers, Speaker};
+use crate::speaker::{Servers, Speaker, Told};
 
 const ITEM: Store<'_> =
     Store { key: b"a", value: b"first", flags: 5, ttl: Ttl::Never, mode: Mode::Set, cas: None };
+
+/// [`ITEM`] with another value, as it is told.
+fn told(cas: u64, value: &[u8]) -> Told {
+    Told { key: b"a".to_vec(), flags: 5, cas: Some(cas), value: value.to_vec() }
+}
 
 /// The unique number of a reply that has to have one.
 fn cas(reply: Reply<'_>) -> NonZeroU64 {
@@ -32,7 +37,7 @@ fn modes_and_unique_numbers() {
         let item = |mode, value| Store { mode, value, ..ITEM };
         let holds = |speaker: &mut Speaker, cas: NonZeroU64, value: &[u8]| {
             let found = speaker.gets(&[b"a"]);
-            assert_eq!(found, [(b"a".to_vec(), 5, Some(cas.get()), value.to_vec())], "{release:?}");
+            assert_eq!(found, [told(cas.get(), value)], "{release:?}");
         };
 
         let none = |speaker: &mut Speaker, mode, want| {
@@ -75,7 +80,7 @@ fn unique_numbers_of_the_clients_choice() {
                 assert_eq!(speaker.gets(&[b"a"]), []);
             } else {
                 assert_eq!(speaker.store(&item, cas).get(), number, "{:?}", server.release);
-                assert_eq!(speaker.gets(&[b"a"])[0].2, Some(number), "{:?}", server.release);
+                assert_eq!(speaker.gets(&[b"a"]), [told(number, b"first")], "{:?}", server.release);
             }
         }
     }
@@ -87,7 +92,7 @@ fn servers_without_unique_numbers() {
     for server in &servers.all {
         let mut speaker = Speaker::connect(&server.server, &servers.host);
         speaker.store(&ITEM, |reply| assert_eq!(reply, Reply::Done(None), "{:?}", server.release));
-        assert_eq!(speaker.gets(&[b"a"]), [(b"a".to_vec(), 5, Some(0), b"first".to_vec())]);
+        assert_eq!(speaker.gets(&[b"a"]), [told(0, b"first")], "{:?}", server.release);
     }
 }
 
@@ -139,7 +144,8 @@ fn classic_commands() {
         ask(&|request| item.write(request, Verb::Add, now), classic::Reply::NotStored);
         ask(&|request| item.write(request, Verb::Set, now), classic::Reply::Stored);
         let found = speaker.gets(&[b"nothing", b"a"]);
-        assert_eq!((found.len(), found[0].1, &found[0].3[..]), (1, 9, &b"END\r\n"[..]));
+        let [told] = &found[..] else { panic!("one item: {found:?}") };
+        assert_eq!((&told.key[..], told.flags, &told.value[..]), (&b"a"[..], 9, &b"END\r\n"[..]));
         let mut request = Vec::new();
         assert!(classic::delete(&mut request, b"a"));
         speaker.say(&request);

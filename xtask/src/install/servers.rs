@@ -14,36 +14,32 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use mirror_tests::release::Release;
 use tempfile::Builder;
 
 use super::apt;
 use crate::process::{exec, output, target_dir};
 
-/// Names of releases, as `tests/src/release.rs` has them.
-const SUITES: [&str; 3] = ["bookworm", "trixie", "sid"];
 /// What signs all of them.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// What memcached's package needs and memcached does not.
 const NOT_NEEDED: [&str; 5] = ["adduser", "init-system-helpers", "lsb-base", "perl", "systemd"];
-/// Nothing of this machine is run after an update, whose lists are none of its own.
-const CONFIGURATION: &str =
-    "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n";
-const HELP: &str = "the tests run it beside this machine's own; apt's complaint is above. With a network, and with \
-                    the package debian-archive-keyring as it is today, this works again; until then, other tests \
-                    run: cargo test --package mirror-tests --test NAME";
+const HELP: &str = "Above is what apt says. This needs a network, and a package debian-archive-keyring that knows \
+                    the release. Without them, single tests run: cargo test --package mirror-tests --test NAME";
 
 /// Fetches those that are not there; returns the folder that they are in.
 pub(crate) fn servers() -> Result<PathBuf> {
     let servers = target_dir().join("servers");
     fs::create_dir_all(&servers).with_context(|| format!("cannot make {}", servers.display()))?;
     let servers = servers.canonicalize().context("the folder of servers")?;
-    for suite in SUITES {
+    for suite in Release::ALL.map(Release::name) {
         let folder = servers.join(suite);
         if !folder.exists() {
             println!("fetching memcached of Debian {suite}");
-            fetch(suite, &folder)
-                .with_context(|| format!("cannot fetch memcached of Debian {suite}: {HELP}"))?;
+            fetch(suite, &folder).map_err(|error| {
+                anyhow!("cannot fetch memcached of Debian {suite}: {error:#}\n{HELP}")
+            })?;
         }
     }
     Ok(servers)
@@ -75,7 +71,7 @@ fn unpack(suite: &str, work: &Path) -> Result<PathBuf> {
     let source = format!("deb [signed-by={KEYRING} target=Packages] {mirror} {suite} main\n");
     fs::write(work.join("sources.list"), source)?;
     fs::write(work.join("status"), installed()?)?;
-    fs::write(work.join("apt.conf"), CONFIGURATION)?;
+    fs::write(work.join("apt.conf"), configuration(work))?;
     exec(apt_get(work).arg("update"))?;
     exec(apt_get(work).args([
         "install",
@@ -93,11 +89,23 @@ fn unpack(suite: &str, work: &Path) -> Result<PathBuf> {
     Ok(root)
 }
 
-/// `apt-get`, with nothing of this machine's but its configuration.
 fn apt_get(work: &Path) -> Command {
     let mut command = apt("apt-get");
     command.arg("-qq").arg("-c").arg(work.join("apt.conf"));
-    for (name, file) in [
+    command
+}
+
+/// What comes on top of this machine's configuration: other files than its own, and nothing to run afterwards.
+fn configuration(work: &Path) -> String {
+    const OPTIONS: &str = r#"
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+APT::Update::Error-Mode "any";
+APT::Get::AllowUnauthenticated "false";
+Acquire::Languages "none";
+Acquire::Retries "3";
+"#;
+    let files = [
         ("Dir::Etc::sourcelist", "sources.list"),
         ("Dir::Etc::sourceparts", "no.folder"),
         ("Dir::State", "."),
@@ -105,18 +113,9 @@ fn apt_get(work: &Path) -> Command {
         ("Dir::State::status", "status"),
         ("Dir::Cache", "."),
         ("Dir::Cache::archives", "archives"),
-    ] {
-        command.arg("-o").arg(format!("{name}={}", work.join(file).display()));
-    }
-    for option in [
-        "Acquire::Languages=none",
-        "Acquire::Retries=3",
-        "APT::Update::Error-Mode=any",
-        "APT::Get::AllowUnauthenticated=false",
-    ] {
-        command.args(["-o", option]);
-    }
-    command
+    ];
+    let files = files.map(|(name, file)| format!("{name} \"{}\";\n", work.join(file).display()));
+    OPTIONS.to_owned() + &files.concat()
 }
 
 /// What apt takes for installed: nothing but what is not needed.
