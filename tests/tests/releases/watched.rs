@@ -172,10 +172,13 @@ fn what_has_nothing_to_do_with_items() {
         watcher.say(b"watch connevents\r\n");
         assert_eq!(Line::parse(&watcher.line()), Line::Begin);
         drop(Speaker::connect(&server.server, &servers.host));
-        for word in ["type=conn_new", "type=conn_close"] {
+        // Connections of a moment ago may still be closed, and threads tell in any order.
+        let mut expected = BTreeSet::from(["type=conn_new", "type=conn_close"]);
+        while !expected.is_empty() {
             let line = watcher.line();
-            assert!(String::from_utf8_lossy(&line).contains(word), "{}", line.escape_ascii());
-            assert_eq!(Line::parse(&line), Line::Unrelated, "{:?}", server.release);
+            assert_eq!(Line::parse(&line), Line::Unrelated, "{}", line.escape_ascii());
+            let text = String::from_utf8_lossy(&line).into_owned();
+            expected.retain(|word| !text.contains(word));
         }
     }
 }
