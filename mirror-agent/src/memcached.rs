@@ -2,13 +2,20 @@
 //!
 //! The source is memcached's own `doc/protocol.txt`; what it leaves open is named where it matters.
 
+pub mod classic;
 mod connection;
 pub mod dump;
+pub mod key;
 mod lines;
 pub mod meta;
 mod read;
+pub mod refusal;
 mod socket;
 mod stats;
+pub mod store;
+pub mod ttl;
+pub mod uri;
+pub mod watch;
 
 pub use connection::{Connection, Dump};
 pub use lines::Lines;

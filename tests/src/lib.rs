@@ -6,6 +6,7 @@
 //! | [`host`] | one host: commands, sockets, its BPF file system |
 //! | [`agent`] | the command line, and its counters |
 //! | [`memcached`] | a server on a host, and what it holds |
+//! | [`release`] | servers of several releases |
 //! | [`mirror`] | the usual lab: client, old host, new host |
 //! | [`client`] | requests over plain sockets |
 //! | [`capture`] | what was on a wire |
@@ -49,6 +50,7 @@ pub mod memory;
 pub mod mirror;
 pub mod ports;
 pub mod random;
+pub mod release;
 pub mod sealed;
 pub mod second;
 pub mod tally;

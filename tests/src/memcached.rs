@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use crate::{
     client::Connection,
     host::{Host, Running},
+    release::Release,
     wait,
 };
 
@@ -37,6 +38,11 @@ impl Memcached {
         let mut command = host.command("mptcpize");
         command.args(["run", "memcached"]);
         Self::spawn(command, host, port, &[])
+    }
+
+    /// Starts one of this release, with further options.
+    pub fn start_release(host: &Host, port: u16, release: Release, options: &[&str]) -> Self {
+        Self::spawn(release.command(host), host, port, options)
     }
 
     fn spawn(mut command: Command, host: &Host, port: u16, options: &[&str]) -> Self {
@@ -74,7 +80,12 @@ impl Memcached {
     pub fn items(&self, host: &Host) -> BTreeMap<String, String> {
         // Another listing, or memcached's own search for what has expired, may be running.
         let listing = wait::until("a list of all items", || {
-            let reply = self.inside(host).ask("lru_crawler metadump hash\r\n", "\r\n");
+            let mut connection = self.inside(host);
+            let mut reply = connection.ask("lru_crawler metadump hash\r\n", "\r\n");
+            // From 1.6.43 on, a list begins with a line of its own.
+            if reply == b"OK\r\n" {
+                reply.extend(connection.read_until(b"\r\n"));
+            }
             (!reply.starts_with(b"BUSY")).then_some(reply)
         });
         String::from_utf8_lossy(&listing)

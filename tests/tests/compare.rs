@@ -188,6 +188,12 @@ fn every_kind_of_difference() {
         assert_eq!(examples(&pair), differ, "{options}");
     }
 
+    // By gets, nobody knows when an item expires, and keys with blanks have no name.
+    let (pair, code) = caches.document("--full --gets --wait 1s");
+    let counts = counts(&pair);
+    assert_eq!((counts["same"], counts["stale"], counts["unreadable"]), (994, 2, 2), "{counts:?}");
+    assert_eq!((counts.get("ttl"), code), (None, Some(11)), "{counts:?}");
+
     let output = caches.compare("--full --show --wait 1s --prefix key:4 --prefix only");
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     let stale =
@@ -450,6 +456,15 @@ fn a_large_value_and_one_that_is_marked_as_stale() {
     assert!(table.contains("wrong on the new side: 1 of 3 keys\n"), "{table}");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(said.matches("were marked as stale").count(), 2, "{said}");
+
+    // By gets, nobody takes the right to renew: the next client has it.
+    let mut client = caches.old_server.inside(&caches.old);
+    assert_eq!(client.ask("md marked I T300\r\n", "\r\n"), b"HD\r\n");
+    let output = caches.compare("--full --gets --wait 1s --prefix marked");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("times to live are not compared"), "{said}");
+    assert!(!said.contains("marked as stale"), "{said}");
+    assert_eq!(client.ask("mg marked\r\n", "\r\n"), b"HD W X\r\n");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A file each in `fuzz/targets`.
-const TARGETS: [&str; 4] = ["parse", "boundary", "seal", "flow"];
+const TARGETS: [&str; 5] = ["parse", "boundary", "seal", "flow", "codec"];
 
 /// What to fuzz, and how long.
 #[derive(Args)]

@@ -1,9 +1,12 @@
 //! Installs what is missing, from Debian's packages and crates.io.
 
+mod servers;
+
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+pub(crate) use self::servers::servers;
 use crate::{
     bpf_toolchain::{HELP, Toolchain, find_program},
     process::exec,

@@ -35,9 +35,13 @@ impl Default for Options {
 
 /// Runs the task.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    if !options.unit {
-        install::lab_tools()?;
-    }
+    let servers = match options.unit {
+        true => None,
+        false => {
+            install::lab_tools()?;
+            Some(install::servers()?)
+        }
+    };
     let agent = build::agent()?;
     if !options.e2e {
         exec(
@@ -47,13 +51,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 .args(&options.filter),
         )?;
     }
-    if !options.unit {
+    if let Some(servers) = servers {
         exec(
             cargo()
                 .args(["test", "--package", "mirror-tests", "--no-fail-fast", "--"])
                 .args(["--test-threads", &options.test_threads.to_string()])
                 .args(&options.filter)
-                .env("MIRROR_AGENT", agent),
+                .env("MIRROR_AGENT", agent)
+                .env("MIRROR_SERVERS", servers),
         )?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use fuzz_bodies::{boundary, flow, parse, seal};
+use fuzz_bodies::{boundary, codec, flow, parse, seal};
 use mirror_common::{copy, memcache::Start, parse::Unparsed, reply};
 
 /// Gives `check` the corpus of `target`, and returns what it says of each file. The file that it fails
@@ -90,4 +90,22 @@ fn flow_corpus() {
             Reply::ReflectLast,
         ],
     );
+}
+
+#[test]
+fn codec_corpus() {
+    use codec::Met;
+    let met: Vec<Met> = replay("codec", codec::check).concat();
+    let kinds = [
+        Met::Listed,
+        Met::Hit,
+        Met::Event,
+        Met::Skipped,
+        Met::Meta,
+        Met::Value,
+        Met::Classic,
+        Met::Error,
+        Met::Nothing,
+    ];
+    all_met(&met, &kinds);
 }

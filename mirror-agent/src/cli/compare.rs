@@ -58,6 +58,13 @@ pub struct Compare {
     #[arg(long, value_name = "RATE", default_value = "200mbit", value_parser = kbits)]
     pub bandwidth: u32,
 
+    /// Read by `gets`, as where memcached is older than 1.6.10
+    ///
+    /// That takes no right to renew stale items. But reading makes items more recently used, keys that a server lacks
+    /// count as misses there, and times to live are not compared.
+    #[arg(long)]
+    pub gets: bool,
+
     /// A JSON document
     #[arg(long)]
     pub json: bool,

@@ -41,6 +41,7 @@ pub(super) async fn run(arguments: &cli::Compare) -> Result<ExitCode> {
         rate: arguments.rate,
         bandwidth: u64::from(arguments.bandwidth) * 1000 / 8,
         show: arguments.show,
+        by_gets: arguments.gets,
         patience: arguments.timeout,
     };
     let pairs: Vec<&Pair> = arguments.pairs.iter().flat_map(|pairs| &pairs.0).collect();
@@ -88,6 +89,9 @@ fn code(report: &Report) -> u8 {
 fn warn(compared: &[Compared]) {
     for Compared { pair, found } in compared {
         let Ok(found) = found else { continue };
+        if !found.has_ttl {
+            log::warn!("{pair}: times to live are not compared, since gets does not tell them");
+        }
         for (server, (listed, won)) in
             [&pair.old, &pair.new].into_iter().zip(found.listed.into_iter().zip(found.won))
         {

@@ -27,8 +27,8 @@ pub struct Content {
     pub digest: u64,
     /// The client's flags.
     pub flags: u64,
-    /// Whether a client has marked it as stale.
-    pub marked: bool,
+    /// Whether a client has marked it as stale; `None` where the server does not tell.
+    pub marked: Option<bool>,
     /// How long the item has to live; `None` where the server does not tell.
     pub left: Option<Left>,
 }
@@ -71,7 +71,8 @@ impl Both {
             // Not read: not known to be the same.
             (Some(_), Some(_)) => return Some(Difference::Stale),
         };
-        if (old.length, old.digest, old.marked) != (new.length, new.digest, new.marked) {
+        if (old.length, old.digest) != (new.length, new.digest) || is_other(old.marked, new.marked)
+        {
             Some(Difference::Stale)
         } else if old.flags != new.flags {
             Some(Difference::Flags)
@@ -79,6 +80,11 @@ impl Both {
             (!is_near(old.left, new.left, 0)).then_some(Difference::Ttl)
         }
     }
+}
+
+/// Whether two marks differ, where both are known.
+fn is_other(one: Option<bool>, other: Option<bool>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// Whether something was written under a key that a server has before and after: not only touched.
@@ -121,8 +127,13 @@ fn is_near(one: Option<Left>, other: Option<Left>, seconds: u64) -> bool {
 mod tests {
     use super::*;
 
-    const CONTENT: Content =
-        Content { length: 3, digest: 1, flags: 0, marked: false, left: Some(Left::Seconds(100)) };
+    const CONTENT: Content = Content {
+        length: 3,
+        digest: 1,
+        flags: 0,
+        marked: Some(false),
+        left: Some(Left::Seconds(100)),
+    };
 
     fn item(unique: u64, content: Content) -> Option<Item> {
         Some(Item { unique, content: Some(content), size: None })
@@ -141,7 +152,8 @@ mod tests {
             (CONTENT, None),
             (Content { digest: 2, flags: 1, ..forever }, Some(Difference::Stale)),
             (Content { length: 4, ..CONTENT }, Some(Difference::Stale)),
-            (Content { marked: true, ..CONTENT }, Some(Difference::Stale)),
+            (Content { marked: Some(true), ..CONTENT }, Some(Difference::Stale)),
+            (Content { marked: None, ..CONTENT }, None),
             (Content { flags: 1, ..forever }, Some(Difference::Flags)),
             (forever, Some(Difference::Ttl)),
             (left(104), Some(Difference::Ttl)),

@@ -89,7 +89,7 @@ mod tests {
 
     /// A value, with a unique number that belongs to it.
     fn value(digest: u64) -> Option<Item> {
-        let content = Content { length: 1, digest, flags: 0, marked: false, left: None };
+        let content = Content { length: 1, digest, flags: 0, marked: Some(false), left: None };
         Some(Item { unique: digest, content: Some(content), size: None })
     }
 

@@ -17,12 +17,7 @@ use super::{
     sides::Sides,
     tally::Tally,
 };
-use crate::{
-    keys::Prefixes,
-    listing::Items,
-    memcached::{ASKED_AT_ONCE, meta},
-    spool::Spool,
-};
+use crate::{keys::Prefixes, listing::Items, memcached::ASKED_AT_ONCE, spool::Spool};
 
 /// Keys that differ are kept until the next round; more than so many at a time go through their rounds first.
 const PENDING: usize = 200_000;
@@ -44,6 +39,8 @@ pub struct Options {
     pub bandwidth: u64,
     /// How many keys of each difference are kept.
     pub show: usize,
+    /// Whether servers are asked by `gets`, also those that know meta commands.
+    pub by_gets: bool,
     /// How long a server may be busy or silent.
     pub patience: Duration,
 }
@@ -61,6 +58,8 @@ pub struct Comparison {
     pub is_sample: bool,
     /// How many items a client had marked as stale, whose renewal this comparison won: on the old server, and the new.
     pub won: [u64; 2],
+    /// Whether times to live were compared.
+    pub has_ttl: bool,
 }
 
 /// A key that differs.
@@ -90,8 +89,9 @@ pub struct Progress {
 /// Where a server cannot be reached, does not list its items, does not know meta commands, or is started anew
 /// meanwhile; and where both servers are one.
 pub async fn compare(named: &Pair, options: &Options, progress: &Progress) -> Result<Comparison> {
-    let sides = Sides::open(named, options.patience).await?;
+    let sides = Sides::open(named, options.patience, options.by_gets).await?;
     let pair = sides.pair.clone();
+    let found = Comparison { has_ttl: sides.tell_ttl(), ..Comparison::default() };
     let mut run = Run {
         options,
         progress,
@@ -99,7 +99,7 @@ pub async fn compare(named: &Pair, options: &Options, progress: &Progress) -> Re
         hash: RandomState::new(),
         pending: Vec::new(),
         next: Instant::now(),
-        found: Comparison::default(),
+        found,
     };
     match options.sample {
         Some(room) => {
@@ -154,7 +154,7 @@ impl Run<'_> {
             }
             self.pace(keys.len()).await;
             if !is_old {
-                keys = self.sides.unknown_to_old(keys).await?;
+                keys = self.sides.unknown_to_old(keys, &self.hash).await?;
             }
             self.look_at(keys).await?;
         }
@@ -167,7 +167,7 @@ impl Run<'_> {
     /// The first look at keys.
     async fn look_at(&mut self, mut keys: Vec<Vec<u8>>) -> Result<()> {
         let all = keys.len();
-        keys.retain(|key| meta::can_name(key));
+        keys.retain(|key| self.sides.can_name(key));
         self.found.tally.count_unreadable((all - keys.len()) as u64);
         let seen = self.look(&keys).await?;
         for (key, seen) in keys.into_iter().zip(seen) {

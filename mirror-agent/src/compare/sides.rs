@@ -11,10 +11,7 @@ use super::{
     item::{Both, Content, Item},
     pair::Pair,
 };
-use crate::memcached::{
-    Connection, Known, Stats,
-    meta::{self, Hit},
-};
+use crate::memcached::{Connection, Known, Stats, key::Named, meta::Hit};
 
 /// Values that are asked for at once take no more than so many bytes, as long as it is not a single one: answers of both
 /// servers are then of one moment, also where one is far away.
@@ -22,16 +19,27 @@ const AT_ONCE: u64 = 1 << 20;
 /// A connection that was idle for so long may be closed: memcached's `idle_timeout` is one second at least.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// A connection to each server, by the address that answered first.
+/// The first version whose meta commands are today's (release notes of memcached 1.6.10).
+const META: [u32; 3] = [1, 6, 10];
+
+/// Both servers, by the addresses that answered first.
 #[derive(Debug)]
 pub struct Sides {
-    /// These servers, by their addresses.
+    /// These servers.
     pub pair: Pair,
     patience: Duration,
-    old: Connection,
-    new: Connection,
+    old: Side,
+    new: Side,
     used: Instant,
-    started: [Stats; 2],
+}
+
+/// A connection to one of them.
+#[derive(Debug)]
+struct Side {
+    connection: Connection,
+    /// Whether it is asked by meta commands, or by `gets`.
+    is_meta: bool,
+    at_first: Stats,
 }
 
 /// What one round of questions found.
@@ -46,70 +54,88 @@ pub struct Look {
 }
 
 impl Sides {
-    /// Connects to both.
+    /// Connects to both. `by_gets` has both asked by that, and else those are that do not know meta commands.
     ///
     /// # Errors
     ///
     /// Where one cannot be reached, or both are one.
-    pub async fn open(named: &Pair, patience: Duration) -> Result<Self> {
-        let (mut old, mut new) = connect(named, patience).await?;
+    pub async fn open(named: &Pair, patience: Duration, by_gets: bool) -> Result<Self> {
+        let (old, new) = connect(named, patience).await?;
         let pair = Pair { old: old.peer()?, new: new.peer()? };
         if pair.old == pair.new {
             bail!("{} and {} are the same server, {}", named.old, named.new, pair.old);
         }
-        let (of_old, of_new) = tokio::try_join!(old.stats(), new.stats())?;
-        Ok(Self { pair, patience, old, new, used: Instant::now(), started: [of_old, of_new] })
+        let (old, new) = tokio::try_join!(Side::of(old, by_gets), Side::of(new, by_gets))?;
+        Ok(Self { pair, patience, old, new, used: Instant::now() })
     }
 
-    /// Those keys that the old server does not have. What text cannot name is left out: as a rule, its own list
+    /// Whether times to live are compared.
+    pub fn tell_ttl(&self) -> bool {
+        self.old.is_meta && self.new.is_meta
+    }
+
+    /// Whether both servers can be asked for a key.
+    pub fn can_name(&self, key: &[u8]) -> bool {
+        let all = self.old.is_meta && self.new.is_meta;
+        if all { Named::meta(key).is_some() } else { Named::classic(key).is_some() }
+    }
+
+    /// Those keys that the old server does not have. What cannot be asked for is left out: as a rule, its own list
     /// has it, too.
     ///
     /// # Errors
     ///
-    /// Where the old server does not know meta commands.
-    pub async fn unknown_to_old(&mut self, mut keys: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+    /// Where the old server does not answer.
+    pub async fn unknown_to_old(
+        &mut self,
+        mut keys: Vec<Vec<u8>>,
+        hash: &RandomState,
+    ) -> Result<Vec<Vec<u8>>> {
         self.refresh().await?;
-        keys.retain(|key| meta::can_name(key));
-        let found = self.old.examine(keys.iter().map(Vec::as_slice)).await?;
+        keys.retain(|key| self.can_name(key));
+        let names: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let found = self.old.find(&names, hash).await?;
         let mut known = found.into_iter().map(|found| found.is_some());
         keys.retain(|_| known.next() == Some(false));
         Ok(keys)
     }
 
-    /// What both servers hold under keys.
+    /// What both servers hold under keys that they can be asked for.
     ///
     /// First they are asked whether they have them, which they do not count: otherwise a new server would count
     /// a miss for each that it lacks. Those that both have are read then.
     ///
     /// # Errors
     ///
-    /// Where a server does not know meta commands.
+    /// Where a server does not answer.
     pub async fn look(&mut self, keys: &[Vec<u8>], hash: &RandomState) -> Result<Look> {
         self.refresh().await?;
-        let names = || keys.iter().map(Vec::as_slice);
-        let (old, new) = tokio::try_join!(self.old.examine(names()), self.new.examine(names()))?;
-        let known = |found: &Option<Known>| {
-            found.map(|Known { unique, size }| Item { unique, content: None, size })
-        };
-        let both = old.iter().zip(&new);
-        let seen = both.map(|(old, new)| Both { old: known(old), new: known(new) }).collect();
+        let names: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let (old, new) =
+            tokio::try_join!(self.old.find(&names, hash), self.new.find(&names, hash))?;
+        let both = old.into_iter().zip(new);
+        let seen = both.map(|(old, new)| Both { old, new }).collect();
         let mut look = Look { seen, bytes: 0, won: [0; 2] };
-        let on_both = (0..keys.len()).filter_map(|at| {
-            let size = |known: Option<Known>| known.map(|known| known.size.unwrap_or_default());
-            Some((at, size(old[at])?.max(size(new[at])?)))
+        let size = |item: &Item| item.size.unwrap_or_default();
+        let sizes = look.seen.iter().enumerate().filter_map(|(at, Both { old, new })| {
+            Some((at, size(old.as_ref()?).max(size(new.as_ref()?))))
         });
-        for part in parts(on_both) {
-            let names = || part.iter().map(|at| keys[*at].as_slice());
+        for part in parts(sizes.collect::<Vec<_>>()) {
+            let names: Vec<&[u8]> = part.iter().map(|at| names[*at]).collect();
             let (old, new) =
-                tokio::try_join!(self.old.digest(names(), hash), self.new.digest(names(), hash))?;
-            for ((at, old), new) in part.into_iter().zip(old).zip(new) {
-                for (won, found) in look.won.iter_mut().zip([&old, &new]) {
-                    *won += u64::from(found.is_some_and(|(hit, _)| hit.won));
+                tokio::try_join!(self.old.read(&names, hash), self.new.read(&names, hash))?;
+            for (side, found) in [old, new].into_iter().enumerate() {
+                // A side that had read them already keeps that.
+                for (at, found) in part.iter().zip(found.into_iter().flatten()) {
+                    look.won[side] += u64::from(found.is_some_and(|(hit, _)| hit.won));
+                    let seen = &mut look.seen[*at];
+                    let item = if side == 0 { &mut seen.old } else { &mut seen.new };
+                    *item = found.map(read);
                 }
-                look.bytes += old.and_then(|(hit, _)| hit.length).unwrap_or_default() as u64;
-                look.seen[at] = Both { old: old.map(read), new: new.map(read) };
             }
         }
+        let lengths = look.seen.iter().filter_map(|seen| Some(seen.old?.content?.length as u64));
+        look.bytes = lengths.sum();
         self.used = Instant::now();
         Ok(look)
     }
@@ -122,9 +148,8 @@ impl Sides {
     /// Where one is not.
     pub async fn check(&mut self) -> Result<()> {
         self.refresh().await?;
-        let now = tokio::try_join!(self.old.stats(), self.new.stats())?;
-        let servers = [&self.pair.old, &self.pair.new];
-        for ((server, before), now) in servers.into_iter().zip(&self.started).zip([now.0, now.1]) {
+        for (server, side) in [(&self.pair.old, &mut self.old), (&self.pair.new, &mut self.new)] {
+            let (before, now) = (&side.at_first, side.connection.stats().await?);
             if before.process != now.process || before.uptime > now.uptime {
                 bail!("{server} was restarted meanwhile");
             }
@@ -135,10 +160,42 @@ impl Sides {
     async fn refresh(&mut self) -> Result<()> {
         if self.used.elapsed() >= IDLE {
             let connected = connect(&self.pair, self.patience).await;
-            (self.old, self.new) = connected.context("one of the servers is gone")?;
+            (self.old.connection, self.new.connection) =
+                connected.context("one of the servers is gone")?;
         }
         self.used = Instant::now();
         Ok(())
+    }
+}
+
+impl Side {
+    async fn of(mut connection: Connection, by_gets: bool) -> Result<Self> {
+        let at_first = connection.stats().await?;
+        let is_meta = !by_gets && at_first.version.is_some_and(|version| version >= META);
+        Ok(Self { connection, is_meta, at_first })
+    }
+
+    /// Which of the keys it has: by meta commands without a look at the values, by `gets` with them.
+    async fn find(&mut self, keys: &[&[u8]], hash: &RandomState) -> Result<Vec<Option<Item>>> {
+        if self.is_meta {
+            let found = self.connection.examine(keys.iter().copied()).await?;
+            let known = |Known { unique, size }: Known| Item { unique, content: None, size };
+            return Ok(found.into_iter().map(|found| found.map(known)).collect());
+        }
+        let found = self.connection.digest_by_gets(keys, hash).await?;
+        Ok(found.into_iter().map(|found| found.map(read)).collect())
+    }
+
+    /// What it holds under keys; `None` where [`Self::find`] has said it all.
+    async fn read(
+        &mut self,
+        keys: &[&[u8]],
+        hash: &RandomState,
+    ) -> Result<Option<Vec<Option<(Hit, u64)>>>> {
+        match self.is_meta {
+            true => Ok(Some(self.connection.digest(keys.iter().copied(), hash).await?)),
+            false => Ok(None),
+        }
     }
 }
 
@@ -151,7 +208,8 @@ fn read((hit, digest): (Hit, u64)) -> Item {
         length: hit.length.unwrap_or_default(),
         digest,
         flags: hit.flags,
-        marked: hit.stale,
+        // `gets` tells neither.
+        marked: hit.left.map(|_| hit.stale),
         left: hit.left,
     };
     Item { unique: hit.unique.unwrap_or_default(), content: Some(content), size: None }

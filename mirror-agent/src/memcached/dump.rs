@@ -1,5 +1,7 @@
 //! The list of all items, `lru_crawler metadump` (protocol.txt, "LRU Crawler").
 
+use super::uri;
+
 /// Asks for the metadata of all items, class by class, from the least recently used on.
 pub const REQUEST: &[u8] = b"lru_crawler metadump all\r\n";
 
@@ -59,7 +61,7 @@ impl Item {
     /// Of `key=… exp=… la=… cas=… fetch=… cls=… size=…`; further fields may follow.
     fn parse(line: &[u8]) -> Option<Self> {
         let mut fields = line.split(|byte| *byte == b' ');
-        let key = decode(fields.next()?.strip_prefix(b"key=")?)?;
+        let key = uri::decode(fields.next()?.strip_prefix(b"key=")?)?;
         let (mut expires, mut used, mut fetched) = (None, None, None);
         let (mut class, mut size, mut flags) = (None, None, None);
         for field in fields {
@@ -86,24 +88,6 @@ impl Item {
             flags,
         })
     }
-}
-
-/// Undoes memcached's URI encoding. `None` where a `%` is not followed by two hexadecimal digits, or where
-/// nothing is there.
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => digit(*bytes.next()?)? << 4 | digit(*bytes.next()?)?,
-            byte => *byte,
-        });
-    }
-    (!decoded.is_empty()).then_some(decoded)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// Finds the end of a list in a stream that arrives in pieces, without cutting it into lines.

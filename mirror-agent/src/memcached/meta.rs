@@ -1,7 +1,7 @@
 //! Meta commands that read, `mg` and `me` (protocol.txt, "Meta Get" and "Meta Debug").
 
-/// The most bytes of a key in a request, as memcached counts them: before it decodes base64.
-const MAX_KEY: usize = 250;
+use super::key::Named;
+
 /// Seconds to live that memcached tells of an item that expires within its current second: less than none, without
 /// a sign.
 const UNDERFLOW: u64 = 1 << 31;
@@ -15,12 +15,6 @@ pub enum Wanted {
     Value,
     /// These, how long the item has to live, and its unique number.
     Everything,
-}
-
-/// Whether the text protocol can name a key.
-pub fn can_name(key: &[u8]) -> bool {
-    let length = if needs_base64(key) { key.len().div_ceil(3) * 4 } else { key.len() };
-    (1..=MAX_KEY).contains(&length)
 }
 
 /// Appends an `mg` that does not count as an access of the item (`u`).
@@ -45,30 +39,19 @@ pub fn ask(request: &mut Vec<u8>, key: &[u8], wanted: Wanted) -> bool {
 ///
 /// False where the text protocol cannot name the key, and nothing was appended.
 pub fn examine(request: &mut Vec<u8>, key: &[u8]) -> bool {
-    match needs_base64(key) {
-        true => append(request, b"mg ", key, b" u f c"),
-        false => append(request, b"me ", key, b""),
+    match Named::meta(key) {
+        Some(Named { encoded: true, .. }) => append(request, b"mg ", key, b" u f c"),
+        _ => append(request, b"me ", key, b""),
     }
 }
 
 fn append(request: &mut Vec<u8>, command: &[u8], key: &[u8], flags: &[u8]) -> bool {
-    if !can_name(key) {
-        return false;
+    let Some(key) = Named::meta(key) else { return false };
+    let mark: &[u8] = if key.encoded { b" b" } else { b"" };
+    for part in [command, &key.text, mark, flags, b"\r\n"] {
+        request.extend_from_slice(part);
     }
-    request.extend_from_slice(command);
-    if needs_base64(key) {
-        request.extend_from_slice(&base64(key));
-        request.extend_from_slice(b" b");
-    } else {
-        request.extend_from_slice(key);
-    }
-    request.extend_from_slice(flags);
-    request.extend_from_slice(b"\r\n");
     true
-}
-
-fn needs_base64(key: &[u8]) -> bool {
-    key.iter().any(|byte| *byte <= b' ' || *byte == 0x7f)
 }
 
 /// The first line of an answer to [`ask`].
@@ -337,7 +320,7 @@ mod tests {
         fn a_request_is_one_line(key: Vec<u8>) {
             let mut request = Vec::new();
             let asked = ask(&mut request, &key, Wanted::Flags);
-            prop_assert_eq!(asked, can_name(&key));
+            prop_assert_eq!(asked, Named::meta(&key).is_some());
             if asked {
                 prop_assert_eq!(request.iter().filter(|byte| **byte == b'\n').count(), 1);
                 let words = request.split(|byte| *byte == b' ').count();

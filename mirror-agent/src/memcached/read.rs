@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::{
     Connection,
+    classic::{self, Get, Line, Value},
     connection::shown,
     meta::{self, Answer, Examined, Hit, Wanted},
 };
@@ -94,17 +95,9 @@ impl Connection {
                 found.push(None);
                 continue;
             };
-            let (mut hasher, length) = (hash.build_hasher(), hit.length.unwrap_or_default());
-            if length <= LONGEST_NUMBER {
-                let mut value = Vec::with_capacity(length);
-                self.value(length, |bytes| value.extend_from_slice(bytes)).await?;
-                let value = without_padding(&value);
-                hit.length = Some(value.len());
-                hasher.write(value);
-            } else {
-                self.value(length, |bytes| hasher.write(bytes)).await?;
-            }
-            found.push(Some((hit, hasher.finish())));
+            let (length, digest) = self.hashed(hit.length.unwrap_or_default(), hash).await?;
+            hit.length = Some(length);
+            found.push(Some((hit, digest)));
         }
         Ok(found)
     }
@@ -128,6 +121,59 @@ impl Connection {
             found.push(if asked { self.examined().await? } else { None });
         }
         Ok(found)
+    }
+
+    /// The same by `gets`, which all versions know: each is used more recently then, misses count, and how long items
+    /// have to live is not told. Nor is a mark as stale, and none wins the right to renew an item.
+    ///
+    /// # Errors
+    ///
+    /// Where the server answers anything else, or text cannot name a key.
+    pub async fn digest_by_gets(
+        &mut self,
+        keys: &[&[u8]],
+        hash: &RandomState,
+    ) -> Result<Vec<Option<(Hit, u64)>>> {
+        let mut found = vec![None; keys.len()];
+        let mut request = Vec::new();
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        if !classic::get(&mut request, Get::Unique, keys.iter().copied()) {
+            bail!("a key cannot be asked for by gets");
+        }
+        self.send(&request).await?;
+        // Answers are in the order of the keys, without those that are gone.
+        let mut place = 0;
+        loop {
+            let line = self.line().await?;
+            let Value { key, flags, length, cas } = match Line::parse(&line) {
+                Line::Value(value) => value,
+                Line::End => return Ok(found),
+                Line::Refused(_) => bail!("{} does not answer gets: {}", self.server, shown(&line)),
+            };
+            let Some(ahead) = keys[place..].iter().position(|asked| *asked == key) else {
+                bail!("{} tells of an item that nobody asked for", self.server);
+            };
+            let hit = Hit { flags, unique: cas, ..Hit::default() };
+            let (length, digest) = self.hashed(length, hash).await?;
+            found[place + ahead] = Some((Hit { length: Some(length), ..hit }, digest));
+            place += ahead + 1;
+        }
+    }
+
+    /// Reads a value; its length and a hash of it, without the padding of a number.
+    async fn hashed(&mut self, length: usize, hash: &RandomState) -> Result<(usize, u64)> {
+        let mut hasher = hash.build_hasher();
+        if length > LONGEST_NUMBER {
+            self.value(length, |bytes| hasher.write(bytes)).await?;
+            return Ok((length, hasher.finish()));
+        }
+        let mut value = Vec::with_capacity(length);
+        self.value(length, |bytes| value.extend_from_slice(bytes)).await?;
+        let value = without_padding(&value);
+        hasher.write(value);
+        Ok((value.len(), hasher.finish()))
     }
 
     async fn examined(&mut self) -> Result<Option<Known>> {

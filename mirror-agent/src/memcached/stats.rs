@@ -14,6 +14,8 @@ pub struct Stats {
     pub process: Option<u64>,
     /// For how many seconds it has run.
     pub uptime: Option<u64>,
+    /// Its version: the three numbers that it begins with.
+    pub version: Option<[u32; 3]>,
 }
 
 /// What a line of the answer is.
@@ -38,12 +40,19 @@ impl Stats {
         match stat.split_once(' ') {
             Some(("time", value)) => self.time = value.parse().ok(),
             Some(("pid", value)) => self.process = value.parse().ok(),
+            Some(("version", value)) => self.version = version(value),
             Some(("uptime", value)) => self.uptime = value.parse().ok(),
             Some(("curr_items", value)) => self.items = value.parse().ok(),
             _ => {}
         }
         Line::Stat
     }
+}
+
+/// Of `1.6.18`, or of somebody's `1.6.18-rc1`.
+fn version(text: &str) -> Option<[u32; 3]> {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
+    Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
 
 #[cfg(test)]
@@ -65,11 +74,25 @@ mod tests {
             assert_eq!(stats.take(line.as_bytes()), Line::Stat);
         }
         assert_eq!(stats.take(b"END"), Line::End);
-        let want =
-            Stats { time: Some(1_795_907_103), items: Some(7), process: Some(1), uptime: Some(2) };
+        let want = Stats {
+            time: Some(1_795_907_103),
+            items: Some(7),
+            process: Some(1),
+            uptime: Some(2),
+            version: Some([1, 6, 18]),
+        };
         assert_eq!(stats, want);
         for line in ["", "ERROR", "CLIENT_ERROR unauthenticated", "HTTP/1.1 400 Bad Request"] {
             assert_eq!(stats.take(line.as_bytes()), Line::Other);
+        }
+    }
+
+    #[test]
+    fn versions() {
+        assert_eq!(version("1.4.34-amazon"), Some([1, 4, 34]));
+        assert_eq!(version("1.6.40_2"), Some([1, 6, 40]));
+        for none in ["", "1.6", "next", "1..2", "99999999999.1.1"] {
+            assert_eq!(version(none), None, "{none}");
         }
     }
 

@@ -229,7 +229,7 @@ fn side(item: Option<&Item>) -> String {
                 Some(Left::Seconds(seconds)) => format!(", {seconds} s left"),
                 None => String::new(),
             };
-            let marked = if content.marked { ", marked as stale" } else { "" };
+            let marked = if content.marked == Some(true) { ", marked as stale" } else { "" };
             format!("{} bytes, flags {}{left}{marked}", content.length, content.flags)
         }
         (None, Some(size)) => format!("{size} bytes with overhead"),
@@ -253,6 +253,7 @@ pub fn json(report: &Report) -> serde_json::Result<String> {
             listed_new: found.listed[1],
             missing_at_most: most(missing, found),
             wrong_at_most: most(Tally::wrong, found),
+            ttl_compared: found.has_ttl,
             renewals_taken_old: found.won[0],
             renewals_taken_new: found.won[1],
             examples: found.examples.iter().map(ExampleDocument::of).collect(),
@@ -293,6 +294,7 @@ struct FoundDocument {
     listed_new: u64,
     missing_at_most: f64,
     wrong_at_most: f64,
+    ttl_compared: bool,
     renewals_taken_old: u64,
     renewals_taken_new: u64,
     examples: Vec<ExampleDocument>,
@@ -333,7 +335,7 @@ impl SideDocument {
         Self {
             length: content.map(|content| content.length),
             flags: content.map(|content| content.flags),
-            marked_stale: content.map(|content| content.marked),
+            marked_stale: content.and_then(|content| content.marked),
             expires_in: content.and_then(|content| match content.left {
                 Some(Left::Seconds(seconds)) => Some(seconds),
                 _ => None,
@@ -354,7 +356,14 @@ mod tests {
     }
 
     fn comparison(tally: Tally, examples: Vec<Example>) -> Comparison {
-        Comparison { tally, examples, listed: [1_000_000, 900_000], is_sample: true, won: [0; 2] }
+        Comparison {
+            tally,
+            examples,
+            listed: [1_000_000, 900_000],
+            is_sample: true,
+            won: [0; 2],
+            has_ttl: true,
+        }
     }
 
     fn some() -> Comparison {
@@ -362,7 +371,7 @@ mod tests {
             length: 5,
             digest: 1,
             flags: 7,
-            marked: false,
+            marked: Some(false),
             left: Some(Left::Seconds(60)),
         };
         let item = |content| Some(Item { unique: 1, content: Some(content), size: None });
