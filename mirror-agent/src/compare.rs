@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`pair`] | the syntax of `OLD=NEW` |
 //! | [`candidates`] | which keys are compared: all, or a sample of both lists |
+//! | [`seen`] | which keys of a list were seen |
 //! | [`item`] | one key on one server, and what differs between two |
 //! | [`rounds`] | which difference counts: one that lasts while production does not change the key |
 //! | [`tally`] | how many keys came out how, and the verdict |
@@ -17,5 +18,6 @@ pub mod item;
 pub mod pair;
 pub mod rounds;
 pub mod run;
+pub mod seen;
 pub mod sides;
 pub mod tally;

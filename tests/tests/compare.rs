@@ -71,7 +71,26 @@ impl Caches {
         store(&self.new_server, &self.new, requests);
     }
 
+    /// Compares when memcached does not move items between its LRU lists, as it does when they were stored or read:
+    /// its own list leaves out what it is just moving.
     fn compare(&self, options: &str) -> Output {
+        let keys = |server: &Memcached, host| -> Vec<String> {
+            let mut connection = server.inside(host);
+            connection.send(b"lru_crawler metadump all\r\n");
+            let list = String::from_utf8_lossy(&connection.read_until(b"\r\n")).into_owned();
+            list.lines().filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect()
+        };
+        let mut before = Vec::new();
+        // Where clients come and go, it is never the same twice.
+        for _ in 0..5 {
+            let now =
+                [keys(&self.old_server, &self.old), keys(&self.new_server, &self.new)].concat();
+            if now == before {
+                break;
+            }
+            before = now;
+            sleep(Duration::from_millis(100));
+        }
         self.operator.agent(&format!("compare {}={} {options}", self.old.v4(), self.new.v4()))
     }
 
@@ -188,12 +207,6 @@ fn every_kind_of_difference() {
         assert_eq!(examples(&pair), differ, "{options}");
     }
 
-    // By gets, nobody knows when an item expires, and keys with blanks have no name.
-    let (pair, code) = caches.document("--full --gets --wait 1s");
-    let counts = counts(&pair);
-    assert_eq!((counts["same"], counts["stale"], counts["unreadable"]), (994, 2, 2), "{counts:?}");
-    assert_eq!((counts.get("ttl"), code), (None, Some(11)), "{counts:?}");
-
     let output = caches.compare("--full --show --wait 1s --prefix key:4 --prefix only");
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     let stale =
@@ -204,6 +217,12 @@ fn every_kind_of_difference() {
         table.ends_with("\nwrong: clients of the new side would have wrong answers\n"),
         "{table}"
     );
+
+    // By gets, nobody knows when an item expires, and keys with blanks have no name.
+    let (pair, code) = caches.document("--full --gets --wait 1s");
+    let counts = counts(&pair);
+    assert_eq!((counts["same"], counts["stale"], counts["unreadable"]), (994, 2, 2), "{counts:?}");
+    assert_eq!((counts.get("ttl"), code), (None, Some(11)), "{counts:?}");
 }
 
 #[test]
@@ -464,7 +483,7 @@ fn a_large_value_and_one_that_is_marked_as_stale() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("times to live are not compared"), "{said}");
     assert!(!said.contains("marked as stale"), "{said}");
-    assert_eq!(client.ask("mg marked\r\n", "\r\n"), b"HD W X\r\n");
+    assert_eq!(client.ask("mg marked\r\n", "\r\n"), b"HD X W\r\n");
 }
 
 #[test]

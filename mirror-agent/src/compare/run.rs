@@ -14,6 +14,7 @@ use super::{
     item::{Both, Difference},
     pair::Pair,
     rounds::{self, Outcome, Pending},
+    seen::Seen,
     sides::Sides,
     tally::Tally,
 };
@@ -115,8 +116,9 @@ pub async fn compare(named: &Pair, options: &Options, progress: &Progress) -> Re
         }
         None => {
             let [old, new] = candidates::lists(&pair, options.patience).await?;
-            let of_old = run.look_at_all(&old, true).await?;
-            let of_new = run.look_at_all(&new, false).await?;
+            let mut seen = Seen::new(run.sides.items());
+            let of_old = run.look_at_old(&old, &mut seen).await?;
+            let of_new = run.look_at_new(&new, &seen).await?;
             run.found.listed = [of_old, of_new];
         }
     }
@@ -142,25 +144,36 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// All keys of a list; of the new server's only those that the old one does not have, since the others are in its
-    /// own list.
-    async fn look_at_all(&mut self, list: &Spool, is_old: bool) -> Result<u64> {
+    /// All keys of the old server's list.
+    async fn look_at_old(&mut self, list: &Spool, seen: &mut Seen) -> Result<u64> {
         let mut items = Items::new(list, &self.options.prefixes);
         loop {
-            let some = items.next(ASKED_AT_ONCE)?;
-            let mut keys: Vec<_> = some.into_iter().map(|item| item.key).collect();
+            let keys = keys_of(&mut items)?;
+            if keys.is_empty() {
+                break;
+            }
+            keys.iter().for_each(|key| seen.add(key));
+            self.pace(keys.len()).await;
+            self.look_at(keys).await?;
+        }
+        candidates::report(&self.sides.pair.old.to_string(), &items);
+        Ok(items.seen)
+    }
+
+    /// Those keys of the new server's list that the old one did not list, or does not have.
+    async fn look_at_new(&mut self, list: &Spool, seen: &Seen) -> Result<u64> {
+        let mut items = Items::new(list, &self.options.prefixes);
+        loop {
+            let keys = keys_of(&mut items)?;
             if keys.is_empty() {
                 break;
             }
             self.pace(keys.len()).await;
-            if !is_old {
-                keys = self.sides.unknown_to_old(keys, &self.hash).await?;
-            }
-            self.look_at(keys).await?;
+            let (listed, mut others): (Vec<_>, _) = keys.into_iter().partition(|key| seen.has(key));
+            others.extend(self.sides.unknown_to_old(listed, &self.hash).await?);
+            self.look_at(others).await?;
         }
-        let pair = &self.sides.pair;
-        let server = if is_old { &pair.old } else { &pair.new };
-        candidates::report(&server.to_string(), &items);
+        candidates::report(&self.sides.pair.new.to_string(), &items);
         Ok(items.seen)
     }
 
@@ -235,4 +248,9 @@ impl Run<'_> {
     fn owe(&mut self, seconds: f64) {
         self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(seconds);
     }
+}
+
+/// The next keys of a list; none at its end.
+fn keys_of(items: &mut Items<'_>) -> Result<Vec<Vec<u8>>> {
+    Ok(items.next(ASKED_AT_ONCE)?.into_iter().map(|item| item.key).collect())
 }

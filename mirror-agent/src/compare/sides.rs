@@ -69,6 +69,11 @@ impl Sides {
         Ok(Self { pair, patience, old, new, used: Instant::now() })
     }
 
+    /// How many items the old server said to have at first.
+    pub fn items(&self) -> u64 {
+        self.old.at_first.items.unwrap_or_default()
+    }
+
     /// Whether times to live are compared.
     pub fn tell_ttl(&self) -> bool {
         self.old.is_meta && self.new.is_meta
@@ -80,8 +85,7 @@ impl Sides {
         if all { Named::meta(key).is_some() } else { Named::classic(key).is_some() }
     }
 
-    /// Those keys that the old server does not have. What cannot be asked for is left out: as a rule, its own list
-    /// has it, too.
+    /// Those keys that the old server does not have. What cannot be asked for is left out.
     ///
     /// # Errors
     ///

@@ -69,6 +69,7 @@ mod tests {
             "STAT uptime 2",
             "STAT time 1795907103",
             "STAT curr_items 7",
+            "STAT version 1.6.18",
             "STAT libevent",
         ] {
             assert_eq!(stats.take(line.as_bytes()), Line::Stat);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fuzz_bodies::codec::{
     dump,
     key::Named,
-    meta::{self, Answer, Wanted},
+    meta::{self, Answer, Hit, Wanted},
     store::{Mode, Reply, Store},
     ttl::Ttl,
 };
@@ -64,7 +64,7 @@ fn there_and_back(speaker: &mut Speaker, key: &[u8], value: &[u8], flags: u64, a
     let line = speaker.line();
     assert_eq!(
         Answer::parse(&line),
-        Answer::Hit { flags, length: Some(value.len()) },
+        Answer::Hit(Hit { flags, length: Some(value.len()), ..Hit::default() }),
         "{about}: {name}"
     );
     assert!(speaker.value(value.len()) == value, "{about}: the value of {name} by `mg`");
