@@ -62,7 +62,8 @@ fn every_pair() {
     say(&servers, new, "append key:2 0 0 1 noreply\r\nx\r\ntouch key:5 9000 noreply\r\n");
     for (old, new, missing, extra) in [(old, new, 1, 1), (new, old, 1, 1)] {
         for (options, ttl) in [("--full", 1), ("--full --gets", 0)] {
-            [old, new].map(|server| settled(&servers, server));
+            settled(&servers, old);
+            settled(&servers, new);
             let (pair, code) = compare(&servers, old, new, &format!("{options} --wait 1s"));
             let about = format!("{:?}, {:?}, {options}: {pair}", old.release, new.release);
             let keys = &pair["keys"];

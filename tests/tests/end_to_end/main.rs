@@ -1,0 +1,30 @@
+//! What must work, a file for each theme: real memcached, real clients and the real command line in a lab of hosts.
+
+mod choosing;
+mod commands;
+mod compare;
+mod conformance;
+mod debug_packets;
+mod existing_connections;
+mod fragments;
+mod guard;
+mod icmp;
+mod impaired;
+mod inspection;
+mod keys;
+mod keys_servers;
+mod libmemcached;
+mod lifecycle;
+mod limit;
+mod live;
+mod load_test;
+mod new_connections;
+mod packets;
+mod real_clients;
+mod receive_buffer;
+mod refusals;
+mod replies;
+mod targets;
+mod tcp;
+mod troubles;
+mod udp;
