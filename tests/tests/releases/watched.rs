@@ -1,6 +1,6 @@
 //! Watchers say on every release what happened.
 
-use std::{collections::BTreeSet, num::NonZeroU64};
+use std::{collections::BTreeSet, num::NonZeroU64, time::Instant};
 
 use fuzz_bodies::codec::{
     refusal::Refusal,
@@ -179,7 +179,9 @@ fn what_a_watcher_is_too_slow_for() {
         });
         // Numbers say how many were left out, and where.
         let (mut before, mut skipped, mut all, mut last) = (None, 0, 0, false);
+        let deadline = Instant::now() + wait::DEADLINE;
         while !last {
+            assert!(Instant::now() < deadline, "{:?}: no end of events", server.release);
             ask_for_the_last(&mut speaker);
             while let Some(line) = watcher.line_soon() {
                 match Line::parse(&line) {
