@@ -28,8 +28,8 @@ pub struct Store<'a> {
     /// Its value. Where this is more than the server's `item_size_max` allows, or than it has memory for, an item that
     /// is there goes as well, whatever the mode is.
     pub value: &'a [u8],
-    /// The client's flags, as many bits as `client_flags_size` of `stats settings` says, in bytes: usually four. Of what
-    /// is more, some versions store a part without an error.
+    /// The client's flags, in as many bytes as `client_flags_size` of `stats settings` says, which are four usually. Of
+    /// what is more, some versions store a part without an error.
     pub flags: u64,
     /// How long it has to live.
     pub ttl: Ttl,

@@ -6,7 +6,7 @@
 
 /// The most seconds that memcached takes for a time from now on.
 const MOST_RELATIVE: u64 = 60 * 60 * 24 * 30;
-/// The most that memcached reads: before 1.6.45 or so, what is more is negative without an error.
+/// The most that memcached reads. Some versions refuse what is more, others take it for less than 0 (1.6.38).
 const MOST: u64 = i32::MAX as u64;
 
 /// How long an item has to live.

@@ -98,6 +98,7 @@ fn assert_same_items(mirror: &Mirror) {
             && new.len() as u64 == all(&mirror.new_server, &mirror.new);
         complete.then_some((old, new))
     });
+    assert!(old.len() > 30, "{} items are enough to compare", old.len());
     assert_eq!(old.keys().collect::<Vec<_>>(), new.keys().collect::<Vec<_>>());
     for ((key, mut old), mut new) in old.into_iter().zip(new.into_values()) {
         let (until, then) = (time_left(&mut old), time_left(&mut new));

@@ -1,6 +1,6 @@
 //! Servers of all releases, and who speaks to them by the agent's codec.
 
-use std::io::Read as _;
+use std::{io::Read as _, time::Duration};
 
 use fuzz_bodies::codec::{
     Lines,
@@ -8,7 +8,6 @@ use fuzz_bodies::codec::{
     store,
 };
 use mirror_tests::{Host, Lab, client::Connection, memcached::Memcached, release::Release};
-
 /// The first server's port; the others have those that follow.
 const PORT: u16 = 11211;
 
@@ -86,6 +85,24 @@ impl Speaker {
         }
         assert_eq!(self.line(), b"", "a value ends where it should");
         value
+    }
+
+    /// The next line, `None` where none comes for a while.
+    pub(crate) fn line_soon(&mut self) -> Option<Vec<u8>> {
+        let mut buffer = [0; 1 << 16];
+        loop {
+            if let Some(line) = self.lines.next_line() {
+                return Some(line.to_vec());
+            }
+            let stream = &mut self.connection.stream;
+            let waiting = stream.read_timeout().expect("a socket has a time-out");
+            stream
+                .set_read_timeout(Some(Duration::from_millis(300)))
+                .expect("a time-out can be set");
+            let count = stream.read(&mut buffer).ok().filter(|count| *count > 0);
+            stream.set_read_timeout(waiting).expect("a time-out can be set");
+            self.lines.push(&buffer[..count?]);
+        }
     }
 
     fn more(&mut self) {

@@ -97,6 +97,23 @@ fn servers_without_unique_numbers() {
 }
 
 #[test]
+fn flags_of_more_bits_than_a_server_has() {
+    let servers = Servers::start(&[]);
+    let item = Store { flags: 1 << 32 | 5, ..ITEM };
+    for server in &servers.all {
+        let mut speaker = Speaker::connect(&server.server, &servers.host);
+        if server.release == Release::Sid {
+            let refused = Reply::Refused(Refusal::Client(b"bad command line format"));
+            speaker.store(&item, |reply| assert_eq!(reply, refused));
+        } else {
+            // Without an error, the lower half.
+            let cas = speaker.store(&item, cas);
+            assert_eq!(speaker.gets(&[b"a"]), [told(cas.get(), b"first")], "{:?}", server.release);
+        }
+    }
+}
+
+#[test]
 fn values_that_are_too_large() {
     let servers = Servers::start(&[]);
     for server in &servers.all {

@@ -1,6 +1,6 @@
 //! Watchers say on every release what happened.
 
-use std::{collections::BTreeSet, num::NonZeroU64};
+use std::{collections::BTreeSet, num::NonZeroU64, time::Instant};
 
 use fuzz_bodies::codec::{
     refusal::Refusal,
@@ -8,7 +8,7 @@ use fuzz_bodies::codec::{
     ttl::Ttl,
     watch::{self, Command, Event, Line, Sought, Stored, What},
 };
-use mirror_tests::release::Release;
+use mirror_tests::{release::Release, wait};
 
 use crate::speaker::{Server, Servers, Speaker};
 
@@ -161,6 +161,43 @@ fn what_has_to_make_room() {
             keys.iter().filter(gone).map(|key| key.as_bytes().to_vec()).collect();
         assert!(gone.len() > 50, "{:?}: {} of {COUNT} are gone", server.release, gone.len());
         assert_eq!(evicted, gone, "{:?}", server.release);
+    }
+}
+
+#[test]
+fn what_a_watcher_is_too_slow_for() {
+    const AT_ONCE: usize = 500;
+    let servers = Servers::start(&["-t", "1"]);
+    let request = [b"mg ", &[b'k'; 250][..], b"\r\n"].concat().repeat(AT_ONCE);
+    for server in &servers.all {
+        let mut watcher = watch(server, &servers);
+        let mut speaker = Speaker::connect(&server.server, &servers.host);
+        wait::until("events that are left out", || {
+            speaker.say(&request);
+            (0..AT_ONCE).for_each(|_| assert_eq!(speaker.line(), b"EN"));
+            (server.server.stat(&servers.host, "log_watcher_skipped") > 0).then_some(())
+        });
+        // Numbers say how many were left out, and where.
+        let (mut before, mut skipped, mut all, mut last) = (None, 0, 0, false);
+        let deadline = Instant::now() + wait::DEADLINE;
+        while !last {
+            assert!(Instant::now() < deadline, "{:?}: no end of events", server.release);
+            ask_for_the_last(&mut speaker);
+            while let Some(line) = watcher.line_soon() {
+                match Line::parse(&line) {
+                    Line::Skipped(count) => skipped += count,
+                    Line::Event(event) => {
+                        let left_out = before.map_or(0, |before| event.number - before - 1);
+                        assert_eq!(left_out, skipped, "{:?}: {event:?}", server.release);
+                        all += skipped;
+                        (before, skipped) = (Some(event.number), 0);
+                        last |= event.key == LAST;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert!(all > 0, "{:?}: the watcher was told of what was left out", server.release);
     }
 }
 
