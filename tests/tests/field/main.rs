@@ -4,6 +4,8 @@
 mod blind_segments;
 mod bridge_port;
 mod client_on_the_new_host;
+mod containers;
+mod containers_seen_from_hosts;
 mod final_verdicts;
 mod gro_list;
 mod hold_order;
