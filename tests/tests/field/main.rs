@@ -24,6 +24,7 @@ mod renamed;
 mod replies_by_another_card;
 mod route_moves;
 mod small_mtu;
+mod source_guard;
 mod target_is_down;
 mod two_attachments;
 mod udp_super_packets;
