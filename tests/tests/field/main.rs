@@ -6,6 +6,7 @@ mod bridge_port;
 mod client_on_the_new_host;
 mod containers;
 mod containers_seen_from_hosts;
+mod far_client;
 mod final_verdicts;
 mod gro_list;
 mod hold_order;
