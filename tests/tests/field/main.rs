@@ -26,6 +26,7 @@ mod replies_by_another_card;
 mod route_moves;
 mod small_mtu;
 mod source_guard;
+mod strict_reverse_path;
 mod target_is_down;
 mod two_attachments;
 mod udp_super_packets;
