@@ -15,25 +15,28 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{Family, mirror::Mirror, second};
 
-/// Sets up the routes of this family; returns memcached's address.
-pub fn before_client(mirror: &mut Mirror, family: Family) -> IpAddr {
+/// Sets up the routes; returns memcached's addresses.
+pub fn before_client(mirror: &mut Mirror) -> [IpAddr; 2] {
     second::card(&mut mirror.lab, &mirror.new, "eth1");
     second::join(&mirror.client);
-    let (new, client) = (&mirror.new, &mirror.client);
-    let target = match family {
-        Family::V4 => IpAddr::V4(Ipv4Addr::new(10, 79, 0, new.number)),
-        Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfd79, 0, 0, 0, 0, 0, 0, new.number.into())),
-    };
-    let target_text = target.to_string();
-    new.ip(&["addr", "add", &target_text, "dev", "lo"]);
-    mirror.old.ip(&["route", "add", &target_text, "via", &new.address(family).to_string()]);
-    // By ports, too, or one client's packets all take the same way.
-    new.shell("echo 1 >/proc/sys/net/ipv4/fib_multipath_hash_policy");
-    new.shell("echo 1 >/proc/sys/net/ipv6/fib_multipath_hash_policy");
-    let hops =
-        [client.address(family), second::address_by(client, family)].map(|hop| hop.to_string());
-    let [first, other] = &hops;
-    let ways = ["nexthop", "via", first, "dev", "eth0", "nexthop", "via", other, "dev", "eth1"];
-    new.ip(&[&["route", "add", first][..], &ways].concat());
-    target
+    let (old, new, client) = (&mirror.old, &mirror.new, &mirror.client);
+    for protocol in ["ipv4", "ipv6"] {
+        // By ports, too, or one client's packets all take the same way.
+        new.shell(&format!("echo 1 >/proc/sys/net/{protocol}/fib_multipath_hash_policy"));
+    }
+    Family::BOTH.map(|family| {
+        let target = match family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::new(10, 79, 0, new.number)),
+            Family::V6 => IpAddr::V6(Ipv6Addr::new(0xfd79, 0, 0, 0, 0, 0, 0, new.number.into())),
+        };
+        let own = target.to_string();
+        new.ip(&["addr", "add", &own, "dev", "lo"]);
+        old.ip(&["route", "add", &own, "via", &new.address(family).to_string()]);
+        let first = client.address(family).to_string();
+        let other = second::address_by(client, family).to_string();
+        let hops = [(&first, "eth0"), (&other, "eth1")];
+        let hops = hops.map(|(hop, card)| ["nexthop", "via", hop, "dev", card]).concat();
+        new.ip(&[&["route", "add", &first][..], &hops].concat());
+        target
+    })
 }
