@@ -24,6 +24,7 @@ mod refused_connects;
 mod renamed;
 mod replies_by_another_card;
 mod route_moves;
+mod slow_link;
 mod small_mtu;
 mod source_guard;
 mod strict_reverse_path;
