@@ -8,7 +8,6 @@
 //! | [`memcached`] | a server on a host, and what it holds |
 //! | [`mirror`] | the usual lab: client, old host, new host |
 //! | [`client`] | requests over plain sockets |
-//! | [`containers`] | memcached in containers, behind hosts that forward |
 //! | [`capture`] | what was on a wire |
 //! | [`foreign`] | programs of somebody else at the same interface |
 //! | [`expected`] | tests of what does not work yet |
@@ -17,8 +16,9 @@
 //! | [`ecmp`] | two equal routes from the new host to the client |
 //! | [`router`] | a router before the new host |
 //! | [`source_guard`] | a switch port that passes a host's own addresses only |
+//! | [`containers`] | memcached in containers, behind hosts that forward |
 //! | [`impair`] | a bad network between the hosts |
-//! | [`line`] | a long line to the client, and what it loses |
+//! | [`long_line`] | a long line to the client, and what it loses |
 //! | [`traffic`] | clients of every kind |
 //! | [`history`] | what they wrote, and whether a server holds anything else |
 //! | [`random`] | numbers that look random |
@@ -51,7 +51,7 @@ pub mod history;
 pub mod host;
 pub mod impair;
 pub mod lab;
-pub mod line;
+pub mod long_line;
 pub mod memcached;
 pub mod memory;
 pub mod mirror;

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use mirror_tests::{client::Connection, expected::to_fail, line::Line, mirror::Mirror};
+use mirror_tests::{client::Connection, expected::to_fail, long_line::Line, mirror::Mirror};
 
 const CONNECTIONS: usize = 10;
 const KEYS: usize = 5;
