@@ -13,6 +13,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::{Host, Lab, client::Connection, memcached::Memcached, mirror::PORT};
 
+/// Last numbers of addresses in the network of a host's containers: the bridge's, the container's, its neighbour's.
+const GATEWAY: u8 = 1;
+const INSIDE: u8 = 2;
+const BESIDE: u8 = 3;
+
 /// A client, and two hosts with a container each. Nothing is attached.
 #[derive(Debug)]
 pub struct Containers {
@@ -55,52 +60,27 @@ impl Containers {
         Connection::open(&self.client, self.old.host.v4(), PORT)
     }
 
-    /// Exempts copies on their way to the new container from connection tracking, on both hosts. Clients' own
-    /// resets are tracked as before: they are sent to a host's address.
+    /// Exempts copies on their way to the new container from connection tracking, on both hosts.
     pub fn leave_copies_untracked(&self) {
-        let new = self.new.address();
-        for container in [&self.old, &self.new] {
-            container.host.nft(&format!(
-                "table ip untracked {{
-                    chain arriving {{
-                        type filter hook prerouting priority raw;
-                        ip daddr {new} tcp dport {PORT} tcp flags & rst == rst notrack;
-                    }}
-                }}"
-            ));
-        }
+        self.old.leave_copies_untracked(self.new.address());
+        self.new.leave_copies_untracked(self.new.address());
     }
 
     /// Both hosts do not forward what connection tracking calls invalid.
     pub fn refuse_invalid(&self) {
-        for container in [&self.old, &self.new] {
-            container.host.nft(
-                "table ip stateful {
-                    chain forwarded {
-                        type filter hook forward priority filter;
-                        ct state invalid drop;
-                    }
-                }",
-            );
-        }
+        self.old.refuse_invalid();
+        self.new.refuse_invalid();
     }
 }
 
 impl Container {
     fn start(lab: &mut Lab, name: &str) -> Self {
         let host = lab.host(name);
-        let inside = lab.unconnected(&format!("{name}-inside"));
-        let link = ["type", "veth", "peer", "name", "inside", "netns", &host.namespace];
-        inside.ip(&[&["link", "add", "eth0"][..], &link].concat());
         host.ip(&["link", "add", "cni0", "type", "bridge"]);
-        host.ip(&["link", "set", "dev", "inside", "master", "cni0", "up"]);
         host.ip(&["link", "set", "cni0", "up"]);
-        let address = |last| IpAddr::V4(Ipv4Addr::new(10, 80, host.number, last));
-        let (gateway, own) = (address(1), address(2));
+        let gateway = address(&host, GATEWAY);
         host.ip(&["addr", "add", &format!("{gateway}/24"), "dev", "cni0"]);
-        inside.ip(&["addr", "add", &format!("{own}/24"), "dev", "eth0"]);
-        inside.ip(&["link", "set", "eth0", "up"]);
-        inside.ip(&["route", "add", "default", "via", &gateway.to_string()]);
+        let inside = connect(lab, &host, "inside", INSIDE);
         let server = Memcached::start(&inside, PORT);
         let container = Self { server, inside, host };
         container.forward();
@@ -109,7 +89,47 @@ impl Container {
 
     /// The container's own address.
     pub fn address(&self) -> IpAddr {
-        IpAddr::V4(Ipv4Addr::new(10, 80, self.host.number, 2))
+        address(&self.host, INSIDE)
+    }
+
+    /// Another container of the same host, on the same bridge, and its address.
+    pub fn neighbour(&self, lab: &mut Lab) -> (Host, IpAddr) {
+        let inside = connect(lab, &self.host, "beside", BESIDE);
+        (inside, address(&self.host, BESIDE))
+    }
+
+    /// Whether netfilter sees what the bridge hands on from one container to the other (`br_netfilter`).
+    pub fn filter_bridged(&self, on: bool) {
+        let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+        // A module of most kernels, which nothing loads by itself.
+        let line =
+            format!("[ -e {switch} ] || modprobe br_netfilter; echo {} >{switch}", u8::from(on));
+        self.host.shell(&line);
+    }
+
+    /// The host does not forward what connection tracking calls invalid.
+    pub fn refuse_invalid(&self) {
+        self.host.nft(
+            "table ip stateful {
+                chain forwarded {
+                    type filter hook forward priority filter;
+                    ct state invalid drop;
+                }
+            }",
+        );
+    }
+
+    /// Exempts copies on their way to the container with this address from connection tracking. Clients' own resets
+    /// are tracked as before: they are sent to a host's address.
+    pub fn leave_copies_untracked(&self, target: IpAddr) {
+        self.host.nft(&format!(
+            "table ip untracked {{
+                chain arriving {{
+                    type filter hook prerouting priority raw;
+                    ip daddr {target} tcp dport {PORT} tcp flags & rst == rst notrack;
+                }}
+            }}"
+        ));
     }
 
     /// What the host does with packets whose way back is another interface than they came by (`rp_filter`):
@@ -142,4 +162,21 @@ impl Container {
             }}"
         ));
     }
+}
+
+/// A new container of `host`, at its bridge.
+fn connect(lab: &mut Lab, host: &Host, name: &str, last: u8) -> Host {
+    let inside = lab.unconnected(&format!("{name}-{}", host.number));
+    let link = ["type", "veth", "peer", "name", name, "netns", &host.namespace];
+    inside.ip(&[&["link", "add", "eth0"][..], &link].concat());
+    host.ip(&["link", "set", "dev", name, "master", "cni0", "up"]);
+    inside.ip(&["addr", "add", &format!("{}/24", address(host, last)), "dev", "eth0"]);
+    inside.ip(&["link", "set", "eth0", "up"]);
+    inside.ip(&["route", "add", "default", "via", &address(host, GATEWAY).to_string()]);
+    inside
+}
+
+/// An address in the network of a host's containers.
+fn address(host: &Host, last: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 80, host.number, last))
 }
