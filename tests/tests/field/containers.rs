@@ -90,6 +90,16 @@ fn rules_of_hosts_that_forward() {
     containers.leave_copies_untracked();
     set(&containers, new_server, "untracked");
     assert_copied(&containers, new_server, "untracked");
+
+    // Attached where memcached's sockets are, the mirror ends the connections that it made.
+    let mut client = containers.connect();
+    client.set("last", b"value");
+    new.inside.settled("target");
+    assert!(new.server.clients(&new.inside) > 0, "the client's connection is mirrored");
+    old.inside.agent_ok("detach eth0");
+    new.inside.agent_ok("detach eth0");
+    assert_eq!(new.server.clients(&new.inside), 0, "connections end with the mirror");
+    client.set("after", b"value");
     assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
 }
 
