@@ -11,7 +11,7 @@ use std::time::Duration;
 use mirror_tests::{client::Connection, expected::to_fail, long_line::Line, mirror::Mirror};
 
 const CONNECTIONS: usize = 10;
-const KEYS: usize = 5;
+const KEYS: usize = 3;
 const LARGE: usize = 100_000;
 const SMALL: usize = 500;
 

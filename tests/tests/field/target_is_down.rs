@@ -16,6 +16,9 @@ use mirror_tests::{
     wait,
 };
 
+/// How often the new host is looked for in vain.
+const TIMES: usize = 3;
+
 /// Has a host give up neighbours at `interface` that do not answer at once.
 fn be_impatient(host: &Host, interface: &str) {
     for family in ["ipv4", "ipv6"] {
@@ -25,7 +28,7 @@ fn be_impatient(host: &Host, interface: &str) {
 }
 
 /// What arrives at the client while the new host is down, and `last`, the last host before it, looks for it at
-/// `interface` a few times.
+/// `interface`.
 fn errors_at_the_client(mirror: &Mirror, last: &Host, interface: &str) -> Vec<String> {
     let mut clients = Family::BOTH.map(|family| {
         let new = mirror.new.address(family).to_string();
@@ -35,13 +38,13 @@ fn errors_at_the_client(mirror: &Mirror, last: &Host, interface: &str) -> Vec<St
     for (new, client) in &mut clients {
         // Known or not, it is looked for anew.
         let _ = last.shell(&format!("ip neigh del {new} dev {interface} || true"));
-        let mut given_up = 0;
-        wait::until("the new host to be given up a few times", || {
+        for _ in 0..TIMES {
             client.set("key", b"value");
-            let neighbour = last.output("ip", &["neigh", "show", "to", new]);
-            given_up += u32::from(neighbour.contains("FAILED"));
-            (given_up >= 3).then_some(())
-        });
+            wait::until("the new host to be given up", || {
+                let neighbour = last.output("ip", &["neigh", "show", "to", new]);
+                neighbour.contains("FAILED").then_some(())
+            });
+        }
     }
     at_client.stop()
 }
