@@ -27,7 +27,7 @@ const HEADERS: usize = 14 + 60 + 60;
 
 /// The line, until dropped.
 #[derive(Debug)]
-pub struct Line {
+pub struct LongLine {
     state: Arc<State>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -42,7 +42,7 @@ struct State {
     end: AtomicBool,
 }
 
-impl Line {
+impl LongLine {
     /// Puts it before the client: each way takes this long, and nothing is lost.
     pub fn before_client(mirror: &Mirror, delay: Duration) -> Self {
         let switch = mirror.lab.switch();
@@ -114,7 +114,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for LongLine {
     fn drop(&mut self) {
         self.state.end.store(true, Relaxed);
         for thread in self.threads.drain(..) {

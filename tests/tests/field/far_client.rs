@@ -8,48 +8,44 @@
 
 use std::time::Duration;
 
-use mirror_tests::{client::Connection, expected::to_fail, long_line::Line, mirror::Mirror};
+use mirror_tests::{expected::to_fail, long_line::LongLine, mirror::Mirror};
 
 const CONNECTIONS: usize = 10;
-const KEYS: usize = 3;
-const LARGE: usize = 100_000;
-const SMALL: usize = 500;
 
-/// Connections, all at once, set values of this size; returns the keys.
-fn set(mirror: &Mirror, name: &str, size: usize) -> Vec<String> {
-    let mut clients: Vec<Connection> = (0..CONNECTIONS).map(|_| mirror.connect()).collect();
+/// Connections, all at once, set so many values of this size each; returns the keys.
+fn set(mirror: &Mirror, name: &str, values: usize, size: usize) -> Vec<String> {
     let key = |i, n| format!("{name}{i}-{n}");
     std::thread::scope(|scope| {
-        for (i, client) in clients.iter_mut().enumerate() {
+        for i in 0..CONNECTIONS {
             scope.spawn(move || {
-                (0..KEYS).for_each(|n| client.set(&key(i, n), &vec![b'a' + n as u8; size]));
+                let mut client = mirror.connect();
+                (0..values).for_each(|n| client.set(&key(i, n), &vec![b'a' + n as u8; size]));
             });
         }
     });
-    mirror.settled();
-    (0..CONNECTIONS).flat_map(|i| (0..KEYS).map(move |n| key(i, n))).collect()
+    mirror.new.settled("target");
+    (0..CONNECTIONS).flat_map(|i| (0..values).map(move |n| key(i, n))).collect()
 }
 
 #[test]
 fn values_of_a_far_client() {
     let mirror = Mirror::running();
-    let line = Line::before_client(&mirror, Duration::from_millis(20));
-    mirror.assert_copied(set(&mirror, "lossless", LARGE));
-
+    let line = LongLine::before_client(&mirror, Duration::from_millis(20));
     // A request in one segment leaves no hole when it is lost: nothing comes behind it.
-    line.lose_one_of(20);
-    mirror.assert_copied(set(&mirror, "small", SMALL));
-    let lost = line.lost();
-    assert!(lost > 0, "none of the small requests was lost");
+    line.lose_one_of(10);
+    mirror.assert_copied(set(&mirror, "small", 3, 500));
+    let of_small = line.lost();
+    assert!(of_small > 0, "none of the small requests was lost");
 
     line.lose_one_of(100);
-    mirror.assert_copied(set(&mirror, "large", LARGE));
-    let again = line.lost();
-    assert!(again > lost + 10, "{again} frames were lost, {lost} of them before");
+    mirror.assert_copied(set(&mirror, "large", 3, 100_000));
+    let of_large = line.lost() - of_small;
+    assert!(of_large > 10, "{of_large} frames were lost");
 
     line.set_delay(Duration::from_millis(150));
-    let keys = set(&mirror, "farther", LARGE);
-    assert!(line.lost() > again + 10, "{} frames were lost, {again} of them before", line.lost());
+    let keys = set(&mirror, "farther", 2, 200_000);
+    let of_farther = line.lost() - of_large - of_small;
+    assert!(of_farther > 20, "{of_farther} frames were lost");
     let reason = "what production has yet to get is taken for a lost copy after 200 ms";
     to_fail(reason, "keys are missing on the new server", || mirror.assert_copied(&keys));
 }
