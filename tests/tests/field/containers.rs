@@ -19,6 +19,7 @@ use mirror_tests::{
     expected::to_fail,
     memcached::{self, Memcached},
     mirror::PORT,
+    wait,
 };
 
 const KEYS: usize = 20;
@@ -89,6 +90,14 @@ fn rules_of_hosts_that_forward() {
     containers.leave_copies_untracked();
     set(&containers, new_server, "untracked");
     assert_copied(&containers, new_server, "untracked");
+
+    // Clients' own resets are none of that: an exemption for the port on all addresses would keep them from production.
+    let mut client = containers.connect();
+    client.set("reset", b"value");
+    client.reset();
+    wait::until("production to have no connection", || {
+        (old.server.clients(&old.inside) == 0).then_some(())
+    });
 
     // Attached where memcached's sockets are, the mirror ends the connections that it made.
     let mut client = containers.connect();
