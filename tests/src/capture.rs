@@ -10,6 +10,10 @@ use nix::sys::signal::Signal;
 
 use crate::host::{Host, Running};
 
+/// Matches ICMP errors of both protocols (RFC 792; RFC 4443, 2.1), and not what is asked and answered.
+pub const ICMP_ERROR: &str =
+    "(icmp and icmp[0] != 0 and icmp[0] != 8) or (icmp6 and ip6[40] < 128)";
+
 /// A running capture.
 #[derive(Debug)]
 pub struct Capture {

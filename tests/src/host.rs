@@ -15,6 +15,20 @@ use nix::{
     unistd::Pid,
 };
 
+/// Which of the two protocols: what is the same in both is tried with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// One after the other.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+}
+
 /// A host of a lab. Gone, with all that it held, when dropped.
 #[derive(Debug)]
 pub struct Host {
@@ -48,6 +62,14 @@ impl Host {
         IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, u16::from(self.number)))
     }
 
+    /// The host's address of this family.
+    pub fn address(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.v4(),
+            Family::V6 => self.v6(),
+        }
+    }
+
     /// Where the host's BPF file system is.
     pub fn bpffs(&self) -> &Path {
         &self.bpffs
@@ -68,6 +90,11 @@ impl Host {
     /// Runs `ip` for this host's namespace.
     pub fn ip(&self, arguments: &[&str]) {
         ip(&[&["-n", &self.namespace], arguments].concat());
+    }
+
+    /// Gives this host's netfilter a command, or adds tables to it; returns what `nft` printed.
+    pub fn nft(&self, rules: &str) -> String {
+        self.output("nft", &[rules])
     }
 
     /// Runs a shell line that has to succeed, and returns what it printed.

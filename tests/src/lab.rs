@@ -36,10 +36,16 @@ impl Lab {
         Self { prefix, switch, next: 1 }
     }
 
-    /// A new host, connected by its `eth0`; the switch's end is called like the host.
-    pub fn host(&mut self, name: &str) -> Host {
+    /// A new host that is connected to nothing.
+    pub(crate) fn unconnected(&mut self, name: &str) -> Host {
         let host = Host::new(format!("{}-{name}", self.prefix), self.next);
         self.next += 1;
+        host
+    }
+
+    /// A new host, connected by its `eth0`; the switch's end is called like the host.
+    pub fn host(&mut self, name: &str) -> Host {
+        let host = self.unconnected(name);
         let switch = &self.switch.namespace;
         host.ip(&["link", "add", "eth0", "type", "veth", "peer", "name", name, "netns", switch]);
         self.switch.ip(&["link", "set", "dev", name, "master", "br0", "up"]);

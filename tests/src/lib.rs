@@ -14,7 +14,12 @@
 //! | [`expected`] | tests of what does not work yet |
 //! | [`firewall`] | a host that refuses what arrives |
 //! | [`second`] | a second network, and cards in it |
+//! | [`ecmp`] | two equal routes from the new host to the client |
+//! | [`router`] | a router before the new host |
+//! | [`source_guard`] | a switch port that passes a host's own addresses only |
+//! | [`containers`] | memcached in containers, behind hosts that forward |
 //! | [`impair`] | a bad network between the hosts |
+//! | [`long_line`] | a long line to the client, and what it loses |
 //! | [`traffic`] | clients of every kind |
 //! | [`history`] | what they wrote, and whether a server holds anything else |
 //! | [`random`] | numbers that look random |
@@ -35,7 +40,9 @@ pub mod agent;
 pub mod bpf;
 pub mod capture;
 pub mod client;
+pub mod containers;
 pub mod craft;
+pub mod ecmp;
 pub mod expected;
 pub mod firewall;
 pub mod flows;
@@ -45,18 +52,21 @@ pub mod history;
 pub mod host;
 pub mod impair;
 pub mod lab;
+pub mod long_line;
 pub mod memcached;
 pub mod memory;
 pub mod mirror;
 pub mod ports;
 pub mod random;
 pub mod release;
+pub mod router;
 pub mod sealed;
 pub mod second;
+pub mod source_guard;
 pub mod tally;
 pub mod traffic;
 pub mod wait;
 pub mod wire;
 
-pub use host::Host;
+pub use host::{Family, Host};
 pub use lab::Lab;

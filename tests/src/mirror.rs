@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     Host, Lab,
     agent::{Counters, lost},
-    capture::Capture,
+    capture::{Capture, ICMP_ERROR},
     client::Connection,
     impair::Impairment,
     memcached::{self, Memcached},
@@ -134,10 +134,10 @@ impl Mirror {
     /// fragments and ICMP errors: it answers ARP as well.
     pub fn watch(&self, host: &str) -> Capture {
         const FRAGMENT: &str = "ip[6:2] & 0x3fff != 0 or ip6[6] == 44";
-        const ERROR: &str = "(icmp and icmp[0] != 0 and icmp[0] != 8) or (icmp6 and ip6[40] < 128)";
         let (v4, v6) = (self.new.v4(), self.new.v6());
-        let filter =
-            format!("(src host {v4} or src host {v6}) and (port {PORT} or {FRAGMENT} or {ERROR})");
+        let filter = format!(
+            "(src host {v4} or src host {v6}) and (port {PORT} or {FRAGMENT} or {ICMP_ERROR})"
+        );
         Capture::start(self.lab.switch(), host, &filter)
     }
 

@@ -30,16 +30,7 @@ impl Wire {
     /// At `interface` of `host`, whatever its own address is; from now on, nothing is missed that
     /// arrives for `mac`.
     pub fn at(host: &Host, interface: &str, mac: [u8; 6]) -> Self {
-        let index = host.interface_index(interface);
-        let socket = host.run(|| {
-            let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
-                .expect("a packet socket can be made");
-            bind(&socket, index).expect("a packet socket can be bound");
-            socket
-        });
-        let patience = TimeVal::milliseconds(100);
-        setsockopt(&socket, sockopt::ReceiveTimeout, &patience).expect("a time-out can be set");
-        Self { socket, mac }
+        Self { socket: packet_socket(host, interface), mac }
     }
 
     /// Gives what is sent from now on this `skb->mark`.
@@ -80,6 +71,35 @@ impl Wire {
             }
         }
     }
+}
+
+/// A socket that has each frame that arrives at `interface`, and room for bursts of them.
+pub(crate) fn tap(host: &Host, interface: &str) -> OwnedFd {
+    const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
+    let socket = packet_socket(host, interface);
+    setsockopt(&socket, sockopt::RcvBufForce, &(32 << 20)).expect("a large buffer: is this root?");
+    let yes: libc::c_int = 1;
+    let size = size_of_val(&yes) as libc::socklen_t;
+    // SAFETY: the kernel reads `size` bytes of `yes`.
+    let result = unsafe {
+        let value = (&raw const yes).cast();
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, value, size)
+    };
+    assert_eq!(result, 0, "outgoing frames are left out: {}", io::Error::last_os_error());
+    socket
+}
+
+fn packet_socket(host: &Host, interface: &str) -> OwnedFd {
+    let index = host.interface_index(interface);
+    let socket = host.run(|| {
+        let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)
+            .expect("a packet socket can be made");
+        bind(&socket, index).expect("a packet socket can be bound");
+        socket
+    });
+    let patience = TimeVal::milliseconds(100);
+    setsockopt(&socket, sockopt::ReceiveTimeout, &patience).expect("a time-out can be set");
+    socket
 }
 
 fn bind(socket: &OwnedFd, index: u32) -> io::Result<()> {

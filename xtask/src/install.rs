@@ -53,6 +53,7 @@ pub(crate) fn lab_tools() -> Result<()> {
         "libmemcached-tools",
         "memcached",
         "mptcpize",
+        "nftables",
         "python3-pylibmc",
         "python3-pymemcache",
         "tcpdump",

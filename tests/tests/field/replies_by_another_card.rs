@@ -6,9 +6,13 @@
 //!               └──▶─── eth1 ┘
 //! ```
 
+use std::net::{IpAddr, SocketAddr};
+
 use mirror_tests::{
+    Family,
     capture::Capture,
     client::Connection,
+    ecmp,
     expected::to_fail,
     mirror::{Mirror, PORT},
     second,
@@ -17,19 +21,30 @@ use mirror_tests::{
 const CLIENTS: usize = 20;
 const REASON: &str = "replies are dropped at the card that copies arrive at, and at no other";
 
-/// Some clients set a key each; returns what reached them from `target`.
-fn leaked(mirror: &Mirror, target: &str) -> Vec<String> {
-    mirror.old.agent_ok(&format!("attach eth0 --map {PORT}={target}:{PORT}"));
-    let filter = format!("src host {target} and not arp");
+/// Some clients of each family set a key each; returns what reached them from `targets`.
+fn leaked(mirror: &Mirror, targets: [IpAddr; 2]) -> Vec<String> {
+    let maps = targets.map(|target| format!("--map {PORT}={}", SocketAddr::new(target, PORT)));
+    mirror.old.agent_ok(&format!("attach eth0 {}", maps.join(" ")));
+    let [v4, v6] = targets;
+    // Not ARP, and not the neighbour discovery of IPv6.
+    let filter = format!("tcp and (src host {v4} or src host {v6})");
     let at_client = Capture::start(mirror.lab.switch(), "client", &filter);
-    let mut clients: Vec<Connection> = (0..CLIENTS).map(|_| mirror.connect()).collect();
-    for (i, client) in clients.iter_mut().enumerate() {
-        client.set(&format!("key{i}"), b"value");
+    let mut clients = Vec::new();
+    for family in Family::BOTH {
+        for i in 0..CLIENTS {
+            let client = Connection::open(&mirror.client, mirror.old.address(family), PORT);
+            clients.push((key(family, i), client));
+        }
     }
+    clients.iter_mut().for_each(|(key, client)| client.set(key, b"value"));
     let (source, target) = mirror.settled();
-    assert!(source["cloned"] >= 2 * CLIENTS as u64, "{source:?}");
-    assert!(target["arrived"] >= 2 * CLIENTS as u64, "{target:?}");
+    let least = 2 * clients.len() as u64;
+    assert!(source["cloned"] >= least && target["arrived"] >= least, "{source:?}, {target:?}");
     at_client.stop()
+}
+
+fn key(family: Family, client: usize) -> String {
+    format!("{family:?}-{client}")
 }
 
 fn assert_none(leaked: &[String]) {
@@ -37,46 +52,57 @@ fn assert_none(leaked: &[String]) {
     assert!(leaked.is_empty(), "{} packets of the new host at the client: {some:?}", leaked.len());
 }
 
+fn assert_copied(mirror: &Mirror, family: Family) {
+    mirror.assert_copied((0..CLIENTS).map(|client| key(family, client)));
+}
+
+fn assert_marked(mirror: &Mirror, leaked: &[String]) {
+    for (family, protocol) in Family::BOTH.into_iter().zip([" IP ", " IP6 "]) {
+        let of_family = |line: &&String| line.contains(protocol);
+        let leaked: Vec<String> = leaked.iter().filter(of_family).cloned().collect();
+        to_fail(REASON, "packets of the new host at the client", || assert_none(&leaked));
+        to_fail(REASON, "keys are missing on the new server", || assert_copied(mirror, family));
+    }
+}
+
 #[test]
 fn two_equal_routes_to_clients() {
     let mut mirror = Mirror::idle();
-    second::card(&mut mirror.lab, &mirror.new, "eth1");
-    // An address of the host, and of no card: its packets take either.
-    let target = "10.79.0.1";
-    mirror.new.ip(&["addr", "add", target, "dev", "lo"]);
-    mirror.old.ip(&["route", "add", target, "via", &mirror.new.v4().to_string()]);
-    let client = mirror.client.v4().to_string();
-    let hops = ["nexthop", "dev", "eth0", "nexthop", "dev", "eth1"];
-    mirror.new.ip(&[&["route", "add", &client][..], &hops].concat());
-    // By ports, too, or one client's packets all take the same way.
-    mirror.new.shell("echo 1 >/proc/sys/net/ipv4/fib_multipath_hash_policy");
+    let targets = ecmp::before_client(&mut mirror);
     mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
     mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
-    let leaked = leaked(&mirror, target);
-    to_fail(REASON, "packets of the new host at the client", || assert_none(&leaked));
+    let leaked = leaked(&mirror, targets);
+    assert_marked(&mirror, &leaked);
+}
+
+/// The target's addresses are at a card of its own, in a network of which the client is not.
+fn with_a_second_card() -> (Mirror, [IpAddr; 2]) {
+    let mut mirror = Mirror::idle();
+    second::card(&mut mirror.lab, &mirror.new, "eth1");
+    second::join(&mirror.old);
+    mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
+    let targets = Family::BOTH.map(|family| second::address_by(&mirror.new, family));
+    (mirror, targets)
 }
 
 #[test]
 fn the_route_to_clients_is_by_the_other_card() {
-    let mut mirror = Mirror::idle();
-    let target = second::card(&mut mirror.lab, &mirror.new, "eth1").to_string();
-    second::join(&mirror.old);
-    mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
-    let leaked = leaked(&mirror, &target);
-    to_fail(REASON, "packets of the new host at the client", || assert_none(&leaked));
+    let (mirror, targets) = with_a_second_card();
+    let leaked = leaked(&mirror, targets);
+    assert_marked(&mirror, &leaked);
 }
 
 #[test]
 fn a_rule_keeps_replies_at_the_card_of_their_address() {
-    let mut mirror = Mirror::idle();
-    let target = second::card(&mut mirror.lab, &mirror.new, "eth1").to_string();
-    second::join(&mirror.old);
+    let (mirror, targets) = with_a_second_card();
     second::join(&mirror.client);
-    mirror.new.ip(&["rule", "add", "from", &target, "lookup", "100"]);
-    let client = second::address(&mirror.client).to_string();
-    mirror.new.ip(&["route", "add", "default", "via", &client, "dev", "eth1", "table", "100"]);
-    mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
-    let leaked = leaked(&mirror, &target);
+    for (family, target) in Family::BOTH.into_iter().zip(targets) {
+        let option = if family == Family::V4 { "-4" } else { "-6" };
+        mirror.new.ip(&[option, "rule", "add", "from", &target.to_string(), "lookup", "100"]);
+        let client = second::address_by(&mirror.client, family).to_string();
+        mirror.new.ip(&["route", "add", "default", "via", &client, "dev", "eth1", "table", "100"]);
+    }
+    let leaked = leaked(&mirror, targets);
     assert_none(&leaked);
-    mirror.assert_copied((0..CLIENTS).map(|i| format!("key{i}")));
+    Family::BOTH.into_iter().for_each(|family| assert_copied(&mirror, family));
 }

@@ -6,9 +6,8 @@
 //!               eth2 ┘
 //! ```
 
-use std::net::IpAddr;
-
 use mirror_tests::{
+    Family,
     client::Connection,
     expected::to_fail,
     mirror::{Mirror, PORT},
@@ -18,10 +17,10 @@ use mirror_tests::{
 const KEYS: usize = 20;
 const REASON: &str = "the way out is that of the time of attach";
 
-/// A mirror of which nothing is attached, with three cards of the old host; returns the target's address.
-fn three_cards() -> (Mirror, IpAddr) {
+/// A mirror of which nothing is attached, with three cards of the old host.
+fn three_cards() -> Mirror {
     let mut mirror = Mirror::idle();
-    let target = second::join(&mirror.new);
+    second::join(&mirror.new);
     mirror.lab.second_interface(&mirror.old, "eth1");
     mirror.lab.second_interface(&mirror.old, "eth2");
     // No way leads from the old host's eth0 to the new host: the switch does not hand on between these two.
@@ -38,59 +37,84 @@ fn three_cards() -> (Mirror, IpAddr) {
         ]);
     }
     mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
-    (mirror, target)
+    mirror
 }
 
 /// From now on, the old host reaches the target by this card; the other one lost its link.
-fn go_by(mirror: &Mirror, target: IpAddr, card: &str) {
-    let (own, target_text) = (second::address(&mirror.old).to_string(), target.to_string());
+fn go_by(mirror: &Mirror, card: &str) {
     for name in ["eth1", "eth2"] {
         mirror.old.ip(&["addr", "flush", "dev", name]);
         let (port, state) =
             (format!("{name}-{}", mirror.old.number), if name == card { "up" } else { "down" });
         mirror.lab.switch().ip(&["link", "set", "dev", &port, state]);
     }
-    mirror.old.ip(&["addr", "add", &own, "dev", card]);
-    mirror.old.ip(&["route", "replace", &target_text, "dev", card, "src", &own]);
+    second::assign(&mirror.old, card);
     // As by a gratuitous ARP reply, the new host learns that the address moved.
     mirror.new.ip(&["neigh", "flush", "dev", "eth0"]);
-    Connection::open(&mirror.old, target, PORT).set("reached", b"1");
+    for family in Family::BOTH {
+        let target = second::address_by(&mirror.new, family).to_string();
+        let own = second::address_by(&mirror.old, family).to_string();
+        mirror.old.ip(&["route", "replace", &target, "dev", card, "src", &own]);
+        let target = second::address_by(&mirror.new, family);
+        Connection::open(&mirror.old, target, PORT).set("reached", b"1");
+    }
 }
 
-fn attach(mirror: &Mirror, target: IpAddr) {
-    mirror.old.agent_ok(&format!("attach eth0 --map {PORT}={target}:{PORT}"));
+fn attach(mirror: &Mirror) {
+    let [v4, v6] = Family::BOTH.map(|family| second::address_by(&mirror.new, family));
+    let maps = format!("--map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT}");
+    mirror.old.agent_ok(&format!("attach eth0 {maps}"));
 }
 
-/// A new client sets keys; returns them.
-fn set(mirror: &Mirror, name: &str) -> Vec<String> {
+/// New clients of both families set keys with this name.
+fn set(mirror: &Mirror, name: &str) {
     let before = mirror.old.copied();
-    let mut client = mirror.connect();
-    let keys: Vec<String> = (0..KEYS).map(|key| format!("{name}{key}")).collect();
-    keys.iter().for_each(|key| client.set(key, b"value"));
+    for family in Family::BOTH {
+        let mut client = Connection::open(&mirror.client, mirror.old.address(family), PORT);
+        (0..KEYS).for_each(|n| client.set(&key(name, family, n), b"value"));
+    }
     mirror.old.settled("source");
     mirror.new.settled("target");
-    assert!(mirror.old.copied() >= before + KEYS as u64, "production comes by eth0");
-    keys
+    assert!(mirror.old.copied() >= before + 2 * KEYS as u64, "production comes by eth0");
+}
+
+fn key(name: &str, family: Family, n: usize) -> String {
+    format!("{name}-{family:?}-{n}")
+}
+
+fn assert_copied(mirror: &Mirror, name: &str, family: Family) {
+    mirror.assert_copied((0..KEYS).map(|n| key(name, family, n)));
+}
+
+/// What was set is missing, which is known.
+fn assert_marked(mirror: &Mirror, name: &str) {
+    for family in Family::BOTH {
+        to_fail(REASON, "keys are missing on the new server", || {
+            assert_copied(mirror, name, family);
+        });
+    }
 }
 
 #[test]
 fn to_another_card() {
-    let (mirror, target) = three_cards();
-    go_by(&mirror, target, "eth1");
-    attach(&mirror, target);
-    mirror.assert_copied(set(&mirror, "before"));
-    go_by(&mirror, target, "eth2");
-    let keys = set(&mirror, "after");
-    to_fail(REASON, "keys are missing on the new server", || mirror.assert_copied(&keys));
-    attach(&mirror, target);
-    mirror.assert_copied(set(&mirror, "again"));
+    let mirror = three_cards();
+    go_by(&mirror, "eth1");
+    attach(&mirror);
+    set(&mirror, "before");
+    Family::BOTH.into_iter().for_each(|family| assert_copied(&mirror, "before", family));
+    go_by(&mirror, "eth2");
+    set(&mirror, "after");
+    assert_marked(&mirror, "after");
+    attach(&mirror);
+    set(&mirror, "again");
+    Family::BOTH.into_iter().for_each(|family| assert_copied(&mirror, "again", family));
 }
 
 #[test]
 fn from_nowhere_to_another_card() {
-    let (mirror, target) = three_cards();
-    attach(&mirror, target);
-    go_by(&mirror, target, "eth1");
-    let keys = set(&mirror, "after");
-    to_fail(REASON, "keys are missing on the new server", || mirror.assert_copied(&keys));
+    let mirror = three_cards();
+    attach(&mirror);
+    go_by(&mirror, "eth1");
+    set(&mirror, "after");
+    assert_marked(&mirror, "after");
 }

@@ -1,60 +1,94 @@
-//! A new host that is down: the old one tries to reach it, and clients hear nothing of that.
+//! A new host that is down: the old one, or a router before the new one, tries to reach it, and clients hear nothing
+//! of that.
+//!
+//! ```text
+//!   client ──┬── old ──▶ who is new?                            no answer: ICMP to the sender, which
+//!            └── router ──▶ who is new?      new (down)         for a copy is the client
+//! ```
 
 use mirror_tests::{
-    capture::Capture,
+    Family, Host,
+    capture::{Capture, ICMP_ERROR},
     client::Connection,
     expected::to_fail,
     mirror::{Mirror, PORT},
+    router::Router,
     wait,
 };
 
-const REASON: &str = "copies have clients' addresses, to whom the kernel says that there is no way";
+/// How often the new host is looked for in vain.
+const TIMES: usize = 3;
 
-/// Has the old host give up neighbours that do not answer at once.
-fn be_impatient(mirror: &Mirror) {
+/// Has a host give up neighbours at `interface` that do not answer at once.
+fn be_impatient(host: &Host, interface: &str) {
     for family in ["ipv4", "ipv6"] {
-        let neighbours = format!("/proc/sys/net/{family}/neigh/eth0");
-        let line = format!("cd {neighbours}; echo 1 >mcast_solicit; echo 100 >retrans_time_ms");
-        mirror.old.shell(&line);
+        let neighbours = format!("/proc/sys/net/{family}/neigh/{interface}");
+        host.shell(&format!("cd {neighbours}; echo 1 >mcast_solicit; echo 100 >retrans_time_ms"));
     }
 }
 
-fn errors_at_the_client(v6: bool) {
-    let mirror = Mirror::running();
-    be_impatient(&mirror);
-    let (old, new) = if v6 {
-        (mirror.old.v6(), mirror.new.v6().to_string())
-    } else {
-        (mirror.old.v4(), mirror.new.v4().to_string())
-    };
-    let mut client = Connection::open(&mirror.client, old, PORT);
-    client.set("before", b"1");
+/// What arrives at the client while the new host is down, and `last`, the last host before it, looks for it at
+/// `interface`.
+fn errors_at_the_client(mirror: &Mirror, last: &Host, interface: &str) -> Vec<String> {
+    let mut clients = Family::BOTH.map(|family| {
+        let new = mirror.new.address(family).to_string();
+        (new, Connection::open(&mirror.client, mirror.old.address(family), PORT))
+    });
+    let at_client = Capture::start(mirror.lab.switch(), "client", ICMP_ERROR);
+    for (new, client) in &mut clients {
+        // Known or not, it is looked for anew.
+        let _ = last.shell(&format!("ip neigh del {new} dev {interface} || true"));
+        for _ in 0..TIMES {
+            client.set("key", b"value");
+            wait::until("the new host to be given up", || {
+                let neighbour = last.output("ip", &["neigh", "show", "to", new]);
+                neighbour.contains("FAILED").then_some(())
+            });
+        }
+    }
+    at_client.stop()
+}
+
+fn go_down(mirror: &Mirror) {
+    mirror.connect().set("before", b"1");
     mirror.settled();
-    const ERROR: &str = "(icmp and icmp[0] != 0 and icmp[0] != 8) or (icmp6 and ip6[40] < 128)";
-    let at_client = Capture::start(mirror.lab.switch(), "client", ERROR);
     mirror.new.ip(&["link", "set", "eth0", "down"]);
-    mirror.old.ip(&["neigh", "del", &new, "dev", "eth0"]);
-    let mut given_up = 0;
-    wait::until("the old host to give the new one up a few times", || {
-        client.set("key", b"value");
-        let neighbour = mirror.old.output("ip", &["neigh", "show", "to", &new]);
-        given_up += u32::from(neighbour.contains("FAILED"));
-        (given_up >= 3).then_some(())
-    });
+}
+
+/// The client hears of it by both protocols, which is known.
+fn assert_marked(reason: &str, errors: &[String]) {
+    for protocol in ["ICMP ", "ICMP6"] {
+        let errors: Vec<_> = errors.iter().filter(|line| line.contains(protocol)).collect();
+        to_fail(reason, "ICMP errors at the client", || {
+            assert!(errors.is_empty(), "{} ICMP errors at the client: {errors:?}", errors.len());
+        });
+    }
+}
+
+#[test]
+fn on_the_same_link() {
+    let mirror = Mirror::running();
+    be_impatient(&mirror.old, "eth0");
+    go_down(&mirror);
+    let errors = errors_at_the_client(&mirror, &mirror.old, "eth0");
     let maps = mirror.old.all_map_counters();
-    assert!(maps.values().any(|map| map["unsent"] > 0), "{maps:?}");
-    let errors = at_client.stop();
-    to_fail(REASON, "ICMP errors at the client", || {
-        assert!(errors.is_empty(), "{} ICMP errors at the client: {errors:?}", errors.len());
-    });
+    assert!(maps.values().all(|map| map["unsent"] > 0), "{maps:?}");
+    let reason = "copies have clients' addresses, to whom the kernel says that there is no way";
+    assert_marked(reason, &errors);
 }
 
 #[test]
-fn over_ipv4() {
-    errors_at_the_client(false);
-}
+fn behind_a_router() {
+    let mut mirror = Mirror::idle();
+    let router = Router::before_new(&mut mirror);
+    mirror.start();
+    be_impatient(&router.host, "eth1");
+    go_down(&mirror);
+    let errors = errors_at_the_client(&mirror, &router.host, "eth1");
+    let reason = "copies have clients' addresses, to whom the router says that there is no way";
+    assert_marked(reason, &errors);
 
-#[test]
-fn over_ipv6() {
-    errors_at_the_client(true);
+    router.be_silent();
+    let errors = errors_at_the_client(&mirror, &router.host, "eth1");
+    assert_eq!(errors, Vec::<String>::new(), "nothing reaches the client");
 }
