@@ -23,5 +23,6 @@ mod replies_by_another_card;
 mod route_moves;
 mod small_mtu;
 mod target_is_down;
+mod traffic_styles;
 mod two_attachments;
 mod udp_super_packets;
