@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     bpf_toolchain::{HELP, Toolchain, find_program},
-    process::exec,
+    process::{exec, workspace},
 };
 
 /// Installs packages, but starts none of their services: memcached's would take the port and stay
@@ -48,12 +48,40 @@ pub(crate) fn lab_tools() -> Result<()> {
         "ethtool",
         "iproute2",
         "libmemcached-tools",
+        "libsasl2-modules",
         "memcached",
         "mptcpize",
+        "nutcracker",
+        "php-cli",
+        "php-memcached",
         "python3-pylibmc",
         "python3-pymemcache",
+        "ruby",
+        "ruby-dalli",
+        "sasl2-bin",
         "tcpdump",
     ])
+}
+
+/// What the long tests of the field drive besides: a client library for Node.js, from npm.
+#[allow(dead_code, reason = "for the task `field`")]
+pub(crate) fn field_tools() -> Result<()> {
+    lab_tools()?;
+    let folder = workspace().join("target/field");
+    if folder.join("node_modules/memjs").exists() {
+        return Ok(());
+    }
+    // Node.js as its makers package it brings npm; Debian has it apart.
+    if find_program("npm").is_none() {
+        packages(&["nodejs", "npm"])?;
+    }
+    std::fs::create_dir_all(&folder).context("a folder for Node.js modules")?;
+    exec(
+        Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .arg("memjs@1.3.2"),
+    )
 }
 
 /// What starts other kernels.
