@@ -29,6 +29,7 @@ mod renamed;
 mod replies_by_another_card;
 mod route_moves;
 mod sampled_pool;
+mod server_options;
 mod small_mtu;
 mod stats_switches;
 mod target_is_down;
