@@ -4,6 +4,7 @@
 mod authentication;
 mod blind_segments;
 mod bridge_port;
+mod client_libraries;
 mod client_on_the_new_host;
 mod cold_keys;
 mod fast_open;
@@ -34,5 +35,6 @@ mod small_mtu;
 mod stats_switches;
 mod target_is_down;
 mod traffic_styles;
+mod twemproxy;
 mod two_attachments;
 mod udp_super_packets;
