@@ -27,6 +27,17 @@ pub struct Connection {
     pub stream: TcpStream,
 }
 
+/// A reply of the binary protocol.
+#[derive(Debug)]
+pub struct BinaryReply {
+    /// Of the command.
+    pub opcode: u8,
+    /// 0 for success.
+    pub status: u16,
+    /// Extras, key and value.
+    pub body: Vec<u8>,
+}
+
 impl Connection {
     /// Connects from `host`.
     pub fn open(host: &Host, server: IpAddr, port: u16) -> Self {
@@ -73,6 +84,14 @@ impl Connection {
         assert!(socket >= 0, "the kernel has MPTCP: {}", std::io::Error::last_os_error());
         // SAFETY: a descriptor that nobody else owns.
         Self::connect(unsafe { OwnedFd::from_raw_fd(socket) }, server, port)
+    }
+
+    /// Connects from `host` by TCP Fast Open (RFC 7413): the first bytes that are sent go with the SYN, once the
+    /// server gave the host a cookie.
+    pub fn open_fast(host: &Host, server: IpAddr, port: u16) -> Self {
+        Self::open_with(host, server, port, |socket| {
+            setsockopt(socket, sockopt::TcpFastOpenConnect, &true).expect("the kernel knows it");
+        })
     }
 
     fn open_with(host: &Host, server: IpAddr, port: u16, prepare: impl FnOnce(&OwnedFd)) -> Self {
@@ -148,6 +167,17 @@ impl Connection {
         self.read_until(end.as_bytes())
     }
 
+    /// Reads a reply of the binary protocol.
+    pub fn read_binary(&mut self) -> BinaryReply {
+        let header = self.read_exact(24);
+        let length = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+        BinaryReply {
+            opcode: header[1],
+            status: u16::from_be_bytes([header[6], header[7]]),
+            body: self.read_exact(length as usize),
+        }
+    }
+
     /// Stores a value.
     pub fn set(&mut self, key: &str, value: &[u8]) {
         let reply = self.ask(set_request(key, value), "\r\n");
@@ -156,7 +186,12 @@ impl Connection {
 
     /// Fetches a value, `None` for a miss.
     pub fn get(&mut self, key: &str) -> Option<Vec<u8>> {
-        let reply = self.ask(format!("get {key}\r\n"), "END\r\n");
+        self.get_by(key, "\r\n")
+    }
+
+    /// The same by a command line that ends in `end`.
+    pub fn get_by(&mut self, key: &str, end: &str) -> Option<Vec<u8>> {
+        let reply = self.ask(format!("get {key}{end}"), "END\r\n");
         let line = reply.windows(2).position(|pair| pair == b"\r\n")? + 2;
         (reply != b"END\r\n").then(|| reply[line..reply.len() - b"\r\nEND\r\n".len()].to_vec())
     }

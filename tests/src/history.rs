@@ -96,6 +96,11 @@ impl History {
         }
     }
 
+    /// The keys.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
     /// How many keys there are.
     pub fn keys(&self) -> usize {
         self.0.len()

@@ -32,6 +32,7 @@
 //! | [`sealed`] | what a copy looks like on the wire |
 //! | [`wire`] | raw frames at an interface |
 //! | [`memory`] | what processes and maps take |
+//! | [`version`] | what another version of the agent attached |
 //! | [`wait`] | waiting for what has to come, with a deadline |
 //!
 //! The lab panics where it cannot go on: a test without its lab has no other way to fail.
@@ -65,6 +66,7 @@ pub mod second;
 pub mod source_guard;
 pub mod tally;
 pub mod traffic;
+pub mod version;
 pub mod wait;
 pub mod wire;
 

@@ -35,9 +35,14 @@ impl Memcached {
 
     /// Starts one that agrees to MPTCP.
     pub fn start_multipath(host: &Host, port: u16) -> Self {
-        let mut command = host.command("mptcpize");
-        command.args(["run", "memcached"]);
-        Self::spawn(command, host, port, &[])
+        Self::start_by(host, port, &["mptcpize", "run"], &[])
+    }
+
+    /// Starts one by another program, with further options.
+    pub fn start_by(host: &Host, port: u16, program: &[&str], options: &[&str]) -> Self {
+        let mut command = host.command(program[0]);
+        command.args(&program[1..]).arg("memcached");
+        Self::spawn(command, host, port, options)
     }
 
     /// Starts one of this release, with further options.
@@ -124,6 +129,12 @@ impl Memcached {
         connected.iter().sum()
     }
 
+    /// Ends it at once, and returns when it is gone.
+    pub fn kill(&mut self) {
+        self.child.0.kill().expect("memcached can be killed");
+        self.child.0.wait().expect("memcached is a child of this process");
+    }
+
     /// Sends a signal, like SIGSTOP.
     pub fn signal(&self, signal: Signal) {
         self.child.signal(signal);
@@ -174,6 +185,29 @@ pub fn assert_copied(
     assert!(
         lost + stale == 0,
         "{lost} of {all} keys are missing on the new server, {stale} have another value: {some:?}"
+    );
+}
+
+/// Panics, and says how many, if the new server holds a value that the old one has overwritten or deleted: no miss
+/// brings such a key up to date.
+pub fn assert_none_stale(
+    (old, old_host): (&Memcached, &Host),
+    (new, new_host): (&Memcached, &Host),
+    keys: impl IntoIterator<Item = impl AsRef<str>>,
+) {
+    let (mut of_old, mut of_new) = (old.inside(old_host), new.inside(new_host));
+    let (mut all, mut overwritten, mut deleted) = (0, 0, 0);
+    for key in keys {
+        all += 1;
+        match (of_old.get(key.as_ref()), of_new.get(key.as_ref())) {
+            (None, Some(_)) => deleted += 1,
+            (Some(want), Some(have)) if want != have => overwritten += 1,
+            _ => {}
+        }
+    }
+    assert!(
+        overwritten + deleted == 0,
+        "of {all} keys, the new server holds an older value of {overwritten}, and {deleted} that were deleted"
     );
 }
 

@@ -186,6 +186,24 @@ impl Mirror {
         memcached::assert_copied(old, new, keys);
     }
 
+    /// Panics, and says how many, if the new server holds what the old one has overwritten or deleted.
+    pub fn assert_none_stale(&self, keys: impl IntoIterator<Item = impl AsRef<str>>) {
+        let (old, new) = ((&self.old_server, &self.old), (&self.new_server, &self.new));
+        memcached::assert_none_stale(old, new, keys);
+    }
+
+    /// Another memcached on the old host, started with these options, takes the place of the one that was there.
+    pub fn restart_old(&mut self, options: &[&str]) {
+        self.old_server.kill();
+        self.old_server = Memcached::start_with(&self.old, PORT, options);
+    }
+
+    /// The same on the new host.
+    pub fn restart_new(&mut self, options: &[&str]) {
+        self.new_server.kill();
+        self.new_server = Memcached::start_with(&self.new, PORT, options);
+    }
+
     /// Panics unless both servers counted the same number of these.
     pub fn assert_same_stats(&self, names: &[&str]) {
         for name in names {

@@ -26,6 +26,11 @@ pub(crate) struct Options {
 /// Runs the task.
 pub(crate) fn run(options: &Options) -> Result<()> {
     install::lab_tools()?;
+    install::field_clients()?;
+    let servers = install::servers()?;
+    if options.all {
+        install::field_modules()?;
+    }
     let agent = build::agent()?;
     let tests = |chosen: &[&str], mode: &[&str]| {
         exec(
@@ -35,7 +40,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
                 .args(["--", "--test-threads", &options.test_threads.to_string()])
                 .args(mode)
                 .args(&options.filter)
-                .env("MIRROR_AGENT", &agent),
+                .env("MIRROR_AGENT", &agent)
+                .env("MIRROR_SERVERS", &servers),
         )
     };
     tests(&["--test", "field"], &[])?;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 pub(crate) use self::servers::servers;
 use crate::{
     bpf_toolchain::{HELP, Toolchain, find_program},
-    process::exec,
+    process::{exec, workspace},
 };
 
 /// Installs packages, but starts none of their services: memcached's would take the port and stay
@@ -57,6 +57,38 @@ pub(crate) fn lab_tools() -> Result<()> {
         "python3-pylibmc",
         "python3-pymemcache",
         "tcpdump",
+    ])
+}
+
+/// What the long tests of the field drive besides: a client library for Node.js, from npm.
+pub(crate) fn field_modules() -> Result<()> {
+    let folder = workspace().join("target/field");
+    if folder.join("node_modules/memjs").exists() {
+        return Ok(());
+    }
+    // Node.js as its makers package it brings npm; Debian has it apart.
+    if find_program("npm").is_none() {
+        packages(&["nodejs", "npm"])?;
+    }
+    std::fs::create_dir_all(&folder).context("a folder for Node.js modules")?;
+    exec(
+        Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .arg("memjs@1.3.2"),
+    )
+}
+
+/// Clients of the field and what stands before them, which the tests drive besides.
+pub(crate) fn field_clients() -> Result<()> {
+    packages(&[
+        "libsasl2-modules",
+        "nutcracker",
+        "php-cli",
+        "php-memcached",
+        "ruby",
+        "ruby-dalli",
+        "sasl2-bin",
     ])
 }
 

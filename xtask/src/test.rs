@@ -39,6 +39,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         true => None,
         false => {
             install::lab_tools()?;
+            install::field_clients()?;
             Some(install::servers()?)
         }
     };

@@ -46,7 +46,7 @@ fn percent(part: u64, whole: u64) -> String {
 /// Clients of every style, with a connection each.
 fn connect(mirror: &Mirror, kind: &str) -> Vec<Client> {
     let client = |style| Client::new(format!("{kind}-{style:?}"), style, mirror.connect());
-    Style::ALL.into_iter().map(client).collect()
+    Style::USUAL.into_iter().map(client).collect()
 }
 
 /// Old, new and passing clients at work, all at once. Returns them with the connections they have then.
@@ -132,7 +132,7 @@ fn row(name: &str, (share, count): (f64, usize), rates: Rates, redundancy: u64, 
     clients.extend(connect(&mirror, "new"));
     let passing = connect(&mirror, "passing");
     let (_, well) = mirror.settled();
-    assert_eq!(well["adopted"], Style::ALL.len() as u64, "{well:?}");
+    assert_eq!(well["adopted"], Style::USUAL.len() as u64, "{well:?}");
     let before =
         [requests(&mirror.old_server, &mirror.old), requests(&mirror.new_server, &mirror.new)];
     let again = sent_again(&mirror.client);

@@ -143,5 +143,5 @@ fn turn(row: &Row) -> Result<Round> {
 /// A client of each style.
 fn clients(mirror: &Mirror) -> Vec<Client> {
     let client = |style| Client::new(format!("loss-{style:?}"), style, mirror.connect());
-    Style::ALL.into_iter().map(client).collect()
+    Style::USUAL.into_iter().map(client).collect()
 }
