@@ -68,22 +68,28 @@ impl Dispatcher {
     }
 }
 
-/// A program that drops all that leaves, before anybody else sees it. Gone when dropped.
+/// A program that drops all. Gone when dropped.
 #[derive(Debug)]
 pub struct Refusing {
     _link: Link,
 }
 
 impl Refusing {
-    /// At the egress of `eth0`.
+    /// All that arrives at `eth0`, behind everybody else.
+    pub fn behind_tcx_ingress(host: &Host) -> Self {
+        let hook = Hook::TcxIngress;
+        Self { _link: verdict(hook, TCX_DROP).attach(hook, host, "eth0") }
+    }
+
+    /// All that leaves by `eth0`, before anybody else sees it.
     pub fn tcx_egress(host: &Host) -> Self {
         let hook = Hook::TcxEgress;
         Self { _link: verdict(hook, TCX_DROP).attach_first(hook, host, "eth0") }
     }
 }
 
-/// Somebody else's verdict at `eth0`, before ours and final, as of most filters: the packet goes on, and whoever is
-/// behind is not asked.
+/// Somebody else's verdict at `eth0` that is final, as of most filters: the packet goes on, and whoever is behind is
+/// not asked. Where nothing else is said, theirs comes before ours.
 ///
 /// ```text
 ///   tcx                              clsact
@@ -115,6 +121,12 @@ impl Final {
         let all = "bpf bytecode '1,6 0 0 4294967295' flowid 1:1";
         host.shell(&format!("tc filter add dev eth0 egress prio 1 {all}"));
         Self { _link: None }
+    }
+
+    /// Programs behind those that are there, about what arrives and what leaves.
+    pub fn behind(host: &Host) -> [Self; 2] {
+        [Hook::TcxIngress, Hook::TcxEgress]
+            .map(|hook| Self { _link: Some(verdict(hook, TCX_PASS).attach(hook, host, "eth0")) })
     }
 
     fn tcx(host: &Host, hook: Hook) -> Self {

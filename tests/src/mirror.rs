@@ -130,13 +130,13 @@ impl Mirror {
         Leaks { at_client: self.watch("client"), at_new: self.watch_new() }
     }
 
-    /// Watches at the wire of the host with this name what the new host sent. Only memcached's port, IP
-    /// fragments and ICMP errors: it answers ARP as well.
+    /// Watches at the wire of the host with this name what the new host sent. Only from memcached's port, IP
+    /// fragments and ICMP errors: it answers ARP as well, and may ask the old host's memcached.
     pub fn watch(&self, host: &str) -> Capture {
         const FRAGMENT: &str = "ip[6:2] & 0x3fff != 0 or ip6[6] == 44";
         let (v4, v6) = (self.new.v4(), self.new.v6());
         let filter = format!(
-            "(src host {v4} or src host {v6}) and (port {PORT} or {FRAGMENT} or {ICMP_ERROR})"
+            "(src host {v4} or src host {v6}) and (src port {PORT} or {FRAGMENT} or {ICMP_ERROR})"
         );
         Capture::start(self.lab.switch(), host, &filter)
     }

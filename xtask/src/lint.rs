@@ -6,7 +6,7 @@ use clap::Args;
 use crate::{
     bpf_toolchain::{FLAGS, HELP, Toolchain},
     install,
-    process::{cargo, exec, target_dir, workspace},
+    process::{WITHOUT_PROGRAMS, cargo, exec, target_dir, workspace},
 };
 
 /// Nothing to choose.
@@ -21,14 +21,16 @@ pub(crate) fn run(_: &Options) -> Result<()> {
     exec(
         cargo()
             .args(["clippy", "--workspace", "--exclude", "mirror-ebpf", "--all-targets"])
-            .args(["--", "--deny", "warnings"]),
+            .args(["--", "--deny", "warnings"])
+            .env(WITHOUT_PROGRAMS, "1"),
     )?;
     kernel_programs()?;
     exec(
         cargo()
             .args(["doc", "--workspace", "--exclude", "mirror-ebpf"])
             .args(["--no-deps", "--document-private-items"])
-            .env("RUSTDOCFLAGS", "--deny warnings"),
+            .env("RUSTDOCFLAGS", "--deny warnings")
+            .env(WITHOUT_PROGRAMS, "1"),
     )
 }
 

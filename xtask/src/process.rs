@@ -8,6 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+/// Has the agent compiled without its kernel programs, which take a compiler of their own a minute: for what looks at
+/// the agent's own code only.
+pub(crate) const WITHOUT_PROGRAMS: &str = "MIRROR_EBPF_SKIP_BUILD";
+
 /// Runs a command, with its output on the terminal. The error says which command it was.
 pub(crate) fn exec(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot run {}", line(command)))?;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     build, install,
-    process::{cargo, exec},
+    process::{WITHOUT_PROGRAMS, cargo, exec},
 };
 
 /// What to run.
@@ -49,7 +49,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             cargo()
                 .args(["test", "--workspace"])
                 .args(["--exclude", "mirror-ebpf", "--exclude", "mirror-tests", "--"])
-                .args(&options.filter),
+                .args(&options.filter)
+                .env(WITHOUT_PROGRAMS, "1"),
         )?;
     }
     if let Some(servers) = servers {

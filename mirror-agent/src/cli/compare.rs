@@ -6,14 +6,22 @@ use clap::Args;
 
 use crate::{compare::pair::Pairs, rate::Rate, sample::Sample, time};
 
+/// What help says at its end.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   same: nothing differs, or less than --allow
+  10  missing: keys are missing on a new server, and nothing is wrong
+  11  wrong: keys are extra or stale on a new server, or have other flags or times to live
+  12  unproven: nothing was found, but too little is known
+  1   a pair could not be compared
+  2   the command line is wrong
+
+Of items that a client marked as stale (`md` with I), reading takes the right to renew them, on both servers; \
+--gets does not.";
+
 /// `compare`.
-///
-/// Of items that a client marked as stale (`md … I`), reading takes the right to renew them, on both servers.
-///
-/// Exit codes: 0 nothing differs (or less than --allow), 10 keys are missing on a new server and nothing is wrong, 11
-/// something is wrong (keys that are extra or stale, flags, times to live), 12 nothing can be said, 1 a pair could not
-/// be compared, 2 the command line is wrong.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXIT_CODES)]
 pub struct Compare {
     /// What to compare, as `OLD=NEW`, each `HOST[:PORT]`, like `cache1=10.0.0.5`; repeat it for more pairs
     ///
@@ -38,8 +46,8 @@ pub struct Compare {
     #[arg(long, value_name = "SHARE")]
     pub allow: Option<Sample>,
 
-    /// List so many keys of each kind of difference
-    #[arg(long, value_name = "COUNT", default_value_t = 0, default_missing_value = "20", num_args = 0..=1)]
+    /// List so many keys of each kind of difference, 20 where no number is given
+    #[arg(long, value_name = "COUNT", default_value_t = 0, default_missing_value = "20", num_args = 0..=1, require_equals = true)]
     pub show: usize,
 
     /// How often a key that differs is looked at before it counts

@@ -232,6 +232,7 @@ fn a_command_within_a_value_does_not_run_after_a_loss() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask field --all"]
 fn lost_copies() {
     for size in SHARES {
         row("lost", size, Rates { drop: size.0, ..Rates::default() }, 1, false);
@@ -239,6 +240,7 @@ fn lost_copies() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask field --all"]
 fn lost_copies_with_redundancy() {
     for size in SHARES {
         row("sent twice, lost", size, Rates { drop: size.0, ..Rates::default() }, 2, false);
@@ -246,6 +248,7 @@ fn lost_copies_with_redundancy() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask field --all"]
 fn doubled_copies_cost_nothing() {
     for size in SHARES {
         row("doubled", size, Rates { double: size.0, ..Rates::default() }, 1, true);
@@ -253,6 +256,7 @@ fn doubled_copies_cost_nothing() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask field --all"]
 fn late_copies() {
     for size in SHARES {
         // Where a tenth is late, what waits goes round for so long that some of it is given up.

@@ -42,12 +42,12 @@ fn from_any_host_by_any_family() {
     let mut client = mirror.connect();
     (0..50).for_each(|key| client.set(&format!("key{key}"), b"value"));
     mirror.caught_up();
+    let (old, new) = (mirror.old.v4().to_string(), mirror.new.v4().to_string());
     for host in [&mirror.client, &mirror.new, &mirror.old] {
-        let (old, new) = (mirror.old.v4().to_string(), mirror.new.v4().to_string());
-        inspect(&mirror, host, &old, &new);
-        let (old, new) = (format!("[{}]", mirror.old.v6()), format!("[{}]", mirror.new.v6()));
         inspect(&mirror, host, &old, &new);
     }
+    let (old, new) = (format!("[{}]", mirror.old.v6()), format!("[{}]", mirror.new.v6()));
+    inspect(&mirror, &mirror.client, &old, &new);
     client.set("behind", b"value");
     mirror.settled();
     mirror.assert_same(["behind", "key0", "key49"]);

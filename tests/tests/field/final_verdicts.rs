@@ -1,11 +1,11 @@
-//! Programs and filters of somebody else before ours, whose verdict is final: what ours would have kept from the
-//! wire may not leave, and what they let in is mirrored.
+//! Programs and filters of somebody else before ours and behind, whose verdict is final: what ours would have kept
+//! from the wire may not leave, and what they let in is mirrored.
 
 use mirror_tests::{
     capture::Capture,
     client::{Connection, set_request},
     expected::to_fail,
-    foreign::Final,
+    foreign::{Final, Refusing},
     mirror::{Mirror, PORT},
     wait,
 };
@@ -142,4 +142,37 @@ fn there_before_drop_at_egress() {
     set(&mirror);
     mirror.assert_copied((0..KEYS).map(|key| format!("key{key}")));
     leaks.assert_none();
+}
+
+#[test]
+fn behind_ours_at_every_hook() {
+    let mirror = Mirror::idle();
+    let leaks = mirror.watch_leaks();
+    mirror.start();
+    let _theirs = [&mirror.old, &mirror.new].map(Final::behind);
+    set(&mirror);
+    mirror.assert_copied((0..KEYS).map(|key| format!("key{key}")));
+    leaks.assert_none();
+}
+
+/// They refuse what ours have copied by then.
+#[test]
+fn behind_the_source_what_arrives_is_refused() {
+    let mirror = Mirror::running();
+    let mut client = mirror.connect();
+    client.set("before", b"value");
+    mirror.settled();
+    let theirs = Refusing::behind_tcx_ingress(&mirror.old);
+    let before = mirror.old.copied();
+    client.send(&set_request("refused", b"value"));
+    wait::until("the request to be copied", || (mirror.old.copied() > before).then_some(()));
+    mirror.new.settled("target");
+    assert!(mirror.old_server.inside(&mirror.old).get("refused").is_none(), "they refuse it");
+    let held = mirror.new_server.inside(&mirror.new).get("refused");
+    drop(theirs);
+    to_fail("a copy is made before others refuse", "the new server holds what production", || {
+        assert!(held.is_none(), "the new server holds what production never had");
+    });
+    // TCP sends it again, and production has it.
+    wait::until("production to have it", || mirror.old_server.inside(&mirror.old).get("refused"));
 }

@@ -114,6 +114,7 @@ fn a_client_that_does_not_wait() {
 }
 
 #[test]
+#[ignore = "long: cargo xtask field --all"]
 fn a_client_that_does_not_wait_while_all_processors_are_busy() {
     let mirror = Mirror::running();
     let _busy = busy_processors(&mirror.client);
@@ -193,6 +194,7 @@ fn longest_wait(mirror: &Mirror, length: Duration) -> (u64, u64) {
 }
 
 #[test]
+#[ignore = "long: cargo xtask field --all"]
 fn a_new_host_that_is_slower_for_long_loses_whole_requests_by_name() {
     let mirror = mirror_with("--no-receive-buffer");
     let leaks = mirror.watch_leaks();
