@@ -149,6 +149,10 @@ impl<'a> Line<'a> {
 
     /// Of `ts=… gid=… type=…` and further fields, of which those that are not known are ignored.
     fn happened(line: &[u8]) -> Option<Self> {
+        // What is no field is left out below, but nothing is before the first.
+        if !line.starts_with(b"ts=") {
+            return None;
+        }
         let mut fields = line.split(|byte| *byte == b' ').filter_map(|field| {
             let equals = field.iter().position(|byte| *byte == b'=')?;
             Some((&field[..equals], &field[equals + 1..]))
@@ -432,6 +436,7 @@ mod tests {
             "ts=1.2 gid=3",
             "ts=1 gid=3 type=conn_new",
             "gid=3 ts=1.2 type=conn_new",
+            "HD ts=1.2 gid=3 type=conn_new",
             "ts=1.2 gid=3 type=deleted clsid=1",
             "ts=1.2 gid=3 type=deleted key= clsid=1",
             "ts=1.2 gid=3 type=deleted key=a%2 clsid=1",
