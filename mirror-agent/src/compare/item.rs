@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::memcached::meta::Left;
+use crate::memcached::ttl::Ttl;
 
 /// Seconds that times to live may differ by: a copy waits no longer than 2 s, and servers count whole seconds.
 const TOLERANCE: u64 = 3;
@@ -30,7 +30,7 @@ pub struct Content {
     /// Whether a client has marked it as stale; `None` where the server does not tell.
     pub marked: Option<bool>,
     /// How long the item has to live; `None` where the server does not tell.
-    pub left: Option<Left>,
+    pub left: Option<Ttl>,
 }
 
 /// A key on both servers.
@@ -113,9 +113,9 @@ pub fn is_unchanged(before: Option<&Item>, now: Option<&Item>, seconds: u64) -> 
 }
 
 /// Whether two times to live are of one moment, where the second was asked for `seconds` later.
-fn is_near(one: Option<Left>, other: Option<Left>, seconds: u64) -> bool {
+fn is_near(one: Option<Ttl>, other: Option<Ttl>, seconds: u64) -> bool {
     match (one, other) {
-        (Some(Left::Seconds(one)), Some(Left::Seconds(other))) => {
+        (Some(Ttl::Remaining(one)), Some(Ttl::Remaining(other))) => {
             one.abs_diff(other.saturating_add(seconds)) <= TOLERANCE
         }
         (Some(one), Some(other)) => one == other,
@@ -132,7 +132,7 @@ mod tests {
         digest: 1,
         flags: 0,
         marked: Some(false),
-        left: Some(Left::Seconds(100)),
+        left: Some(Ttl::Remaining(100)),
     };
 
     fn item(unique: u64, content: Content) -> Option<Item> {
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn differences() {
-        let left = |seconds| Content { left: Some(Left::Seconds(seconds)), ..CONTENT };
-        let forever = Content { left: Some(Left::Forever), ..CONTENT };
+        let left = |seconds| Content { left: Some(Ttl::Remaining(seconds)), ..CONTENT };
+        let forever = Content { left: Some(Ttl::Never), ..CONTENT };
         let unknown = Content { left: None, ..CONTENT };
         for (other, want) in [
             (CONTENT, None),
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn changes() {
         let left = |unique, seconds| {
-            item(unique, Content { left: Some(Left::Seconds(seconds)), ..CONTENT })
+            item(unique, Content { left: Some(Ttl::Remaining(seconds)), ..CONTENT })
         };
         let same =
             |one: Option<Item>, other: Option<Item>| is_unchanged(one.as_ref(), other.as_ref(), 10);
@@ -187,7 +187,7 @@ mod tests {
         );
         // Without unique numbers, by what was read.
         assert!(same(left(0, 100), left(0, 90)));
-        let other = item(0, Content { digest: 2, left: Some(Left::Seconds(90)), ..CONTENT });
+        let other = item(0, Content { digest: 2, left: Some(Ttl::Remaining(90)), ..CONTENT });
         assert!(!same(left(0, 100), other));
         let seen = |unique, size| Some(Item { unique, content: None, size: Some(size) });
         assert!(same(seen(5, 64), seen(5, 64)) && !same(seen(0, 64), seen(0, 65)));

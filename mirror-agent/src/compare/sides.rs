@@ -74,15 +74,17 @@ impl Sides {
         self.old.at_first.items.unwrap_or_default()
     }
 
-    /// Whether times to live are compared.
+    /// Whether both are asked by meta commands, so that they tell times to live.
     pub fn tell_ttl(&self) -> bool {
         self.old.is_meta && self.new.is_meta
     }
 
     /// Whether both servers can be asked for a key.
     pub fn can_name(&self, key: &[u8]) -> bool {
-        let all = self.old.is_meta && self.new.is_meta;
-        if all { Named::meta(key).is_some() } else { Named::classic(key).is_some() }
+        match self.tell_ttl() {
+            true => Named::meta(key).is_some(),
+            false => Named::classic(key).is_some(),
+        }
     }
 
     /// Those keys that the old server does not have. What cannot be asked for is left out.

@@ -1,10 +1,6 @@
 //! Meta commands that read, `mg` and `me` (protocol.txt, "Meta Get" and "Meta Debug").
 
-use super::key::Named;
-
-/// Seconds to live that memcached tells of an item that expires within its current second: less than none, without
-/// a sign.
-const UNDERFLOW: u64 = 1 << 31;
+use super::{key::Named, ttl::Ttl};
 
 /// What is asked for of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,22 +69,13 @@ pub struct Hit {
     /// Bytes of the value, which follows with an end of line; `None` where it was not asked for.
     pub length: Option<usize>,
     /// How long the item has to live, where that was asked for.
-    pub left: Option<Left>,
+    pub left: Option<Ttl>,
     /// The item's unique number, where that was asked for; 0 where the server gives none (`-C`).
     pub unique: Option<u64>,
     /// A client has marked the item as stale (`X`).
     pub stale: bool,
     /// Of a stale item, this answer is the one that may renew it (`W`).
     pub won: bool,
-}
-
-/// How long an item has to live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
-    /// It does not expire.
-    Forever,
-    /// Seconds.
-    Seconds(u64),
 }
 
 impl Answer {
@@ -117,7 +104,7 @@ impl Answer {
                 "X" => hit.stale = true,
                 _ if word.starts_with('f') => flags = Some(word[1..].parse().ok()?),
                 _ if word.starts_with('c') => hit.unique = Some(word[1..].parse().ok()?),
-                _ if word.starts_with('t') => hit.left = Some(Left::parse(&word[1..])?),
+                _ if word.starts_with('t') => hit.left = Some(ttl(&word[1..])?),
                 _ => {}
             }
         }
@@ -127,14 +114,11 @@ impl Answer {
     }
 }
 
-impl Left {
-    fn parse(text: &str) -> Option<Self> {
-        if text == "-1" {
-            return Some(Self::Forever);
-        }
-        let seconds: u64 = text.parse().ok()?;
-        Some(Self::Seconds(if seconds < UNDERFLOW { seconds } else { 0 }))
-    }
+/// Of what follows `t`.
+fn ttl(text: &str) -> Option<Ttl> {
+    // Less than -1 is nothing that a server says.
+    let number: i64 = text.parse().ok()?;
+    (number >= -1).then(|| Ttl::told(number))
 }
 
 /// An answer to [`examine`].
@@ -270,8 +254,8 @@ mod tests {
             let (left, unique) = (Some(left), Some(unique));
             Answer::Hit(Hit { flags: 7, length: Some(3), left, unique, stale, won })
         };
-        let seconds = Left::Seconds;
-        assert_eq!(Answer::parse(b"VA 3 t-1 f7 c1"), hit(Left::Forever, 1, false, false));
+        let seconds = Ttl::Remaining;
+        assert_eq!(Answer::parse(b"VA 3 t-1 f7 c1"), hit(Ttl::Never, 1, false, false));
         assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 X W"), hit(seconds(30), 5, true, true));
         assert_eq!(Answer::parse(b"VA 3 t30 f7 c5 Z X"), hit(seconds(30), 5, true, false));
         assert_eq!(Answer::parse(b"VA 3 t4294967295 f7 c5"), hit(seconds(0), 5, false, false));

@@ -14,7 +14,7 @@ use crate::{
         run::{Comparison, Example},
         tally::{Tally, Verdict},
     },
-    memcached::meta::Left,
+    memcached::ttl::Ttl,
 };
 
 /// A pair, and what came of it or why nothing did.
@@ -225,8 +225,8 @@ fn side(item: Option<&Item>) -> String {
     match (item.content, item.size) {
         (Some(content), _) => {
             let left = match content.left {
-                Some(Left::Forever) => ", never expires".to_owned(),
-                Some(Left::Seconds(seconds)) => format!(", {seconds} s left"),
+                Some(Ttl::Never) => ", never expires".to_owned(),
+                Some(Ttl::Remaining(seconds)) => format!(", {seconds} s left"),
                 None => String::new(),
             };
             let marked = if content.marked == Some(true) { ", marked as stale" } else { "" };
@@ -337,7 +337,7 @@ impl SideDocument {
             flags: content.map(|content| content.flags),
             marked_stale: content.and_then(|content| content.marked),
             expires_in: content.and_then(|content| match content.left {
-                Some(Left::Seconds(seconds)) => Some(seconds),
+                Some(Ttl::Remaining(seconds)) => Some(seconds),
                 _ => None,
             }),
         }
@@ -372,7 +372,7 @@ mod tests {
             digest: 1,
             flags: 7,
             marked: Some(false),
-            left: Some(Left::Seconds(60)),
+            left: Some(Ttl::Remaining(60)),
         };
         let item = |content| Some(Item { unique: 1, content: Some(content), size: None });
         let seen = Some(Item { unique: 1, content: None, size: Some(70) });
@@ -381,7 +381,7 @@ mod tests {
             key: key.to_vec(),
             seen: Both { old, new },
         };
-        let other = Content { length: 6, left: Some(Left::Forever), ..content };
+        let other = Content { length: 6, left: Some(Ttl::Never), ..content };
         comparison(
             Tally {
                 compared: 10_000,
