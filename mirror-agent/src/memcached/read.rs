@@ -49,10 +49,9 @@ impl Connection {
         keys: impl IntoIterator<Item = (&'a [u8], Wanted)>,
         most: usize,
     ) -> Result<Vec<Option<Found>>> {
-        let mut requests = Vec::new();
-        let asked: Vec<bool> =
-            keys.into_iter().map(|(key, wanted)| meta::ask(&mut requests, key, wanted)).collect();
-        self.send(&requests).await?;
+        let asked = self
+            .send_each(keys, |requests, (key, wanted)| meta::ask(requests, key, wanted))
+            .await?;
         let mut found = Vec::with_capacity(asked.len());
         for asked in asked {
             let hit = if asked { self.hit().await? } else { None };
@@ -85,10 +84,8 @@ impl Connection {
         keys: impl IntoIterator<Item = &'a [u8]>,
         hash: &RandomState,
     ) -> Result<Vec<Option<(Hit, u64)>>> {
-        let mut requests = Vec::new();
-        let asked: Vec<bool> =
-            keys.into_iter().map(|key| meta::ask(&mut requests, key, Wanted::Everything)).collect();
-        self.send(&requests).await?;
+        let everything = |requests: &mut _, key| meta::ask(requests, key, Wanted::Everything);
+        let asked = self.send_each(keys, everything).await?;
         let mut found = Vec::with_capacity(asked.len());
         for asked in asked {
             let Some(mut hit) = (if asked { self.hit().await? } else { None }) else {
@@ -112,10 +109,7 @@ impl Connection {
         &mut self,
         keys: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Vec<Option<Known>>> {
-        let mut requests = Vec::new();
-        let asked: Vec<bool> =
-            keys.into_iter().map(|key| meta::examine(&mut requests, key)).collect();
-        self.send(&requests).await?;
+        let asked = self.send_each(keys, meta::examine).await?;
         let mut found = Vec::with_capacity(asked.len());
         for asked in asked {
             found.push(if asked { self.examined().await? } else { None });
@@ -160,6 +154,18 @@ impl Connection {
             found[place + ahead] = Some((Hit { length: Some(length), ..hit }, digest));
             place += ahead + 1;
         }
+    }
+
+    /// Sends what `append` makes of each key, all at once; for which it made a request.
+    async fn send_each<K>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+        append: impl Fn(&mut Vec<u8>, K) -> bool,
+    ) -> Result<Vec<bool>> {
+        let mut requests = Vec::new();
+        let asked = keys.into_iter().map(|key| append(&mut requests, key)).collect();
+        self.send(&requests).await?;
+        Ok(asked)
     }
 
     /// Reads a value; its length and a hash of it, without the padding of a number.

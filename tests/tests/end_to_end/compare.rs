@@ -255,7 +255,7 @@ fn what_is_only_missing() {
 }
 
 /// Has others stop, also where a test fails.
-struct Stop<'a>(&'a AtomicBool);
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

@@ -12,6 +12,8 @@ use mirror_tests::{
     traffic::{Client, Style},
 };
 
+use crate::compare::Stop;
+
 /// Runs both verbs on `host` by these addresses, and checks that the mirror did not take part.
 fn inspect(mirror: &Mirror, host: &Host, old: &str, new: &str) {
     let (source, target) = mirror.settled();
@@ -51,15 +53,6 @@ fn from_any_host_by_any_family() {
     client.set("behind", b"value");
     mirror.settled();
     mirror.assert_same(["behind", "key0", "key49"]);
-}
-
-/// Has others stop, also where a test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Copies are late, and clients go on: nothing of that is a difference.
