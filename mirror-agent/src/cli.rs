@@ -11,13 +11,14 @@ use jiff::Timestamp;
 use mirror_common::abi::{MAX_COPIES, MAX_REDUNDANCY, mac_key};
 
 use crate::{
-    clients::Cidr,
-    hooks::Kind,
-    mapping::{self, MapSpec},
-    rate::Rate,
-    sample::Sample,
-    time,
-    xdp::Mode,
+    config::{
+        clients::Cidr,
+        mapping::{self, MapSpec},
+        rate::Rate,
+        sample::Sample,
+        time,
+    },
+    kernel::{hooks::Kind, xdp::Mode},
 };
 
 pub use compare::Compare;
@@ -223,7 +224,7 @@ impl XdpMode {
 #[derive(Debug, Args)]
 pub struct Common {
     /// Number that tells copies from other packets; the same on both hosts
-    #[arg(long, value_name = "NUMBER", value_parser = number, default_value_t = mirror_common::seal::Magic::DEFAULT.0)]
+    #[arg(long, value_name = "NUMBER", value_parser = number, default_value_t = mirror_common::packet::seal::Magic::DEFAULT.0)]
     pub magic: u32,
 
     /// Stay, show counters, and detach on Ctrl-C or SIGTERM

@@ -2,9 +2,11 @@
 
 use crate::{
     abi::{GuardCounter, Sender},
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    tcp::{self, Header},
+    packet::{
+        Packet,
+        parse::{self, Headers, TCP, Unparsed},
+        tcp::{self, Header},
+    },
 };
 
 /// What becomes of `packet`, which starts with an Ethernet header, given who is guarded against. Everything

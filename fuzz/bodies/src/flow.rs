@@ -7,8 +7,10 @@ mod server;
 
 use mirror_common::{
     abi::{CopySide, Flow},
-    copy::{self, Pass},
-    reply,
+    target::{
+        copy::{self, Pass},
+        reply,
+    },
 };
 
 use event::{Event, Kind};

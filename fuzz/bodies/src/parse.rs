@@ -7,7 +7,7 @@ use etherparse::{
 use mirror_common::{
     abi::{GuardCounter, v4_mapped},
     guard,
-    parse::{Headers, Unparsed, headers},
+    packet::parse::{Headers, Unparsed, headers},
 };
 
 /// Tags, and IPv6 extension headers, that the mirror follows.

@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use fuzz_bodies::{boundary, codec, flow, parse, seal};
-use mirror_common::{copy, memcache::Start, parse::Unparsed, reply};
+use mirror_common::{
+    memcached::request_start::Start,
+    packet::parse::Unparsed,
+    target::{copy, reply},
+};
 
 /// Gives `check` the corpus of `target`, and returns what it says of each file. The file that it fails
 /// for is the last that is printed.

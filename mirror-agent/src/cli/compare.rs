@@ -4,7 +4,10 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use clap::Args;
 
-use crate::{compare::pair::Pairs, rate::Rate, sample::Sample, time};
+use crate::{
+    config::{rate::Rate, sample::Sample, time},
+    inspect::compare::pair::Pairs,
+};
 
 /// What help says at its end.
 const EXIT_CODES: &str = "\

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use crate::{endpoint::Endpoint, time};
+use crate::{config::time, memcached::endpoint::Endpoint};
 
 /// `keys`.
 #[derive(Debug, Args)]

@@ -2,26 +2,24 @@
 
 use anyhow::Result;
 use aya::programs::TcAttachType;
-use mirror_common::seal::Magic;
+use mirror_common::packet::seal::Magic;
 
-use super::{
-    foreground,
-    plan::{Copied, Plan},
-};
+use super::foreground;
 use crate::{
-    choice::Chosen,
     cli,
-    clients::Clients,
-    copies::Copies,
-    hooks::{self, Hook, Kind},
-    mapping,
-    network::Network,
-    object::{self, Settings},
-    offload,
-    packet_lines::PacketLines,
-    pins::{Attachment, Role, Store},
-    rate::Limits,
-    tables, time,
+    config::{clients::Clients, mapping, multiply::Copies, rate::Limits, selection::Chosen, time},
+    kernel::{
+        hooks::{self, Hook, Kind},
+        object::{self, Settings},
+        packet_trace::PacketLines,
+        pins::{Attachment, Role, Store},
+    },
+    lifecycle::remove,
+    net::{netlink::Network, offload},
+    source::{
+        mappings,
+        plan::{Copied, Plan},
+    },
 };
 
 /// Runs the verb.
@@ -41,14 +39,14 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
 
     let lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Source);
-    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
+    let fresh = remove::clear_if_stale(&network, &attachment, &interface).await?;
     let before = if fresh { None } else { Some(Copied::read(&attachment)?) };
     let known = before.as_ref().map(|before| &before.chosen);
     plan.chosen = choose(&arguments.choice, clients, known)?;
     plan.chosen.copies().check(&arguments.maps, arguments.redundancy)?;
     let result = install(&network, &attachment, (&settings, kind), &plan).await;
     if result.is_err() && fresh {
-        super::detach::remove(&network, &attachment).await?;
+        remove::remove(&network, &attachment).await?;
     }
     let lines = result?;
     let done = match before {
@@ -94,7 +92,7 @@ async fn install(
     hooks::check_kind(attachment, kind)?;
     let mut ebpf = object::load(attachment, settings)?;
     plan.attach_ways_out(&mut ebpf, attachment, kind)?;
-    tables::change(attachment, &plan.entries, &plan.chosen).await?;
+    mappings::change(attachment, &plan.entries, &plan.chosen).await?;
     let ingress = Hook {
         program: "source_ingress",
         interface: &attachment.interface,

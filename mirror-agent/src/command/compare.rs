@@ -17,13 +17,15 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     cli,
-    compare::{
-        pair::Pair,
-        run::{Options, Progress, compare},
-        tally::Verdict,
+    inspect::{
+        compare::{
+            pair::Pair,
+            run::{Options, Progress, compare},
+            tally::Verdict,
+        },
+        filter::Prefixes,
     },
-    keys::Prefixes,
-    render::{self, Compared, Report},
+    output::{self, Compared, Report},
 };
 
 /// Pairs that are compared at a time.
@@ -62,8 +64,8 @@ pub(super) async fn run(arguments: &cli::Compare) -> Result<ExitCode> {
         arguments.allow.map(|share| share.percent() / 100.0).unwrap_or_default(),
     );
     let text = match arguments.json {
-        true => render::comparison_json(&report).context("cannot write JSON")? + "\n",
-        false => render::comparison_table(&report),
+        true => output::comparison_json(&report).context("cannot write JSON")? + "\n",
+        false => output::comparison_table(&report),
     };
     match io::stdout().write_all(text.as_bytes()) {
         // Who reads the output may have enough before its end; the verdict is the exit code.

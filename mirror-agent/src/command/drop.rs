@@ -2,17 +2,20 @@
 
 use anyhow::{Context as _, Result};
 use aya::programs::TcAttachType;
-use mirror_common::{abi::served, command};
+use mirror_common::{abi::served, memcached::admin_command};
 
 use super::foreground;
 use crate::{
-    cli, feeders, hold_device,
-    hooks::{self, Hook},
-    network::{Interface, Network},
-    object::{self, Settings},
-    packet_lines::PacketLines,
-    pins::{Attachment, Role, Store},
-    receive_buffer, retire,
+    cli,
+    kernel::{
+        hooks::{self, Hook},
+        object::{self, Settings},
+        packet_trace::PacketLines,
+        pins::{Attachment, Role, Store},
+    },
+    lifecycle::remove,
+    net::netlink::{Interface, Network},
+    target::{allowed_macs, hold_device, ports, receive_buffer},
 };
 
 /// Runs the verb.
@@ -22,10 +25,10 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
 
     let lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Target);
-    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
+    let fresh = remove::clear_if_stale(&network, &attachment, &interface).await?;
     let result = install(&network, &attachment, &interface, arguments).await;
     if result.is_err() && fresh {
-        super::detach::remove(&network, &attachment).await?;
+        remove::remove(&network, &attachment).await?;
         hold_device::remove(&network, interface.index).await?;
     }
     let lines = result?;
@@ -47,8 +50,8 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
 
 /// The commands that memcached is not to be given.
 fn withheld(arguments: &cli::Drop) -> u32 {
-    let administration = if arguments.all_commands { 0 } else { command::ADMINISTRATION };
-    administration | if arguments.no_flush { command::FLUSH } else { 0 }
+    let administration = if arguments.all_commands { 0 } else { admin_command::ADMINISTRATION };
+    administration | if arguments.no_flush { admin_command::FLUSH } else { 0 }
 }
 
 async fn install(
@@ -72,12 +75,12 @@ async fn install(
         debug_packets: arguments.common.debug_packets,
     };
     let mut ebpf = object::load(attachment, &settings)?;
-    feeders::set(attachment, &arguments.from)?;
-    let retired: Vec<u16> = retire::served(attachment)?
+    allowed_macs::set(attachment, &arguments.from)?;
+    let retired: Vec<u16> = ports::served(attachment)?
         .into_iter()
         .filter(|port| !arguments.ports.contains(port))
         .collect();
-    retire::ports(attachment, &retired).await?;
+    ports::ports(attachment, &retired).await?;
     receive_buffer::set(attachment, &arguments.ports, settings.receive_buffer);
 
     let (_, far_end) = hold_device::names(interface.index);

@@ -4,11 +4,14 @@ use anyhow::Result;
 
 use crate::{
     cli,
-    network::{Interface, Network},
-    object::{self, Settings},
-    pins::{Attachment, Role, Store},
-    senders,
-    xdp::{self, Mode},
+    guard::servers,
+    kernel::{
+        object::{self, Settings},
+        pins::{Attachment, Role, Store},
+        xdp::{self, Mode},
+    },
+    lifecycle::remove,
+    net::netlink::{Interface, Network},
 };
 
 /// Runs the verb.
@@ -18,10 +21,10 @@ pub(super) async fn run(store: &Store, arguments: &cli::Guard) -> Result<()> {
 
     let _lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Guard);
-    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
+    let fresh = remove::clear_if_stale(&network, &attachment, &interface).await?;
     let result = install(&network, &attachment, &interface, arguments).await;
     if result.is_err() && fresh {
-        super::detach::remove(&network, &attachment).await?;
+        remove::remove(&network, &attachment).await?;
     }
     let mode = result?;
 
@@ -46,7 +49,7 @@ async fn install(
     attachment.create()?;
     let settings = Settings::guard(interface.index);
     let mut ebpf = object::load(attachment, &settings)?;
-    senders::set(attachment, &arguments.from)?;
+    servers::set(attachment, &arguments.from)?;
     let place = ("guard_ingress", interface);
     let mode = xdp::attach(network, &mut ebpf, attachment, place, arguments.mode.wanted()).await?;
     object::write_meta(attachment, &settings)?;

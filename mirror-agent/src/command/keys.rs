@@ -14,16 +14,18 @@ use tokio::runtime::Handle;
 
 use crate::{
     cli,
-    endpoint::Endpoint,
-    keys::{Prefixes, Reservoir},
-    listing::drain,
+    inspect::{
+        filter::{Prefixes, Reservoir},
+        listing::drain,
+        spool::Spool,
+    },
     memcached::{
         ASKED_AT_ONCE, Connection, Lines, Stats,
         dump::{Item, Line},
+        endpoint::Endpoint,
         meta::Wanted,
     },
-    render,
-    spool::Spool,
+    output,
 };
 
 /// Bytes that the values that are asked for at once may take, as long as it is not a single one.
@@ -116,7 +118,7 @@ impl Printer {
         }
         let mut out = BufWriter::new(io::stdout().lock());
         if !self.json {
-            self.put(writeln!(out, "{}", render::keys_heading(self.values.is_some())))?;
+            self.put(writeln!(out, "{}", output::keys_heading(self.values.is_some())))?;
         }
         let mut lines = Lines::default();
         while self.left > 0
@@ -209,8 +211,8 @@ impl Printer {
         let now = self.clock.0 + self.clock.1.elapsed().as_secs();
         for (item, value) in items.iter().zip(values) {
             let text = match self.json {
-                true => render::key_json(item, value.as_deref(), now)?,
-                false => render::key_row(item, value.as_deref(), now),
+                true => output::key_json(item, value.as_deref(), now)?,
+                false => output::key_row(item, value.as_deref(), now),
             };
             self.put(writeln!(out, "{text}"))?;
             self.shown += 1;

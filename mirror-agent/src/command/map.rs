@@ -1,20 +1,22 @@
 //! `map`: changes what a source copies while it does.
 
 use anyhow::{Context as _, Result, bail};
-use mirror_common::{abi::Meta, seal::Magic};
+use mirror_common::{abi::Meta, packet::seal::Magic};
 
-use super::plan::{Copied, Plan};
 use crate::{
     cli,
-    clients::Clients,
-    copies::Copies,
-    hooks::Kind,
-    network::{Interface, Network},
-    object::{self, Settings},
-    pins::{Attachment, Role, Store},
-    rate::Limits,
-    render::{self, ChoiceState, MapState},
-    tables, time,
+    config::{clients::Clients, multiply::Copies, rate::Limits, time},
+    kernel::{
+        hooks::Kind,
+        object::{self, Settings},
+        pins::{Attachment, Role, Store},
+    },
+    net::netlink::{Interface, Network},
+    output::{self, ChoiceState, MapState},
+    source::{
+        mappings,
+        plan::{Copied, Plan},
+    },
 };
 
 /// Runs the verb.
@@ -125,7 +127,7 @@ async fn change(
         let kind = Kind::of(&attachment)?.context("no program is attached")?;
         plan.attach_ways_out(&mut ebpf, &attachment, kind)?;
     }
-    tables::change(&attachment, &plan.entries, &plan.chosen).await?;
+    mappings::change(&attachment, &plan.entries, &plan.chosen).await?;
     plan.detach_other_ways(&network, &attachment).await?;
     plan.say_farewell(&interface.name, Magic(meta.seal), before);
     println!("{}: copies now", interface.name);
@@ -164,9 +166,9 @@ fn print(store: &Store, list: &cli::MapList) -> Result<()> {
         states.first().with_context(|| format!("no source is attached at {name}"))?;
     }
     if list.json {
-        println!("{}", render::maps_json(&states));
+        println!("{}", output::maps_json(&states));
     } else {
-        print!("{}", render::maps_text(&states));
+        print!("{}", output::maps_text(&states));
     }
     Ok(())
 }
@@ -174,7 +176,7 @@ fn print(store: &Store, list: &cli::MapList) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choice::Chosen;
+    use crate::config::selection::Chosen;
     use clap::Parser as _;
 
     fn copied(maps: &[&str], clients: &[&str]) -> Copied {

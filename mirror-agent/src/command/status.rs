@@ -5,16 +5,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 use crate::{
-    choice::Chosen,
-    cli, feeders,
-    network::Network,
-    object, offload,
-    pins::{Attachment, Role, Store},
-    receive_buffer,
-    render::{self, ChoiceState, State},
-    retire, senders,
-    tables::in_use,
-    xdp,
+    cli,
+    config::selection::Chosen,
+    guard::servers,
+    kernel::{
+        object,
+        pins::{Attachment, Role, Store},
+        xdp,
+    },
+    net::{netlink::Network, offload},
+    output::{self, ChoiceState, State},
+    source::mappings::in_use,
+    target::{allowed_macs, ports, receive_buffer},
 };
 
 /// Runs the verb.
@@ -34,9 +36,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Status) -> Result<()> {
         states.push(state(&network, &attachment).await?);
     }
     if arguments.json {
-        println!("{}", render::status_json(&states));
+        println!("{}", output::status_json(&states));
     } else {
-        print!("{}", render::status_table(&states));
+        print!("{}", output::status_table(&states));
     }
     Ok(())
 }
@@ -57,12 +59,12 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
             }
         }
         Role::Target => {
-            ports = retire::served(attachment)?;
+            ports = ports::served(attachment)?;
             shortages = receive_buffer::shortages(&ports, meta.receive_buffer);
-            from = feeders::get(attachment)?;
+            from = allowed_macs::get(attachment)?;
         }
         Role::Guard => {
-            senders = senders::get(attachment)?;
+            senders = servers::get(attachment)?;
             mode = link.as_ref().and_then(xdp::attached).and_then(|there| there.mode);
         }
     }
@@ -79,7 +81,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         choice,
         ports,
         shortages,
-        from: from.into_iter().map(feeders::text).collect(),
+        from: from.into_iter().map(allowed_macs::text).collect(),
         senders,
         mode,
         warnings,

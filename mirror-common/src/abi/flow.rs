@@ -11,8 +11,8 @@
 //! 4-tuple exists. `acked` is written on both sides; it is a hint, and a stale value costs one
 //! needless reflection.
 
-use super::Address;
-use crate::walk::Walk;
+use super::address::Address;
+use crate::abi::RequestState;
 
 /// A mirrored connection, as seen from the target. 40 bytes, all in network byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +56,7 @@ pub struct CopySide {
     pub gap_round: u32,
     /// The first sequence number of those that wait behind the gap.
     pub gap_end: u32,
-    /// While watching without a [`Walk`]: segments on end that began like a request. While a segment of an open
+    /// While watching without a [`RequestState`]: segments on end that began like a request. While a segment of an open
     /// connection is missing: replies that its client got since then.
     pub hints: u16,
     /// While walking: segments that did so where none begins. While a segment is missing: the lower half of what
@@ -71,7 +71,7 @@ pub struct CopySide {
     /// When the last copy arrived, in ns.
     pub seen_at: u64,
     /// While watching: where the stream is at `watch_end`.
-    pub walk: Walk,
+    pub walk: RequestState,
     /// Since when TCP has segments ahead of one that is missing, or since when that last changed, in [`ticks`].
     pub ahead_at: u32,
     /// When the last connection was given up or reset, in [`ticks`].

@@ -1,6 +1,6 @@
 //! What the source mirrors: one [`Mapping`] for each `--map`, found through a [`PortSlot`].
 
-use super::Address;
+use super::address::Address;
 
 /// Mappings one interface can hold; the index has to fit a mark.
 pub const MAX_MAPPINGS: u32 = 1024;

@@ -3,7 +3,7 @@
 //! Layout, host order: 16 bits of [`PREFIX`], 4 bits of [`Stage`], 12 bits of argument. A mark never
 //! leaves the host (the field is not on the wire) and is zero again once a packet is let go.
 
-use super::{BANKS, MAX_MAPPINGS};
+use super::mapping::{BANKS, MAX_MAPPINGS};
 
 /// Upper half of every mark of ours.
 pub const PREFIX: u32 = 0x6d72;

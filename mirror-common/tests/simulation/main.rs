@@ -24,7 +24,7 @@ mod target;
 
 use std::iter::successors;
 
-use mirror_common::{command::FLUSH, tcp::SYN};
+use mirror_common::{memcached::admin_command::FLUSH, packet::tcp::SYN};
 use proptest::{collection::vec, option, prelude::*};
 
 use client::{Connection, Ending, Pace, Plan, REST};

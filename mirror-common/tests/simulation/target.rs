@@ -3,13 +3,16 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use mirror_common::{
-    abi::{CopySide, Flow, mark::MAX_ARGUMENT},
-    command,
-    copy::{self, Action, Pass, Segment},
-    memcache::{self, LOOK, Start},
-    reply::{self, Reply},
-    tcp::{ACK, FIN, PSH, RST, SYN, late},
-    walk::Walk,
+    abi::{CopySide, Flow, RequestState, mark::MAX_ARGUMENT},
+    memcached::{
+        admin_command,
+        request_start::{self, LOOK, Start},
+    },
+    packet::tcp::{ACK, FIN, PSH, RST, SYN, late},
+    target::{
+        copy::{self, Action, Pass, Segment},
+        reply::{self, Reply},
+    },
 };
 
 use crate::{
@@ -155,10 +158,10 @@ impl Target {
 
     /// `commands::withheld`.
     fn withholds(&self, payload: &[u8]) -> bool {
-        let mut bytes = [0; command::LOOK];
-        let length = payload.len().min(command::LOOK);
+        let mut bytes = [0; admin_command::LOOK];
+        let length = payload.len().min(admin_command::LOOK);
         bytes[..length].copy_from_slice(&payload[..length]);
-        command::withheld(&bytes, payload.len() as u32) & self.withheld != 0
+        admin_command::withheld(&bytes, payload.len() as u32) & self.withheld != 0
     }
 
     /// `tcp_copy::run`; `since` is when the copy was held first.
@@ -179,7 +182,7 @@ impl Target {
             withheld: self.withheld != 0 && self.withholds(&sent.payload),
             start: Start::None,
             crlf: false,
-            walk: Walk::default(),
+            walk: RequestState::default(),
         };
         if !self.find(&segment, pass) {
             self.counts.discarded += segments;
@@ -194,7 +197,7 @@ impl Target {
             let mut head = [0; LOOK];
             let length = sent.payload.len().min(LOOK);
             head[..length].copy_from_slice(&sent.payload[..length]);
-            segment.start = memcache::start(&head);
+            segment.start = request_start::start(&head);
         }
         if copy::wants_evidence(&flow.copy, &segment, pass) {
             segment.crlf = sent.payload.ends_with(b"\r\n");

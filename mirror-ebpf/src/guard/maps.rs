@@ -5,7 +5,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, PerCpuArray},
 };
 use mirror_common::abi::{GuardCounter, MAX_SENDERS, Meta, Sender};
-use mirror_ebpf::counters::Counters;
+use mirror_ebpf::runtime::counters::Counters;
 
 /// Who is guarded against.
 #[map]

@@ -5,13 +5,15 @@ use mirror_common::{
         MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
-    packet::Packet,
-    parse::{self, ETHERNET_HEADER, Headers},
-    tcp::Header,
+    packet::{
+        Packet,
+        parse::{self, ETHERNET_HEADER, Headers},
+        tcp::Header,
+    },
 };
-use mirror_ebpf::skb::{DROP, NEXT, Skb, to_next_hop};
+use mirror_ebpf::packet::skb::{DROP, NEXT, Skb, to_next_hop};
 
-use crate::{alias, fan, ingress::TOKEN, maps, rewrite};
+use crate::{extra_copy, fan_out, ingress::TOKEN, maps, rewrite};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -19,7 +21,7 @@ pub fn run(skb: Skb) -> i32 {
         Some((Stage::Sent, index)) => leave(skb, index),
         Some((Stage::Fan, argument)) if skb.token() == TOKEN => {
             let (bank, index) = mark::unfan(argument);
-            fan::out(skb, bank, index);
+            fan_out::out(skb, bank, index);
             send(skb, index)
         }
         Some((Stage::Single, index)) if skb.token() == TOKEN => send(skb, index),
@@ -37,7 +39,7 @@ fn send(skb: Skb, index: u32) -> i32 {
         maps::count(SourceCounter::EgressUnmapped);
         return DROP;
     };
-    let further = match alias::untoken(skb.second_token()) {
+    let further = match extra_copy::untoken(skb.second_token()) {
         (_, 0) => None,
         (bank, copy) => maps::choice(bank).map(|choice| (choice, copy)),
     };

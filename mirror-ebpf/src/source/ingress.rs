@@ -9,17 +9,18 @@ use mirror_common::{
         MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
-    inspection, mptcp,
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    seal, tcp,
+    packet::{
+        Packet, inspection, mptcp,
+        parse::{self, Headers, TCP, Unparsed},
+        seal, tcp,
+    },
 };
 use mirror_ebpf::{
-    settings,
-    skb::{NEXT, Skb},
+    packet::skb::{NEXT, Skb},
+    runtime::settings,
 };
 
-use crate::{choose, limit::Charge, maps};
+use crate::{maps, rate_limit::Charge, select};
 
 /// Tells our clones at egress from packets of others that happen to have our mark.
 pub const TOKEN: u32 = 0x6d69_7272;
@@ -52,10 +53,10 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     let slot = maps::port(bank, headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
     let index = maps::find(slot, &headers, |_| true).ok_or(SourceCounter::SkippedAddress)?;
     admit(skb, &headers)?;
-    let choice = choose::take(bank, &headers)?;
+    let choice = select::take(bank, &headers)?;
     let charge = Charge::of(skb, &headers, choice);
     if choice.dry_run != 0 {
-        choose::count_only(skb, &headers, slot, (choice, charge));
+        select::count_only(skb, &headers, slot, (choice, charge));
         return Ok(SourceCounter::DryRun);
     }
     let index = charge.first(slot, &headers, index).ok_or(SourceCounter::SkippedLimit)?;

@@ -9,10 +9,10 @@ use mirror_common::abi::{
     Address, AliasKey, BANKS, Choice, ClientKey, Gauge, MAX_FAN_OUT, MAX_MAPPINGS, MAX_OWNERS,
     MAX_PREFIXES, Mapping, MappingCounter, Meta, Owner, PortSlot, SourceCounter, slot_index,
 };
-use mirror_common::parse::Headers;
-use mirror_ebpf::{counters::Counters, debug};
+use mirror_common::packet::parse::Headers;
+use mirror_ebpf::runtime::{counters::Counters, trace};
 
-use crate::lines;
+use crate::trace_hooks;
 
 /// Which bank of PORTS, CHOICE and CLIENTS is in force. The agent fills the other one, and then changes this.
 #[map]
@@ -64,7 +64,7 @@ pub fn count(counter: SourceCounter) {
 /// Adds one to this CPU's counter of packets seen, and to that of what became of one.
 #[inline(always)]
 pub fn count_seen(fate: SourceCounter) {
-    debug::note::<lines::Ingress>(fate as u32);
+    trace::note::<trace_hooks::Ingress>(fate as u32);
     if let Some(counters) = Counters::of(&COUNTERS, 0) {
         counters.add(SourceCounter::Seen as usize, 1);
         counters.add(fate as usize, 1);
@@ -74,7 +74,7 @@ pub fn count_seen(fate: SourceCounter) {
 /// Adds to this CPU's counter of mapping `index`.
 #[inline(always)]
 pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
-    debug::note::<lines::Egress>(counter as u32);
+    trace::note::<trace_hooks::Egress>(counter as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(counter as usize, amount);
     }
@@ -83,7 +83,7 @@ pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
 /// Adds a copy that left, in so many segments and bytes, to this CPU's counters of mapping `index`.
 #[inline(always)]
 pub fn count_sent(index: u32, segments: u64, bytes: u64) {
-    debug::note::<lines::Egress>(MappingCounter::Sent as u32);
+    trace::note::<trace_hooks::Egress>(MappingCounter::Sent as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(MappingCounter::Sent as usize, 1);
         counters.add(MappingCounter::SentSegments as usize, segments);

@@ -2,17 +2,19 @@
 
 use mirror_common::{
     abi::{Address, Choice, Mapping},
-    checksum::difference,
-    packet::Packet,
-    parse::{self, ETHERNET_HEADER, Headers, TCP},
-    seal, tcp,
+    packet::{
+        Packet,
+        checksum::difference,
+        parse::{self, ETHERNET_HEADER, Headers, TCP},
+        seal, tcp,
+    },
 };
 use mirror_ebpf::{
-    settings,
-    skb::{Refused, Skb},
+    packet::skb::{Refused, Skb},
+    runtime::settings,
 };
 
-use crate::alias;
+use crate::extra_copy;
 
 /// Rewrites destination address and port, seals, fixes the checksums, takes VLAN tags off. TTL and IP options
 /// stay the client's, and so does its end, but in `further` copies of a connection: the choice that says so,
@@ -26,7 +28,7 @@ pub fn for_target(
     let headers = parse::headers(&skb).map_err(|_| Refused)?;
     let (src, src_port) = match further {
         None => (headers.src, headers.src_port),
-        Some((choice, copy)) => alias::end(choice, &headers, copy),
+        Some((choice, copy)) => extra_copy::end(choice, &headers, copy),
     };
     let ports = (src_port, mapping.target_port);
     // Transport first, while the offsets hold: popping a tag moves everything.

@@ -3,18 +3,19 @@
 
 use mirror_common::{
     abi::{CopySide, Flow, FlowKey, TargetCounter, served},
-    inspection,
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    reply::{self, Action, Reply},
-    tcp,
+    packet::{
+        Packet, inspection,
+        parse::{self, Headers, TCP, Unparsed},
+        tcp,
+    },
+    target::reply::{self, Action, Reply},
 };
 use mirror_ebpf::{
-    clock,
-    skb::{NEXT, Skb, swallow, to_ingress},
+    packet::skb::{NEXT, Skb, swallow, to_ingress},
+    runtime::clock,
 };
 
-use crate::{fragment, icmp, maps, owner, segment};
+use crate::{classify, fragment, icmp, maps, segment};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -51,7 +52,7 @@ pub fn run(skb: Skb) -> i32 {
 /// A datagram to a mirrored client: passes only if the client itself asked this host.
 #[inline(always)]
 fn reply_udp(skb: Skb, headers: &Headers, key: FlowKey) -> i32 {
-    if owner::is_mirrored_udp(skb, headers, key) {
+    if classify::is_mirrored_udp(skb, headers, key) {
         maps::count(TargetCounter::ReplyUdp);
         return swallow();
     }

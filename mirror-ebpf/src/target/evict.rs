@@ -6,11 +6,11 @@
 
 use mirror_common::{
     abi::{CopySide, FlowKey, TargetCounter},
-    copy,
+    target::copy,
 };
 use mirror_ebpf::{
-    clock,
-    skb::{DROP, Skb},
+    packet::skb::{DROP, Skb},
+    runtime::clock,
 };
 
 use crate::{

@@ -2,16 +2,18 @@
 
 use mirror_common::{
     abi::{TargetCounter, served},
-    packet::Packet,
-    parse::{self, UDP},
-    seal,
+    packet::{
+        Packet,
+        parse::{self, UDP},
+        seal,
+    },
 };
 use mirror_ebpf::{
-    settings,
-    skb::{NEXT, Skb, swallow},
+    packet::skb::{NEXT, Skb, swallow},
+    runtime::settings,
 };
 
-use crate::{maps, owner};
+use crate::{classify, maps};
 
 /// A fragment that arrives. It passes; if it begins a real client's request, the reply has to pass, too.
 #[inline(never)]
@@ -49,7 +51,7 @@ pub fn leaves(skb: Skb) -> i32 {
     let (headers, packet) = (&fragment.headers, fragment.key());
     let is_reply = fragment.first && maps::service(headers.src_port_number()) != served::NO;
     let swallowed = if is_reply {
-        owner::is_mirrored(skb, headers, maps::key_of_reply(headers))
+        classify::is_mirrored(skb, headers, maps::key_of_reply(headers))
     } else {
         !fragment.first && maps::is_swallowed(&packet)
     };

@@ -8,18 +8,19 @@ use mirror_common::{
         mark::{self, Stage},
         served,
     },
-    copy::Pass,
-    inspection,
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    seal, tcp,
+    packet::{
+        Packet, inspection,
+        parse::{self, Headers, TCP, Unparsed},
+        seal, tcp,
+    },
+    target::copy::Pass,
 };
 use mirror_ebpf::{
-    settings,
-    skb::{NEXT, Skb},
+    packet::skb::{NEXT, Skb},
+    runtime::settings,
 };
 
-use crate::{feeders, fragment, maps, tcp_copy, udp_copy};
+use crate::{fragment, maps, source_mac, tcp_copy, udp_copy};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -60,7 +61,7 @@ pub fn run(skb: Skb) -> i32 {
             return NEXT;
         };
         if seal::is_sealed_tcp(&header, settings::seal()) {
-            if let Some(reason) = feeders::refusal(skb, service) {
+            if let Some(reason) = source_mac::refusal(skb, service) {
                 let payload = headers.end.saturating_sub(headers.l4 + tcp::HEADER);
                 return refuse(pass, skb.segments(payload), reason);
             }

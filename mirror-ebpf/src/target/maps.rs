@@ -13,13 +13,12 @@ use mirror_common::{
         CopySide, Finished, Flow, FlowKey, FragmentKey, MAX_FEEDERS, MAX_LISTENERS, Meta,
         ReceiveBuffer, TargetCounter, Waits, mac_key, served, v4_mapped,
     },
-    copy::{self, Segment},
-    parse::Headers,
-    tcp::Header,
+    packet::{parse::Headers, tcp::Header},
+    target::copy::{self, Segment},
 };
-use mirror_ebpf::{counters::Counters, debug};
+use mirror_ebpf::runtime::{counters::Counters, trace};
 
-use crate::lines;
+use crate::trace_hooks;
 
 /// Index is the port, the value one of `served`. Four bytes, as arrays round up to eight.
 #[map]
@@ -109,7 +108,7 @@ pub fn count(counter: TargetCounter) {
 /// Adds to this CPU's counter.
 #[inline(always)]
 pub fn count_many(counter: TargetCounter, amount: u64) {
-    debug::note::<lines::Ingress>(counter as u32);
+    trace::note::<trace_hooks::Ingress>(counter as u32);
     if let Some(counters) = Counters::of(&COUNTERS, 0) {
         counters.add(counter as usize, amount);
     }

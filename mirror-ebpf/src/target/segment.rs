@@ -5,12 +5,14 @@ use mirror_common::{
         Address,
         mark::{self, Stage},
     },
-    checksum::{self, difference},
-    packet::Packet,
-    parse::{self, Headers},
-    tcp::{self, Header, option},
+    packet::{
+        Packet,
+        checksum::{self, difference},
+        parse::{self, Headers},
+        tcp::{self, Header, option},
+    },
 };
-use mirror_ebpf::skb::{Refused, Skb};
+use mirror_ebpf::packet::skb::{Refused, Skb};
 
 /// The puppet's window is as large as the field allows: it takes everything at once.
 const WINDOW: u16 = u16::MAX;

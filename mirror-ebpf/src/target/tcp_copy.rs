@@ -1,28 +1,27 @@
-//! A sealed TCP copy: asks `mirror_common::copy` and carries the verdict out.
+//! A sealed TCP copy: asks `mirror_common::target::copy` and carries the verdict out.
 
 use mirror_common::{
     abi::{
-        CopySide, Flow, TargetCounter,
+        CopySide, Flow, RequestState, TargetCounter,
         mark::{self, Stage},
         stamp,
     },
-    copy::{self, Action, Discard, Pass, Segment},
-    memcache::{self, LOOK, Start},
-    mptcp,
-    packet::Packet,
-    seal,
-    tcp::{self, after, late},
-    walk::Walk,
+    memcached::request_start::{self, LOOK, Start},
+    packet::{
+        Packet, mptcp, seal,
+        tcp::{self, after, late},
+    },
+    target::copy::{self, Action, Discard, Pass, Segment},
 };
 use mirror_ebpf::{
-    clock, settings,
-    skb::{DROP, NEXT, Refused, Skb, to_ingress},
+    packet::skb::{DROP, NEXT, Refused, Skb, to_ingress},
+    runtime::{clock, settings},
 };
 
 use crate::{
-    commands, evict, hold,
+    admin_command, evict, hold,
     maps::{self, Work},
-    segment, walk,
+    request_parser, segment,
 };
 
 #[inline(always)]
@@ -44,7 +43,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         withheld: false,
         start: Start::None,
         crlf: false,
-        walk: Walk::default(),
+        walk: RequestState::default(),
     };
     let segments = skb.segments(work.segment.length);
     work.segment.segments = segments as u32;
@@ -69,7 +68,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
         return discard(TargetCounter::DiscardedStale, segments);
     }
-    work.segment.withheld = commands::withheld(skb, payload_at, work.segment.length);
+    work.segment.withheld = admin_command::withheld(skb, payload_at, work.segment.length);
     if work.segment.length > 0 && copy::wants_start(&flow.copy, &work.segment, pass) {
         look(skb, work, flow, pass, payload_at);
     }
@@ -146,14 +145,14 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
 #[inline(never)]
 fn look(skb: Skb, work: &mut Work, flow: &Flow, pass: Pass, payload_at: u32) {
     let Some(head) = skb.beginning::<LOOK>(payload_at, work.segment.length) else { return };
-    work.segment.start = memcache::start(&head);
+    work.segment.start = request_start::start(&head);
     if !copy::wants_evidence(&flow.copy, &work.segment, pass) {
         return;
     }
     work.segment.walk = copy::walk_from(&flow.copy, &work.segment);
     work.segment.crlf =
         work.segment.length >= 2 && skb.bytes(work.headers.end - 2) == Some(*b"\r\n");
-    walk::along(skb, payload_at, work.headers.end, &mut work.segment.walk);
+    request_parser::along(skb, payload_at, work.headers.end, &mut work.segment.walk);
 }
 
 #[inline(always)]

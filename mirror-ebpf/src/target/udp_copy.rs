@@ -1,14 +1,15 @@
 //! UDP to a served port: sealed datagrams are opened, real clients' are remembered.
 
 use mirror_common::{
-    abi::TargetCounter, checksum::difference, packet::Packet, parse::Headers, seal,
+    abi::TargetCounter,
+    packet::{Packet, checksum::difference, parse::Headers, seal},
 };
 use mirror_ebpf::{
-    settings,
-    skb::{DROP, NEXT, Skb},
+    packet::skb::{DROP, NEXT, Skb},
+    runtime::settings,
 };
 
-use crate::{commands, feeders, maps};
+use crate::{admin_command, maps, source_mac};
 
 #[inline(always)]
 pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
@@ -28,11 +29,11 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
         return NEXT;
     }
     maps::count(TargetCounter::Arrived);
-    if let Some(reason) = feeders::refusal(skb, service) {
+    if let Some(reason) = source_mac::refusal(skb, service) {
         maps::count(reason);
         return DROP;
     }
-    if commands::withheld(skb, headers.l4 + 16, headers.end.saturating_sub(headers.l4 + 16)) {
+    if admin_command::withheld(skb, headers.l4 + 16, headers.end.saturating_sub(headers.l4 + 16)) {
         maps::count(TargetCounter::DiscardedCommand);
         return DROP;
     }

@@ -16,7 +16,7 @@
 //!   a page: no jumbo frames, no super-packets but by a number that says so (`packets.rs`).
 //!
 //! Time passes by rewriting when something last happened to a connection (`mirror_tests::flows`). What has
-//! to happen at once, such as a copy of a copy within 40 ms, is left to the tests of `mirror_common::copy`.
+//! to happen at once, such as a copy of a copy within 40 ms, is left to the tests of `mirror_common::target::copy`.
 //!
 //! Each table ends with a check that its rows moved every counter there is, but those in `NOT_REACHED`.
 //! Ways to end that share their counter with another, or have none, and that no row takes:

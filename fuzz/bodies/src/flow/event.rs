@@ -1,11 +1,10 @@
 //! What happens next, in eight bytes.
 
 use mirror_common::{
-    copy::Segment,
-    memcache::Start,
-    reply::Reply,
-    tcp::{ACK, FIN, PSH, RST, SYN},
-    walk::Walk,
+    abi::RequestState,
+    memcached::request_start::Start,
+    packet::tcp::{ACK, FIN, PSH, RST, SYN},
+    target::{copy::Segment, reply::Reply},
 };
 
 use super::host::Host;
@@ -101,12 +100,12 @@ impl Event {
     }
 
     /// At a boundary, lost, or somewhere within a request.
-    fn walk(&self) -> Walk {
+    fn walk(&self) -> RequestState {
         match self.0[7] & 7 {
-            0..5 => Walk::BOUNDARY,
-            5 => Walk::default(),
-            6 => Walk::BOUNDARY.along(b"set k 0 0 12345\r\n"),
-            _ => Walk::BOUNDARY.along(b"set k 0 0 12"),
+            0..5 => RequestState::BOUNDARY,
+            5 => RequestState::default(),
+            6 => RequestState::BOUNDARY.along(b"set k 0 0 12345\r\n"),
+            _ => RequestState::BOUNDARY.along(b"set k 0 0 12"),
         }
     }
 

@@ -4,15 +4,17 @@
 use std::collections::VecDeque;
 
 use mirror_common::{
+    abi::RequestState,
     abi::{CopySide, Flow, mark::MAX_ARGUMENT},
-    copy::{
-        Action, COPY_LIMIT, Discard, GAP_LIMIT, Pass, Segment, WAIT_LIMIT, wants_evidence,
-        wants_start,
+    memcached::request_start::Start,
+    packet::tcp::{FIN, RST, SYN, after, late},
+    target::{
+        copy::{
+            Action, COPY_LIMIT, Discard, GAP_LIMIT, Pass, Segment, WAIT_LIMIT, wants_evidence,
+            wants_start,
+        },
+        reply::{self, Reply},
     },
-    memcache::Start,
-    reply::{self, Reply},
-    tcp::{FIN, RST, SYN, after, late},
-    walk::Walk,
 };
 
 use super::{
@@ -159,7 +161,7 @@ impl Host {
             segment.start = Start::None;
         }
         if !wants_evidence(&before.copy, &segment, pass) {
-            (segment.crlf, segment.walk) = (false, Walk::default());
+            (segment.crlf, segment.walk) = (false, RequestState::default());
         }
         segment.waited = if pass == Pass::Held { self.now - since } else { 0 };
         let mut flow = before;

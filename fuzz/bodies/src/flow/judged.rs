@@ -3,9 +3,11 @@
 
 use mirror_common::{
     abi::{CopySide, Flow, ReplySide},
-    copy::{self, Action, Discard, Pass, Segment},
-    reply::{self, Reply},
-    tcp::after,
+    packet::tcp::after,
+    target::{
+        copy::{self, Action, Discard, Pass, Segment},
+        reply::{self, Reply},
+    },
 };
 
 pub(crate) fn judge_copy(

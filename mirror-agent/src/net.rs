@@ -1,0 +1,13 @@
+//! What the network has: interfaces, routes, neighbours, sockets, by netlink.
+//!
+//! | module | what it is responsible for |
+//! |---|---|
+//! | [`netlink`] | interfaces, routes, addresses |
+//! | [`offload`] | offloads of an interface that take seals off copies |
+//! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
+//! | [`sock_diag`] | lists memcached's sockets, and ends those that are mirrored |
+
+pub mod neighbour;
+pub mod netlink;
+pub mod offload;
+pub mod sock_diag;

@@ -1,0 +1,78 @@
+//! What sources copy, as `map list` shows it.
+
+use serde_json::{Value, json};
+
+use super::{
+    MapState,
+    json::{choice, texts},
+};
+
+/// A paragraph for each source.
+pub fn text(states: &[MapState]) -> String {
+    use std::fmt::Write as _;
+
+    let mut text = String::new();
+    for MapState { interface, maps, choice } in states {
+        let lines = maps.iter().map(ToString::to_string).chain(choice.lines());
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{interface}");
+        for line in lines {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    if states.is_empty() {
+        text.push_str("no source is attached\n");
+    }
+    text
+}
+
+/// One document; `choice` as in `status --json`.
+pub fn json(states: &[MapState]) -> String {
+    let sources: Vec<Value> = states
+        .iter()
+        .map(|state| {
+            json!({
+                "interface": state.interface,
+                "maps": texts(&state.maps),
+                "choice": choice(&state.choice),
+            })
+        })
+        .collect();
+    json!({ "sources": sources }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{multiply::Copies, rate::Limits, sample::Sample},
+        output::ChoiceState,
+    };
+
+    #[test]
+    fn what_is_copied() {
+        let choice = ChoiceState {
+            clients: vec!["10.0.0.0/8".parse().unwrap()],
+            excluded: vec![],
+            sample: Sample(100_000),
+            copies: Copies::default(),
+            limits: Limits::default(),
+            ends: None,
+            dry_run: false,
+        };
+        let maps = ["11211=10.0.0.5:11211", "11212=[fd00::5]:11212"];
+        let maps = maps.map(|map| map.parse().unwrap()).to_vec();
+        let states = [MapState { interface: "eth0".into(), maps, choice }];
+        insta::assert_snapshot!(text(&states), @r"
+        eth0
+          11211=10.0.0.5:11211
+          11212=[fd00::5]:11212
+          only clients of 10.0.0.0/8
+          10% of all connections
+        ");
+        assert_eq!(text(&[]), "no source is attached\n");
+        let document: Value = serde_json::from_str(&json(&states)).unwrap();
+        assert_eq!(document["sources"][0]["maps"][1], "11212=[fd00::5]:11212");
+        assert_eq!(document["sources"][0]["choice"]["sample_percent"], 10.0);
+    }
+}

@@ -1,0 +1,150 @@
+//! A source's maps in the kernel's tables, and changing them and the choice in one step.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use mirror_common::abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping, PortSlot, slot_index};
+
+use crate::{
+    config::{clients::Clients, mapping::MapSpec, selection::Chosen},
+    kernel::{object, pins::Attachment},
+    source::generation::Bank,
+    stats::snapshot,
+};
+
+/// Longer than a program runs, which may go by what was in force when it began.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// The maps that are in force, by their index in the kernel's table.
+pub fn in_use(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
+    named(attachment, Bank::in_force(attachment)?, &occupied(attachment)?)
+}
+
+/// Those of `occupied` that a bank names.
+fn named(
+    attachment: &Attachment,
+    bank: Bank,
+    occupied: &BTreeMap<u32, MapSpec>,
+) -> Result<BTreeMap<u32, MapSpec>> {
+    let slots = object::array::<PortSlot>(attachment, "PORTS")?;
+    let mut found = BTreeMap::new();
+    for (index, spec) in occupied {
+        let slot = object::get(&slots, slot_index(bank.number(), spec.local_port))
+            .context("cannot read PORTS")?;
+        if slot.mapping.iter().take(slot.len as usize).any(|named| u32::from(*named) == *index) {
+            found.insert(*index, *spec);
+        }
+    }
+    Ok(found)
+}
+
+/// The maps that are in the kernel's table, those included that are on their way in or out.
+fn occupied(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
+    let table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let mut found = BTreeMap::new();
+    for index in 0..MAX_MAPPINGS {
+        let mapping = object::get(&table, index).context("cannot read MAPPINGS")?;
+        if let Some(spec) = MapSpec::from_kernel(&mapping) {
+            found.insert(index, spec);
+        }
+    }
+    Ok(found)
+}
+
+/// Makes `entries` and `chosen` what the programs go by, from one packet to the next. A map that stays keeps
+/// its index and its counters. Whatever stops it half-way leaves in force what was.
+pub async fn change(
+    attachment: &Attachment,
+    entries: &[(MapSpec, Mapping)],
+    chosen: &Chosen,
+) -> Result<()> {
+    let before = Bank::in_force(attachment)?;
+    let there = occupied(attachment)?;
+    let old = named(attachment, before, &there)?;
+    let new = place(attachment, &old, &there, entries)?;
+    // What a change that was stopped left behind is named in one bank or the other, if at all.
+    let ports: BTreeSet<u16> =
+        there.values().chain(new.values()).map(|spec| spec.local_port).collect();
+    if there.is_empty() {
+        // Nobody goes by anything yet.
+        fill(attachment, before, &ports, &new)?;
+        return chosen.write(attachment, before);
+    }
+    fill(attachment, before.other(), &ports, &new)?;
+    chosen.write(attachment, before.other())?;
+    before.other().enforce(attachment)?;
+    tokio::time::sleep(GRACE).await;
+    fill(attachment, before, &ports, &BTreeMap::new())?;
+    Clients::default().write(attachment, before)?;
+    clear(attachment, there.keys().filter(|index| !new.contains_key(index)))
+}
+
+/// Puts `entries` into the kernel's table; returns where.
+fn place(
+    attachment: &Attachment,
+    old: &BTreeMap<u32, MapSpec>,
+    there: &BTreeMap<u32, MapSpec>,
+    entries: &[(MapSpec, Mapping)],
+) -> Result<BTreeMap<u32, MapSpec>> {
+    let mut table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let mut free = (0..MAX_MAPPINGS).filter(|index| !there.contains_key(index));
+    let mut new = BTreeMap::new();
+    for (spec, entry) in entries {
+        let index = if let Some((index, _)) = old.iter().find(|(_, known)| *known == spec) {
+            *index
+        } else {
+            let index = free
+                .next()
+                .context("the table of maps is full; remove maps before others are added")?;
+            snapshot::clear_map(attachment, index)?;
+            index
+        };
+        table.set(index, entry, 0).context("cannot write MAPPINGS")?;
+        new.insert(index, *spec);
+    }
+    Ok(new)
+}
+
+/// Has `ports` name in one bank those of `maps` that are theirs, and no others.
+fn fill(
+    attachment: &Attachment,
+    bank: Bank,
+    ports: &BTreeSet<u16>,
+    maps: &BTreeMap<u32, MapSpec>,
+) -> Result<()> {
+    let mut table = object::array::<PortSlot>(attachment, "PORTS")?;
+    for port in ports {
+        let mut slot = PortSlot::default();
+        for (index, _) in maps.iter().filter(|(_, spec)| spec.local_port == *port) {
+            let at = slot.len as usize;
+            if at >= MAX_FAN_OUT {
+                bail!("port {port} has more than {MAX_FAN_OUT} maps");
+            }
+            slot.mapping[at] = u16::try_from(*index).context("index of a map")?;
+            slot.len += 1;
+        }
+        table.set(slot_index(bank.number(), *port), slot, 0).context("cannot write PORTS")?;
+    }
+    Ok(())
+}
+
+/// Takes maps that nobody names any more out of the kernel's table.
+fn clear<'a>(attachment: &Attachment, indexes: impl Iterator<Item = &'a u32>) -> Result<()> {
+    let mut table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let unused = Mapping {
+        local_addr: [0; 4],
+        target_addr: [0; 4],
+        local_port: 0,
+        target_port: 0,
+        out_ifindex: 0,
+        family: 0,
+        pad: [0; 7],
+    };
+    for index in indexes {
+        table.set(*index, unused, 0).context("cannot write MAPPINGS")?;
+    }
+    Ok(())
+}
