@@ -89,7 +89,7 @@ pub struct Attach {
 
     /// Which of that is copied, and until when
     #[command(flatten)]
-    pub choice: Choice,
+    pub selection: Selection,
 
     /// Options that `attach` and `drop` share
     #[command(flatten)]
@@ -98,7 +98,7 @@ pub struct Attach {
 
 /// What `attach` copies of that which maps take.
 #[derive(Debug, Args)]
-pub struct Choice {
+pub struct Selection {
     /// Copy only what clients of these addresses send, like `10.0.0.0/8` or `fd00::/8`; repeat it for more
     ///
     /// The longest prefix that covers a client decides, of --client and --exclude-client together. Without

@@ -11,7 +11,7 @@ pub use compare::{Compared, Report, json as comparison_json, table as comparison
 pub use json::{stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, text as maps_text};
-pub use selection::{ChoiceState, Ending};
+pub use selection::{Ending, SelectionState};
 use table::span;
 pub use table::{stats as stats_table, status as status_table};
 
@@ -31,7 +31,7 @@ pub struct MapState {
     /// Its maps.
     pub maps: Vec<MapSpec>,
     /// What is copied of that which they take.
-    pub choice: ChoiceState,
+    pub selection: SelectionState,
 }
 
 /// What `status` knows of one attachment.
@@ -56,7 +56,7 @@ pub struct State {
     /// Maps of a source.
     pub maps: Vec<MapSpec>,
     /// What is copied of that which the maps of a source take.
-    pub choice: Option<ChoiceState>,
+    pub selection: Option<SelectionState>,
     /// Ports of a target.
     pub ports: Vec<u16>,
     /// Those of them whose listeners lack room for large values.

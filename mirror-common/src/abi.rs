@@ -19,18 +19,18 @@ pub mod stamp;
 mod user;
 mod waits;
 
-pub use address::{Address, MAX_FEEDERS, mac_key, v4_mapped};
+pub use address::{Address, MAX_ALLOWED_MACS, mac_key, v4_mapped};
 pub use counter::{GuardCounter, LABEL, MappingCounter, SourceCounter, TargetCounter};
-pub use extra_copy::{AliasKey, MAX_COPIES, MAX_OWNERS, Owner};
-pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide, since, ticks};
+pub use extra_copy::{EndpointKey, MAX_COPIES, MAX_OWNERS, Owner};
+pub use flow::{CopySide, Evidence, Finished, Flow, FlowKey, Gap, ReplySide, State, since, ticks};
 pub use fragment::FragmentKey;
-pub use guarded_server::{MAX_SENDERS, Sender};
+pub use guarded_server::{GuardedServer, MAX_GUARDED_SERVERS};
 pub use mapping::{
-    BANKS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
+    GENERATIONS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
 };
 pub use meta::Meta;
-pub use rate_state::Gauge;
+pub use rate_state::RateState;
 pub use receive_buffer::{MAX_LISTENERS, ReceiveBuffer};
 pub use request_state::RequestState;
-pub use selection::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES};
+pub use selection::{ALL_FLOWS, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES, Selection};
 pub use waits::Waits;

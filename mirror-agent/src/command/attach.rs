@@ -11,21 +11,22 @@ use crate::{
     kernel::{
         hooks::{self, Hook, Kind},
         object::{self, Settings},
-        packet_trace::PacketLines,
+        packet_trace::PacketTrace,
         pins::{Attachment, Role, Store},
     },
     lifecycle::remove,
     net::{netlink::Network, offload},
     source::{
         mappings,
-        plan::{Copied, Plan},
+        plan::{MirrorConfig, Plan},
     },
 };
 
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     mapping::check(&arguments.maps)?;
-    let clients = Clients::new(&arguments.choice.clients, &arguments.choice.excluded_clients)?;
+    let clients =
+        Clients::new(&arguments.selection.clients, &arguments.selection.excluded_clients)?;
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
     let kind = arguments.common.hook.resolve()?;
@@ -40,9 +41,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     let lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Source);
     let fresh = remove::clear_if_stale(&network, &attachment, &interface).await?;
-    let before = if fresh { None } else { Some(Copied::read(&attachment)?) };
+    let before = if fresh { None } else { Some(MirrorConfig::read(&attachment)?) };
     let known = before.as_ref().map(|before| &before.chosen);
-    plan.chosen = choose(&arguments.choice, clients, known)?;
+    plan.chosen = choose(&arguments.selection, clients, known)?;
     plan.chosen.copies().check(&arguments.maps, arguments.redundancy)?;
     let result = install(&network, &attachment, (&settings, kind), &plan).await;
     if result.is_err() && fresh {
@@ -54,7 +55,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         Some(before) => {
             let same = before.maps.iter().all(|map| plan.entries.iter().any(|(new, _)| new == map))
                 && before.maps.len() == plan.entries.len();
-            plan.say_farewell(&interface.name, Magic(settings.magic), before);
+            plan.send_teardown(&interface.name, Magic(settings.magic), before);
             if same { "was attached already, with" } else { "was attached; its maps are now" }
         }
     };
@@ -73,7 +74,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
 }
 
 /// What was typed about which packets to copy; whoever was in the sample `before` stays there.
-fn choose(arguments: &cli::Choice, clients: Clients, before: Option<&Chosen>) -> Result<Chosen> {
+fn choose(arguments: &cli::Selection, clients: Clients, before: Option<&Chosen>) -> Result<Chosen> {
     let ends_in = time::ends_in(arguments.until, arguments.length)?;
     let mut chosen = Chosen::new(clients, arguments.sample, ends_in, arguments.dry_run, before)?;
     chosen.set_limits(Limits::new(&arguments.rate_limit)?);
@@ -87,11 +88,11 @@ async fn install(
     attachment: &Attachment,
     (settings, kind): (&Settings, Kind),
     plan: &Plan,
-) -> Result<Option<PacketLines>> {
+) -> Result<Option<PacketTrace>> {
     attachment.create()?;
     hooks::check_kind(attachment, kind)?;
     let mut ebpf = object::load(attachment, settings)?;
-    plan.attach_ways_out(&mut ebpf, attachment, kind)?;
+    plan.attach_egress(&mut ebpf, attachment, kind)?;
     mappings::change(attachment, &plan.entries, &plan.chosen).await?;
     let ingress = Hook {
         program: "source_ingress",
@@ -102,7 +103,7 @@ async fn install(
         kind,
     };
     hooks::attach(&mut ebpf, attachment, &ingress)?;
-    plan.detach_other_ways(network, attachment).await?;
+    plan.detach_other_egress(network, attachment).await?;
     object::write_meta(attachment, settings)?;
-    PacketLines::take(&mut ebpf, settings)
+    PacketTrace::take(&mut ebpf, settings)
 }

@@ -10,7 +10,7 @@ use crate::{
     kernel::{
         hooks::{self, Hook},
         object::{self, Settings},
-        packet_trace::PacketLines,
+        packet_trace::PacketTrace,
         pins::{Attachment, Role, Store},
     },
     lifecycle::remove,
@@ -49,7 +49,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
 }
 
 /// The commands that memcached is not to be given.
-fn withheld(arguments: &cli::Drop) -> u32 {
+fn blocked(arguments: &cli::Drop) -> u32 {
     let administration = if arguments.all_commands { 0 } else { admin_command::ADMINISTRATION };
     administration | if arguments.no_flush { admin_command::FLUSH } else { 0 }
 }
@@ -59,7 +59,7 @@ async fn install(
     attachment: &Attachment,
     interface: &Interface,
     arguments: &cli::Drop,
-) -> Result<Option<PacketLines>> {
+) -> Result<Option<PacketTrace>> {
     let kind = arguments.common.hook.resolve()?;
     attachment.create()?;
     hooks::check_kind(attachment, kind)?;
@@ -69,8 +69,8 @@ async fn install(
         hold_ifindex: hold_device::ensure(network, interface.index).await?,
         flows: arguments.flows,
         redundancy: 1,
-        feeders_limited: !arguments.from.is_empty(),
-        withheld: withheld(arguments),
+        macs_limited: !arguments.from.is_empty(),
+        blocked: blocked(arguments),
         receive_buffer: if arguments.no_receive_buffer { 0 } else { receive_buffer::WANTED },
         debug_packets: arguments.common.debug_packets,
     };
@@ -117,5 +117,5 @@ async fn install(
         table.set(u32::from(*port), served::YES, 0).context("cannot write PORTS")?;
     }
     object::write_meta(attachment, &settings)?;
-    PacketLines::take(&mut ebpf, &settings)
+    PacketTrace::take(&mut ebpf, &settings)
 }

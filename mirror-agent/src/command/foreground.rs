@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     kernel::{
-        packet_trace::PacketLines,
+        packet_trace::PacketTrace,
         pins::{Attachment, Store},
     },
     lifecycle::remove,
@@ -23,7 +23,7 @@ pub(super) async fn run(
     store: &Store,
     network: &Network,
     attachments: &[Attachment],
-    lines: Option<PacketLines>,
+    lines: Option<PacketTrace>,
 ) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;

@@ -12,10 +12,10 @@ use crate::{
         pins::{Attachment, Role, Store},
     },
     net::netlink::{Interface, Network},
-    output::{self, ChoiceState, MapState},
+    output::{self, MapState, SelectionState},
     source::{
         mappings,
-        plan::{Copied, Plan},
+        plan::{MirrorConfig, Plan},
     },
 };
 
@@ -29,7 +29,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Map) -> Result<()> {
     }
 }
 
-impl Copied {
+impl MirrorConfig {
     fn add(&mut self, edit: &cli::MapEdit) -> Result<()> {
         for map in &edit.maps {
             if self.maps.contains(map) {
@@ -107,14 +107,14 @@ fn without<T: PartialEq + Clone + ToString>(all: &[T], gone: &[T], what: &str) -
 async fn change(
     store: &Store,
     interface: &str,
-    edit: impl FnOnce(&mut Copied) -> Result<()>,
+    edit: impl FnOnce(&mut MirrorConfig) -> Result<()>,
 ) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(interface).await?;
     let _lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Source);
     let meta = attached(&attachment, &interface)?;
-    let before = Copied::read(&attachment)?;
+    let before = MirrorConfig::read(&attachment)?;
     let mut after = before.clone();
     edit(&mut after)?;
     after.chosen.copies().check(&after.maps, meta.redundancy)?;
@@ -125,11 +125,11 @@ async fn change(
         let settings = Settings::source(meta.ifindex, meta.seal, meta.redundancy);
         let mut ebpf = object::load(&attachment, &settings)?;
         let kind = Kind::of(&attachment)?.context("no program is attached")?;
-        plan.attach_ways_out(&mut ebpf, &attachment, kind)?;
+        plan.attach_egress(&mut ebpf, &attachment, kind)?;
     }
     mappings::change(&attachment, &plan.entries, &plan.chosen).await?;
-    plan.detach_other_ways(&network, &attachment).await?;
-    plan.say_farewell(&interface.name, Magic(meta.seal), before);
+    plan.detach_other_egress(&network, &attachment).await?;
+    plan.send_teardown(&interface.name, Magic(meta.seal), before);
     println!("{}: copies now", interface.name);
     plan.print()
 }
@@ -158,9 +158,9 @@ fn print(store: &Store, list: &cli::MapList) -> Result<()> {
             continue;
         }
         object::meta(&attachment)?;
-        let Copied { maps, chosen } = Copied::read(&attachment)?;
-        let choice = ChoiceState::of(&chosen)?;
-        states.push(MapState { interface: attachment.interface, maps, choice });
+        let MirrorConfig { maps, chosen } = MirrorConfig::read(&attachment)?;
+        let selection = SelectionState::of(&chosen)?;
+        states.push(MapState { interface: attachment.interface, maps, selection });
     }
     if let Some(name) = &list.interface {
         states.first().with_context(|| format!("no source is attached at {name}"))?;
@@ -179,15 +179,15 @@ mod tests {
     use crate::config::selection::Chosen;
     use clap::Parser as _;
 
-    fn copied(maps: &[&str], clients: &[&str]) -> Copied {
+    fn copied(maps: &[&str], clients: &[&str]) -> MirrorConfig {
         let clients: Vec<_> = clients.iter().map(|one| one.parse().unwrap()).collect();
         let mut chosen = Chosen::default();
         chosen.set_clients(Clients::new(&clients, &[]).unwrap());
-        Copied { maps: maps.iter().map(|map| map.parse().unwrap()).collect(), chosen }
+        MirrorConfig { maps: maps.iter().map(|map| map.parse().unwrap()).collect(), chosen }
     }
 
     /// What `line` makes of it: maps and clients, or why not.
-    fn edited(mut copied: Copied, line: &str) -> Result<String, String> {
+    fn edited(mut copied: MirrorConfig, line: &str) -> Result<String, String> {
         let line = format!("mirror-agent map {line}");
         let parsed =
             cli::Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())?;

@@ -14,7 +14,7 @@ use crate::{
         xdp,
     },
     net::{netlink::Network, offload},
-    output::{self, ChoiceState, State},
+    output::{self, SelectionState, State},
     source::mappings::in_use,
     target::{allowed_macs, ports, receive_buffer},
 };
@@ -47,13 +47,13 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     let meta = object::meta(attachment)?;
     let link = network.link(&attachment.interface).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (mut maps, mut choice, mut ports, mut from) = (Vec::new(), None, Vec::new(), Vec::new());
+    let (mut maps, mut selection, mut ports, mut from) = (Vec::new(), None, Vec::new(), Vec::new());
     let (mut shortages, mut senders) = (Vec::new(), Vec::new());
     let (mut mode, mut warnings) = (None, Vec::new());
     match attachment.role {
         Role::Source => {
             maps = in_use(attachment)?.into_values().collect();
-            choice = Some(ChoiceState::of(&Chosen::read(attachment)?)?);
+            selection = Some(SelectionState::of(&Chosen::read(attachment)?)?);
             if link.is_some() {
                 warnings = offload::warnings(&attachment.interface).await;
             }
@@ -78,7 +78,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         magic: meta.seal,
         redundancy: meta.redundancy,
         maps,
-        choice,
+        selection,
         ports,
         shortages,
         from: from.into_iter().map(allowed_macs::text).collect(),

@@ -20,7 +20,7 @@ use mirror_common::{
 use crate::{
     config::mapping::{address, ip},
     kernel::{object, pins::Attachment},
-    source::generation::Bank,
+    source::generation::Generation,
 };
 
 /// Bits of a kernel's prefix before the address; an IPv4 address is the end of an IPv6 one.
@@ -169,24 +169,25 @@ impl Clients {
         select::longest(&self.0, &key(client.ip().to_canonical()))
     }
 
-    /// What a bank of the kernel's table says.
-    pub fn read(attachment: &Attachment, bank: Bank) -> Result<Self> {
+    /// What a generation of the kernel's table says.
+    pub fn read(attachment: &Attachment, generation: Generation) -> Result<Self> {
         let mut prefixes = BTreeMap::new();
         for entry in &table(attachment)? {
             let (key, verdict) = entry.context("cannot read CLIENTS")?;
             let (bits, key) = (key.prefix_len(), key.data());
-            if key.bank() == bank.number() {
-                prefixes.insert(Prefix { bits, key: key.in_bank(0) }, verdict);
+            if key.generation() == generation.number() {
+                prefixes.insert(Prefix { bits, key: key.in_generation(0) }, verdict);
             }
         }
         Ok(Self(prefixes))
     }
 
-    /// Makes a bank of the kernel's table say this.
-    pub fn write(&self, attachment: &Attachment, bank: Bank) -> Result<()> {
+    /// Makes a generation of the kernel's table say this.
+    pub fn write(&self, attachment: &Attachment, generation: Generation) -> Result<()> {
         let mut table = table(attachment)?;
-        let entry = |prefix: &Prefix| Key::new(prefix.bits, prefix.key.in_bank(bank.number()));
-        for prefix in Self::read(attachment, bank)?.0.keys() {
+        let entry =
+            |prefix: &Prefix| Key::new(prefix.bits, prefix.key.in_generation(generation.number()));
+        for prefix in Self::read(attachment, generation)?.0.keys() {
             if !self.0.contains_key(prefix) {
                 table.remove(&entry(prefix)).context("cannot write CLIENTS")?;
             }

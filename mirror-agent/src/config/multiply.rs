@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Result, bail};
 use mirror_common::{
-    abi::{Choice, MAX_COPIES},
+    abi::{MAX_COPIES, Selection},
     source::extra_copy,
 };
 
@@ -56,26 +56,26 @@ impl Copies {
     }
 
     /// What the kernel goes by.
-    pub fn from_kernel(choice: &Choice) -> Self {
+    pub fn from_kernel(selection: &Selection) -> Self {
         let pool = |base, mask: u32, bits| {
             (mask != 0).then(|| Cidr::new(ip(base), bits - mask.count_ones()))
         };
-        let v4 = pool(&choice.pool_v4, choice.pool_v4_mask, 32);
-        let v6 = pool(&choice.pool_v6, choice.pool_v6_mask, 128);
-        Self { count: choice.copies.max(1), pools: v4.into_iter().chain(v6).collect() }
+        let v4 = pool(&selection.pool_v4, selection.pool_v4_mask, 32);
+        let v6 = pool(&selection.pool_v6, selection.pool_v6_mask, 128);
+        Self { count: selection.copies.max(1), pools: v4.into_iter().chain(v6).collect() }
     }
 
     /// Has the kernel go by this.
-    pub fn to_kernel(&self, choice: &mut Choice) {
-        choice.copies = self.count;
-        (choice.pool_v4, choice.pool_v4_mask) = ([0; 4], 0);
-        (choice.pool_v6, choice.pool_v6_mask) = ([0; 4], 0);
+    pub fn to_kernel(&self, selection: &mut Selection) {
+        selection.copies = self.count;
+        (selection.pool_v4, selection.pool_v4_mask) = ([0; 4], 0);
+        (selection.pool_v6, selection.pool_v6_mask) = ([0; 4], 0);
         for pool in &self.pools {
             let base = address(pool.network());
             let mask = |bits: u32| u32::MAX >> (32 - (bits - pool.length()));
             match pool.network() {
-                IpAddr::V4(_) => (choice.pool_v4, choice.pool_v4_mask) = (base, mask(32)),
-                IpAddr::V6(_) => (choice.pool_v6, choice.pool_v6_mask) = (base, mask(128)),
+                IpAddr::V4(_) => (selection.pool_v4, selection.pool_v4_mask) = (base, mask(32)),
+                IpAddr::V6(_) => (selection.pool_v6, selection.pool_v6_mask) = (base, mask(128)),
             }
         }
     }
@@ -106,11 +106,11 @@ impl Copies {
 }
 
 /// The ends of a client's connection as a target sees its copies, the client's own first.
-pub fn ends(choice: &Choice, client: SocketAddr) -> Vec<SocketAddr> {
+pub fn ends(selection: &Selection, client: SocketAddr) -> Vec<SocketAddr> {
     let family = if client.is_ipv4() { 4 } else { 6 };
     let (addr, port) = (address(client.ip()), client.port().to_be());
-    (0..choice.copies.clamp(1, MAX_COPIES))
-        .map(|copy| extra_copy::of(choice, family, &addr, port, copy))
+    (0..selection.copies.clamp(1, MAX_COPIES))
+        .map(|copy| extra_copy::of(selection, family, &addr, port, copy))
         .filter(|(_, port)| *port != 0)
         .map(|(addr, port)| SocketAddr::new(ip(&addr), u16::from_be(port)))
         .collect()
@@ -128,29 +128,29 @@ mod tests {
     #[test]
     fn what_is_chosen_comes_back_from_the_kernel() {
         for pools in [&[][..], &["198.18.0.0/15"], &["198.18.0.0/15", "fd00::/96"]] {
-            let mut choice = Choice::default();
+            let mut selection = Selection::default();
             let chosen = copies(3, pools).unwrap();
-            chosen.to_kernel(&mut choice);
-            assert_eq!(Copies::from_kernel(&choice), chosen);
+            chosen.to_kernel(&mut selection);
+            assert_eq!(Copies::from_kernel(&selection), chosen);
         }
-        assert_eq!(Copies::from_kernel(&Choice::default()), Copies::default());
+        assert_eq!(Copies::from_kernel(&Selection::default()), Copies::default());
     }
 
     #[test]
     fn ends_of_a_connection() {
-        let mut choice = Choice::default();
+        let mut selection = Selection::default();
         let client: SocketAddr = "10.0.0.9:40000".parse().unwrap();
-        assert_eq!(ends(&choice, client), [client]);
-        copies(3, &[]).unwrap().to_kernel(&mut choice);
+        assert_eq!(ends(&selection, client), [client]);
+        copies(3, &[]).unwrap().to_kernel(&mut selection);
         let texts =
             |ends: Vec<SocketAddr>| ends.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
-            texts(ends(&choice, client)),
+            texts(ends(&selection, client)),
             ["10.0.0.9:40000", "10.0.0.9:7232", "10.0.0.9:3136"]
         );
-        copies(3, &["198.18.0.0/15"]).unwrap().to_kernel(&mut choice);
+        copies(3, &["198.18.0.0/15"]).unwrap().to_kernel(&mut selection);
         assert_eq!(
-            texts(ends(&choice, client)),
+            texts(ends(&selection, client)),
             ["10.0.0.9:40000", "198.18.0.145:40000", "198.18.0.146:40000"]
         );
     }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use mirror_common::{
-    abi::Choice,
+    abi::Selection,
     source::select::{in_sample, takes_client},
 };
 
@@ -22,13 +22,13 @@ use crate::{
         time,
     },
     kernel::{object, pins::Attachment},
-    source::generation::Bank,
+    source::generation::Generation,
 };
 
 /// The kernel's two tables of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chosen {
-    choice: Choice,
+    selection: Selection,
     /// Prefixes of clients' addresses.
     pub clients: Clients,
 }
@@ -48,8 +48,8 @@ impl Chosen {
     ) -> Result<Self> {
         let mut chosen = Self::default();
         // Made of random keys, which is all that is wanted of it.
-        chosen.choice.seed =
-            old.map_or_else(|| RandomState::new().hash_one(()), |old| old.choice.seed);
+        chosen.selection.seed =
+            old.map_or_else(|| RandomState::new().hash_one(()), |old| old.selection.seed);
         chosen.set_clients(clients);
         chosen.set_sample(sample);
         chosen.set_end(ends_in)?;
@@ -59,32 +59,32 @@ impl Chosen {
 
     /// What is in force.
     pub fn read(attachment: &Attachment) -> Result<Self> {
-        let bank = Bank::in_force(attachment)?;
-        let choice = object::get(&object::array(attachment, "CHOICE")?, bank.number());
+        let generation = Generation::active(attachment)?;
+        let selection = object::get(&object::array(attachment, "SELECTION")?, generation.number());
         Ok(Self {
-            choice: choice.context("cannot read CHOICE")?,
-            clients: Clients::read(attachment, bank)?,
+            selection: selection.context("cannot read SELECTION")?,
+            clients: Clients::read(attachment, generation)?,
         })
     }
 
-    /// Makes a bank of the kernel's tables say this.
-    pub fn write(&self, attachment: &Attachment, bank: Bank) -> Result<()> {
-        self.clients.write(attachment, bank)?;
-        object::array(attachment, "CHOICE")?
-            .set(bank.number(), self.choice, 0)
-            .context("cannot write CHOICE")
+    /// Makes a generation of the kernel's tables say this.
+    pub fn write(&self, attachment: &Attachment, generation: Generation) -> Result<()> {
+        self.clients.write(attachment, generation)?;
+        object::array(attachment, "SELECTION")?
+            .set(generation.number(), self.selection, 0)
+            .context("cannot write SELECTION")
     }
 
     /// Changes whose packets are mirrored.
     pub fn set_clients(&mut self, clients: Clients) {
-        self.choice.by_client = u32::from(!clients.is_empty());
-        self.choice.other_clients = u32::from(clients.included().is_empty());
+        self.selection.by_client = u32::from(!clients.is_empty());
+        self.selection.other_clients = u32::from(clients.included().is_empty());
         self.clients = clients;
     }
 
     /// Changes the share of connections.
     pub fn set_sample(&mut self, sample: Sample) {
-        self.choice.sample = sample.0;
+        self.selection.sample = sample.0;
     }
 
     /// Changes when it is over: in so much time, or never.
@@ -93,67 +93,68 @@ impl Chosen {
     ///
     /// Where that is too far away for the kernel's clock.
     pub fn set_end(&mut self, ends_in: Option<Duration>) -> Result<()> {
-        self.choice.end = ends_in.map(time::from_now).transpose()?.unwrap_or(0);
+        self.selection.end = ends_in.map(time::from_now).transpose()?.unwrap_or(0);
         Ok(())
     }
 
     /// Changes whether all is counted and nothing sent.
     pub fn set_dry_run(&mut self, dry_run: bool) {
-        self.choice.dry_run = dry_run.into();
+        self.selection.dry_run = dry_run.into();
     }
 
     /// Changes how much each target is sent.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.choice.packets_per_s = limits.packets;
-        self.choice.kbits_per_s = limits.kbits;
+        self.selection.packets_per_s = limits.packets;
+        self.selection.kbits_per_s = limits.kbits;
     }
 
     /// How much each target is sent.
     pub fn limits(&self) -> Limits {
-        Limits { packets: self.choice.packets_per_s, kbits: self.choice.kbits_per_s }
+        Limits { packets: self.selection.packets_per_s, kbits: self.selection.kbits_per_s }
     }
 
     /// Changes how often each connection is copied.
     pub fn set_copies(&mut self, copies: &Copies) {
-        copies.to_kernel(&mut self.choice);
+        copies.to_kernel(&mut self.selection);
     }
 
     /// How often each connection is copied.
     pub fn copies(&self) -> Copies {
-        Copies::from_kernel(&self.choice)
+        Copies::from_kernel(&self.selection)
     }
 
     /// The share of connections.
     pub fn sample(&self) -> Sample {
-        Sample(self.choice.sample)
+        Sample(self.selection.sample)
     }
 
     /// Whether all is counted and nothing sent.
     pub fn dry_run(&self) -> bool {
-        self.choice.dry_run != 0
+        self.selection.dry_run != 0
     }
 
     /// When it is over, in ns since boot; `None` if it has no end.
     pub fn end(&self) -> Option<u64> {
-        (self.choice.end != 0).then_some(self.choice.end)
+        (self.selection.end != 0).then_some(self.selection.end)
     }
 
     /// Whether the same connections are mirrored by both, for however long, as far as their targets take them.
     pub fn mirrors_like(&self, other: &Self) -> bool {
-        let Choice { end, packets_per_s, kbits_per_s, .. } = other.choice;
-        let choice = Choice { end, packets_per_s, kbits_per_s, ..self.choice };
-        choice == other.choice && self.clients == other.clients
+        let Selection { end, packets_per_s, kbits_per_s, .. } = other.selection;
+        let selection = Selection { end, packets_per_s, kbits_per_s, ..self.selection };
+        selection == other.selection && self.clients == other.clients
     }
 
     /// The clients' ends that copies of a connection have which `map` takes, or had until it was over; none where
     /// it is not mirrored.
     pub fn ends(&self, map: &MapSpec, client: SocketAddr) -> Vec<SocketAddr> {
-        let choice = &self.choice;
-        let of_client = choice.by_client == 0 || takes_client(choice, self.clients.find(client));
-        let mirrored = choice.dry_run == 0
+        let selection = &self.selection;
+        let of_client =
+            selection.by_client == 0 || takes_client(selection, self.clients.find(client));
+        let mirrored = selection.dry_run == 0
             && of_client
-            && in_sample(choice, &address(client.ip()), client.port(), map.local_port);
-        if mirrored { multiply::ends(choice, client) } else { Vec::new() }
+            && in_sample(selection, &address(client.ip()), client.port(), map.local_port);
+        if mirrored { multiply::ends(selection, client) } else { Vec::new() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use mirror_common::abi::Sender;
+use mirror_common::abi::GuardedServer;
 
 use crate::{
     config::mapping::{address, ip},
@@ -11,11 +11,11 @@ use crate::{
 };
 
 /// The kernel's table.
-const TABLE: &str = "SENDERS";
+const TABLE: &str = "GUARDED_SERVERS";
 
 /// Makes the kernel's table say `wanted`.
 pub fn set(attachment: &Attachment, wanted: &[SocketAddr]) -> Result<()> {
-    let wanted: Vec<Sender> = wanted.iter().map(|sender| to_kernel(*sender)).collect();
+    let wanted: Vec<GuardedServer> = wanted.iter().map(|sender| to_kernel(*sender)).collect();
     object::set_keys(attachment, TABLE, &wanted)
 }
 
@@ -27,11 +27,11 @@ pub fn get(attachment: &Attachment) -> Result<Vec<SocketAddr>> {
     Ok(found)
 }
 
-fn to_kernel(sender: SocketAddr) -> Sender {
-    Sender { addr: address(sender.ip()), port: u32::from(sender.port()) }
+fn to_kernel(sender: SocketAddr) -> GuardedServer {
+    GuardedServer { addr: address(sender.ip()), port: u32::from(sender.port()) }
 }
 
-fn from_kernel(sender: &Sender) -> SocketAddr {
+fn from_kernel(sender: &GuardedServer) -> SocketAddr {
     // The port was 16 bits when it was written.
     SocketAddr::new(ip(&sender.addr), sender.port as u16)
 }

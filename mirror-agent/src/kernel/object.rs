@@ -21,10 +21,10 @@ static GUARD: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/gua
 
 /// Maps that are pinned, those that hold what the agent sets included.
 const SOURCE_MAPS: &[&str] = &[
-    "BANK",
+    "GENERATION",
     "PORTS",
     "MAPPINGS",
-    "CHOICE",
+    "SELECTION",
     "CLIENTS",
     "GAUGES",
     "OWNERS",
@@ -47,9 +47,9 @@ pub struct Settings {
     /// How often each TCP copy is sent, for the source.
     pub redundancy: u32,
     /// Whether only some may feed copies, for the target.
-    pub feeders_limited: bool,
-    /// Commands that are withheld, as `mirror_common::memcached::admin_command` numbers them, for the target.
-    pub withheld: u32,
+    pub macs_limited: bool,
+    /// Commands that are blocked, as `mirror_common::memcached::admin_command` numbers them, for the target.
+    pub blocked: u32,
     /// Receive buffer that a target's listeners are to have, 0 for their own; remembered, for `status`.
     pub receive_buffer: u32,
     /// Whether to log packets.
@@ -70,8 +70,8 @@ impl Settings {
             hold_ifindex: 0,
             flows: 0,
             redundancy: 1,
-            feeders_limited: false,
-            withheld: 0,
+            macs_limited: false,
+            blocked: 0,
             receive_buffer: 0,
             debug_packets: false,
         }
@@ -80,7 +80,7 @@ impl Settings {
 
 /// Loads `attachment`'s object. Maps that are pinned are used, others are made and pinned.
 pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
-    let feeders_limited = u32::from(settings.feeders_limited);
+    let macs_limited = u32::from(settings.macs_limited);
     let debug_packets = u32::from(settings.debug_packets);
     let mut loader = EbpfLoader::new();
     let (object, maps): (_, &[&str]) = match attachment.role {
@@ -93,24 +93,24 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
                 .map_max_entries("FLOWS", settings.flows)
                 .override_global("HOLD_IFINDEX", &settings.hold_ifindex, true)
                 .override_global("IFINDEX", &settings.ifindex, true)
-                .override_global("FEEDERS_LIMITED", &feeders_limited, true)
-                .override_global("WITHHELD", &settings.withheld, true);
+                .override_global("MACS_LIMITED", &macs_limited, true)
+                .override_global("BLOCKED", &settings.blocked, true);
             let maps = &[
                 "PORTS",
                 "FLOWS",
                 "FINISHED",
-                "REAL_REQUESTS",
+                "DIRECT_REQUESTS",
                 "MULTIPATH",
-                "SWALLOWED",
+                "DROPPED_FRAGMENTS",
                 "WAITS",
-                "FEEDERS",
+                "ALLOWED_MACS",
                 "RECEIVE_BUFFERS",
                 "COUNTERS",
                 "META",
             ];
             (TARGET, maps)
         }
-        Role::Guard => (GUARD, &["SENDERS", "COUNTERS", "META"]),
+        Role::Guard => (GUARD, &["GUARDED_SERVERS", "COUNTERS", "META"]),
     };
     if attachment.role != Role::Guard {
         loader.override_global("SEAL", &settings.magic, true).override_global(

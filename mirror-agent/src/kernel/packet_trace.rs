@@ -8,9 +8,9 @@ use tokio::io::{Interest, unix::AsyncFd};
 use crate::kernel::object::Settings;
 
 /// The reading end of the programs' ring buffer.
-pub struct PacketLines(EbpfLogger<&'static dyn log::Log>);
+pub struct PacketTrace(EbpfLogger<&'static dyn log::Log>);
 
-impl PacketLines {
+impl PacketTrace {
     /// The lines of freshly loaded programs; `None` if they have nothing to say.
     pub fn take(ebpf: &mut Ebpf, settings: &Settings) -> Result<Option<Self>> {
         if !settings.debug_packets {

@@ -2,7 +2,7 @@
 //! diagnosis (`sock_diag`).
 //!
 //! Without the programs nobody plays the client of a mirrored connection's socket: sooner or later they would send something
-//! to the real one. So they go while the programs at egress still swallow their resets.
+//! to the real one. So they go while the programs at egress still drop their resets.
 //!
 //! A socket is ended by the cookie that it was listed with, never by its 4-tuple alone: where no
 //! connection has that 4-tuple, the kernel takes the *listener* for what was meant (kernel:

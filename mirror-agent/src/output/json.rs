@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ChoiceState, State};
+use super::{SelectionState, State};
 use crate::stats::snapshot::{Snapshot, Values};
 
 /// `stats --json`.
@@ -38,7 +38,7 @@ pub fn status(states: &[State]) -> String {
                 "magic": state.magic,
                 "redundancy": state.redundancy,
                 "maps": texts(&state.maps),
-                "choice": state.choice.as_ref().map(choice),
+                "selection": state.selection.as_ref().map(selection),
                 "ports": state.ports,
                 "receive_buffer_shortages": state.shortages.iter().map(|shortage| json!({
                     "port": shortage.port,
@@ -57,18 +57,18 @@ pub fn status(states: &[State]) -> String {
 }
 
 /// `ends_at` in seconds since the epoch, `seconds_left` 0 when it is over; null without an end.
-pub(super) fn choice(choice: &ChoiceState) -> Value {
+pub(super) fn selection(selection: &SelectionState) -> Value {
     json!({
-        "clients": texts(&choice.clients),
-        "excluded_clients": texts(&choice.excluded),
-        "sample_percent": choice.sample.percent(),
-        "copies": choice.copies.count,
-        "copies_from": texts(&choice.copies.pools),
-        "rate_limits": texts(&choice.limits.rates()),
-        "ends_at": choice.ends.map(|ends| ends.at),
-        "seconds_left": choice.ends.map(|ends| ends.left),
-        "over": choice.ends.is_some_and(|ends| ends.left == 0),
-        "dry_run": choice.dry_run,
+        "clients": texts(&selection.clients),
+        "excluded_clients": texts(&selection.excluded),
+        "sample_percent": selection.sample.percent(),
+        "copies": selection.copies.count,
+        "copies_from": texts(&selection.copies.pools),
+        "rate_limits": texts(&selection.limits.rates()),
+        "ends_at": selection.ends.map(|ends| ends.at),
+        "seconds_left": selection.ends.map(|ends| ends.left),
+        "over": selection.ends.is_some_and(|ends| ends.left == 0),
+        "dry_run": selection.dry_run,
     })
 }
 
@@ -102,7 +102,7 @@ mod tests {
             magic: 0x1234,
             redundancy: 1,
             maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
-            choice: Some(ChoiceState {
+            selection: Some(SelectionState {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
                 excluded: vec!["10.1.2.3".parse().unwrap()],
                 sample: Sample(5_000),
@@ -119,7 +119,7 @@ mod tests {
             warnings: vec!["something is on".into()],
         };
         let over = State {
-            choice: Some(ChoiceState {
+            selection: Some(SelectionState {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
@@ -134,7 +134,7 @@ mod tests {
             role: Role::Target,
             warnings: vec![],
             maps: vec![],
-            choice: None,
+            selection: None,
             ports: vec![11211, 11212],
             shortages: vec![
                 Shortage { port: 11211, bytes: Some(131_072), wanted: 8 << 20 },

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     MapState,
-    json::{choice, texts},
+    json::{selection, texts},
 };
 
 /// A paragraph for each source.
@@ -12,8 +12,8 @@ pub fn text(states: &[MapState]) -> String {
     use std::fmt::Write as _;
 
     let mut text = String::new();
-    for MapState { interface, maps, choice } in states {
-        let lines = maps.iter().map(ToString::to_string).chain(choice.lines());
+    for MapState { interface, maps, selection } in states {
+        let lines = maps.iter().map(ToString::to_string).chain(selection.lines());
         // Writing to a string does not fail.
         let _ = writeln!(text, "{interface}");
         for line in lines {
@@ -26,7 +26,7 @@ pub fn text(states: &[MapState]) -> String {
     text
 }
 
-/// One document; `choice` as in `status --json`.
+/// One document; `selection` as in `status --json`.
 pub fn json(states: &[MapState]) -> String {
     let sources: Vec<Value> = states
         .iter()
@@ -34,7 +34,7 @@ pub fn json(states: &[MapState]) -> String {
             json!({
                 "interface": state.interface,
                 "maps": texts(&state.maps),
-                "choice": choice(&state.choice),
+                "selection": selection(&state.selection),
             })
         })
         .collect();
@@ -46,12 +46,12 @@ mod tests {
     use super::*;
     use crate::{
         config::{multiply::Copies, rate::Limits, sample::Sample},
-        output::ChoiceState,
+        output::SelectionState,
     };
 
     #[test]
     fn what_is_copied() {
-        let choice = ChoiceState {
+        let selection = SelectionState {
             clients: vec!["10.0.0.0/8".parse().unwrap()],
             excluded: vec![],
             sample: Sample(100_000),
@@ -62,7 +62,7 @@ mod tests {
         };
         let maps = ["11211=10.0.0.5:11211", "11212=[fd00::5]:11212"];
         let maps = maps.map(|map| map.parse().unwrap()).to_vec();
-        let states = [MapState { interface: "eth0".into(), maps, choice }];
+        let states = [MapState { interface: "eth0".into(), maps, selection }];
         insta::assert_snapshot!(text(&states), @r"
         eth0
           11211=10.0.0.5:11211
@@ -73,6 +73,6 @@ mod tests {
         assert_eq!(text(&[]), "no source is attached\n");
         let document: Value = serde_json::from_str(&json(&states)).unwrap();
         assert_eq!(document["sources"][0]["maps"][1], "11212=[fd00::5]:11212");
-        assert_eq!(document["sources"][0]["choice"]["sample_percent"], 10.0);
+        assert_eq!(document["sources"][0]["selection"]["sample_percent"], 10.0);
     }
 }

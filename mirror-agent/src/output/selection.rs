@@ -14,7 +14,7 @@ const SHOWN: usize = 8;
 
 /// What was chosen, and what is left of it.
 #[derive(Clone, Debug)]
-pub struct ChoiceState {
+pub struct SelectionState {
     /// Clients that are copied; none for all that are not excluded.
     pub clients: Vec<Cidr>,
     /// Clients that are not.
@@ -42,7 +42,7 @@ pub struct Ending {
     pub over_for: u64,
 }
 
-impl ChoiceState {
+impl SelectionState {
     /// At this moment.
     pub fn of(chosen: &Chosen) -> Result<Self> {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
-use super::{ChoiceState, State};
+use super::{SelectionState, State};
 use crate::{
     kernel::pins::Role,
     stats::snapshot::{GAUGES, Snapshot, Values},
@@ -71,7 +71,7 @@ pub fn status(states: &[State]) -> String {
     table.set_header(["INTERFACE", "ROLE", "FOR", "VERSION", "MAGIC", "MIRRORS"]);
     for state in states {
         let mut what: Vec<String> = state.maps.iter().map(ToString::to_string).collect();
-        what.extend(state.choice.iter().flat_map(ChoiceState::lines));
+        what.extend(state.selection.iter().flat_map(SelectionState::lines));
         what.extend(state.ports.iter().map(|port| format!("port {port}")));
         what.extend(state.shortages.iter().map(ToString::to_string));
         what.extend(state.from.iter().map(|mac| format!("only from {mac}")));
@@ -156,7 +156,7 @@ mod tests {
             magic: 0x1234,
             redundancy: 2,
             maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
-            choice: Some(ChoiceState {
+            selection: Some(SelectionState {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
@@ -176,7 +176,7 @@ mod tests {
             interface: "eth2".into(),
             warnings: vec![],
             redundancy: 1,
-            choice: Some(ChoiceState {
+            selection: Some(SelectionState {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
                 excluded: vec!["10.1.2.3".parse().unwrap()],
                 sample: Sample(5_000),
@@ -191,7 +191,7 @@ mod tests {
             interface: "eth3".into(),
             warnings: vec![],
             redundancy: 1,
-            choice: Some(ChoiceState {
+            selection: Some(SelectionState {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
@@ -209,7 +209,7 @@ mod tests {
             present: false,
             age: 61,
             maps: vec![],
-            choice: None,
+            selection: None,
             ports: vec![11211, 11212, 11213],
             shortages: vec![
                 Shortage { port: 11212, bytes: Some(131_072), wanted: 8 << 20 },
@@ -223,7 +223,7 @@ mod tests {
             interface: "eth4".into(),
             warnings: vec![],
             role: Role::Guard,
-            choice: None,
+            selection: None,
             maps: vec![],
             senders: vec!["10.0.0.5:11211".parse().unwrap()],
             mode: Some(Mode::Native),

@@ -1,27 +1,27 @@
-//! A source's tables are there twice, so that many entries can be changed at once: one bank is in force, the
+//! A source's tables are there twice, so that many entries can be changed at once: one generation is in force, the
 //! other is filled, and then one number is changed.
 
 use anyhow::{Context as _, Result};
-use mirror_common::abi::BANKS;
+use mirror_common::abi::GENERATIONS;
 
 use crate::kernel::{object, pins::Attachment};
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bank(u32);
+pub struct Generation(u32);
 
-impl Bank {
+impl Generation {
     /// The one that programs go by.
-    pub fn in_force(attachment: &Attachment) -> Result<Self> {
-        let number: u32 =
-            object::get(&object::array(attachment, "BANK")?, 0).context("cannot read BANK")?;
-        Ok(Self(number % BANKS))
+    pub fn active(attachment: &Attachment) -> Result<Self> {
+        let number: u32 = object::get(&object::array(attachment, "GENERATION")?, 0)
+            .context("cannot read GENERATION")?;
+        Ok(Self(number % GENERATIONS))
     }
 
     /// The one that nobody looks at.
     #[must_use]
     pub fn other(self) -> Self {
-        Self((self.0 + 1) % BANKS)
+        Self((self.0 + 1) % GENERATIONS)
     }
 
     /// As the kernel counts them.
@@ -30,7 +30,9 @@ impl Bank {
     }
 
     /// Has programs go by this one from their next packet on.
-    pub fn enforce(self, attachment: &Attachment) -> Result<()> {
-        object::array(attachment, "BANK")?.set(0, self.0, 0).context("cannot write BANK")
+    pub fn activate(self, attachment: &Attachment) -> Result<()> {
+        object::array(attachment, "GENERATION")?
+            .set(0, self.0, 0)
+            .context("cannot write GENERATION")
     }
 }

@@ -1,4 +1,4 @@
-//! A source's maps in the kernel's tables, and changing them and the choice in one step.
+//! A source's maps in the kernel's tables, and changing them and the selection in one step.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use mirror_common::abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping, PortSlot, slot_inde
 use crate::{
     config::{clients::Clients, mapping::MapSpec, selection::Chosen},
     kernel::{object, pins::Attachment},
-    source::generation::Bank,
+    source::generation::Generation,
     stats::snapshot,
 };
 
@@ -20,19 +20,19 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// The maps that are in force, by their index in the kernel's table.
 pub fn in_use(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
-    named(attachment, Bank::in_force(attachment)?, &occupied(attachment)?)
+    named(attachment, Generation::active(attachment)?, &occupied(attachment)?)
 }
 
-/// Those of `occupied` that a bank names.
+/// Those of `occupied` that a generation names.
 fn named(
     attachment: &Attachment,
-    bank: Bank,
+    generation: Generation,
     occupied: &BTreeMap<u32, MapSpec>,
 ) -> Result<BTreeMap<u32, MapSpec>> {
     let slots = object::array::<PortSlot>(attachment, "PORTS")?;
     let mut found = BTreeMap::new();
     for (index, spec) in occupied {
-        let slot = object::get(&slots, slot_index(bank.number(), spec.local_port))
+        let slot = object::get(&slots, slot_index(generation.number(), spec.local_port))
             .context("cannot read PORTS")?;
         if slot.mapping.iter().take(slot.len as usize).any(|named| u32::from(*named) == *index) {
             found.insert(*index, *spec);
@@ -61,11 +61,11 @@ pub async fn change(
     entries: &[(MapSpec, Mapping)],
     chosen: &Chosen,
 ) -> Result<()> {
-    let before = Bank::in_force(attachment)?;
+    let before = Generation::active(attachment)?;
     let there = occupied(attachment)?;
     let old = named(attachment, before, &there)?;
     let new = place(attachment, &old, &there, entries)?;
-    // What a change that was stopped left behind is named in one bank or the other, if at all.
+    // What a change that was stopped left behind is named in one generation or the other, if at all.
     let ports: BTreeSet<u16> =
         there.values().chain(new.values()).map(|spec| spec.local_port).collect();
     if there.is_empty() {
@@ -75,7 +75,7 @@ pub async fn change(
     }
     fill(attachment, before.other(), &ports, &new)?;
     chosen.write(attachment, before.other())?;
-    before.other().enforce(attachment)?;
+    before.other().activate(attachment)?;
     tokio::time::sleep(GRACE).await;
     fill(attachment, before, &ports, &BTreeMap::new())?;
     Clients::default().write(attachment, before)?;
@@ -108,10 +108,10 @@ fn place(
     Ok(new)
 }
 
-/// Has `ports` name in one bank those of `maps` that are theirs, and no others.
+/// Has `ports` name in one generation those of `maps` that are theirs, and no others.
 fn fill(
     attachment: &Attachment,
-    bank: Bank,
+    generation: Generation,
     ports: &BTreeSet<u16>,
     maps: &BTreeMap<u32, MapSpec>,
 ) -> Result<()> {
@@ -126,7 +126,7 @@ fn fill(
             slot.mapping[at] = u16::try_from(*index).context("index of a map")?;
             slot.len += 1;
         }
-        table.set(slot_index(bank.number(), *port), slot, 0).context("cannot write PORTS")?;
+        table.set(slot_index(generation.number(), *port), slot, 0).context("cannot write PORTS")?;
     }
     Ok(())
 }

@@ -20,18 +20,18 @@ use crate::{
         neighbour,
         netlink::{Interface, Network, Route},
     },
-    output::ChoiceState,
+    output::SelectionState,
     source::{mappings::in_use, teardown},
 };
 
 /// What a source copies.
 #[derive(Clone)]
-pub struct Copied {
+pub struct MirrorConfig {
     pub maps: Vec<MapSpec>,
     pub chosen: Chosen,
 }
 
-impl Copied {
+impl MirrorConfig {
     /// What is in force.
     pub fn read(attachment: &Attachment) -> Result<Self> {
         let maps = in_use(attachment)?.into_values().collect();
@@ -39,10 +39,10 @@ impl Copied {
     }
 }
 
-/// Maps with their ways, and the choice.
+/// Maps with their ways, and the selection.
 pub struct Plan {
     pub entries: Vec<(MapSpec, Mapping)>,
-    ways_out: Vec<WayOut>,
+    egress_interfaces: Vec<EgressInterface>,
     pub chosen: Chosen,
 }
 
@@ -56,19 +56,19 @@ impl Plan {
     ) -> Result<Self> {
         mapping::check(maps)?;
         let entries = resolve(network, interface, maps).await?;
-        let ways_out = ways_out(network, interface, &entries).await?;
-        Ok(Self { entries, ways_out, chosen })
+        let egress_interfaces = egress_interfaces(network, interface, &entries).await?;
+        Ok(Self { entries, egress_interfaces, chosen })
     }
 
     /// Whether programs have to be attached where none are yet.
     pub fn needs_hooks(&self, attachment: &Attachment) -> Result<bool> {
         let pins = attachment.names()?;
-        Ok(self.ways_out.iter().any(|way| !pins.iter().any(|pin| pin.ends_with(&way.pin))))
+        Ok(self.egress_interfaces.iter().any(|way| !pins.iter().any(|pin| pin.ends_with(&way.pin))))
     }
 
     /// Attaches what sees copies leave: a copy must never meet an interface without the program that seals
     /// and counts it.
-    pub fn attach_ways_out(
+    pub fn attach_egress(
         &self,
         ebpf: &mut Ebpf,
         attachment: &Attachment,
@@ -84,28 +84,29 @@ impl Plan {
         };
         hooks::attach(ebpf, attachment, &egress)?;
         // Where copies leave by another interface, it is there that they are counted.
-        for WayOut { interface, pin } in &self.ways_out {
+        for EgressInterface { interface, pin } in &self.egress_interfaces {
             hooks::attach(ebpf, attachment, &Hook { interface, pin, ..egress })?;
         }
         Ok(())
     }
 
     /// Takes programs off interfaces by which no copy leaves any more.
-    pub async fn detach_other_ways(
+    pub async fn detach_other_egress(
         &self,
         network: &Network,
         attachment: &Attachment,
     ) -> Result<()> {
         let unwanted = |pin: &str| {
-            pin.starts_with(WayOut::PIN) && self.ways_out.iter().all(|way| way.pin != pin)
+            pin.starts_with(EgressInterface::PIN)
+                && self.egress_interfaces.iter().all(|way| way.pin != pin)
         };
         attachment.remove_links(unwanted)?;
         clsact::remove(network, attachment, unwanted).await
     }
 
-    /// Tells targets of the connections that are mirrored no more, by maps that went or by the choice.
-    pub fn say_farewell(&self, interface: &str, magic: Magic, before: Copied) {
-        let Copied { mut maps, chosen: before } = before;
+    /// Tells targets of the connections that are mirrored no more, by maps that went or by the selection.
+    pub fn send_teardown(&self, interface: &str, magic: Magic, before: MirrorConfig) {
+        let MirrorConfig { mut maps, chosen: before } = before;
         let kept = |map: &MapSpec| self.entries.iter().any(|(kept, _)| kept == map);
         let same = self.chosen.mirrors_like(&before);
         maps.retain(|map| !(same && kept(map)));
@@ -124,7 +125,7 @@ impl Plan {
         for (spec, _) in &self.entries {
             println!("  {spec}");
         }
-        for line in ChoiceState::of(&self.chosen)?.lines() {
+        for line in SelectionState::of(&self.chosen)?.lines() {
             println!("  {line}");
         }
         Ok(())
@@ -176,26 +177,29 @@ async fn resolve(
 }
 
 /// An interface other than the source's own by which copies leave.
-struct WayOut {
+struct EgressInterface {
     interface: String,
     pin: String,
 }
 
-impl WayOut {
+impl EgressInterface {
     /// How the names of their pins begin; the interface's index follows.
     const PIN: &str = "egress_";
 }
 
-async fn ways_out(
+async fn egress_interfaces(
     network: &Network,
     interface: &Interface,
     entries: &[(MapSpec, Mapping)],
-) -> Result<Vec<WayOut>> {
+) -> Result<Vec<EgressInterface>> {
     let indexes: BTreeSet<u32> = entries.iter().map(|(_, entry)| entry.out_ifindex).collect();
     let mut found = Vec::new();
     for index in indexes.into_iter().filter(|index| *index != interface.index) {
         let name = network.interface_name(index).await?;
-        found.push(WayOut { interface: name, pin: format!("{}{index}", WayOut::PIN) });
+        found.push(EgressInterface {
+            interface: name,
+            pin: format!("{}{index}", EgressInterface::PIN),
+        });
     }
     Ok(found)
 }

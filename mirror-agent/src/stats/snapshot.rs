@@ -6,7 +6,7 @@ use aya::{
     util::nr_cpus,
 };
 use mirror_common::abi::{
-    Gauge, GuardCounter, MappingCounter, SourceCounter, TargetCounter, Waits,
+    GuardCounter, MappingCounter, RateState, SourceCounter, TargetCounter, Waits,
 };
 
 use crate::{
@@ -79,7 +79,7 @@ const LONGEST_ROUND: u64 = 5_000_000_000;
 /// What waits in the hold device, for how long, and what it dropped; `idle` is for how long nothing went in, in ns.
 fn hold_device(counters: &Values, waits: Waits, idle: u64) -> [(&'static str, u64); 3] {
     let count = |counter: TargetCounter| counters[counter as usize].1;
-    let missing = count(TargetCounter::Held).saturating_sub(count(TargetCounter::Returned));
+    let missing = count(TargetCounter::Held).saturating_sub(count(TargetCounter::Released));
     let (waiting, dropped) = if idle > LONGEST_ROUND { (0, missing) } else { (missing, 0) };
     let longest = if waiting == 0 { 0 } else { waits.longest / 1_000_000 };
     let [name, other] = GAUGES;
@@ -103,7 +103,7 @@ fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
 fn unsent(sums: &[u64; MappingCounter::COUNT]) -> u64 {
     [MappingCounter::Sent, MappingCounter::FailedClone, MappingCounter::FailedRewrite]
         .iter()
-        .fold(sums[MappingCounter::Cloned as usize], |left, gone| {
+        .fold(sums[MappingCounter::Copies as usize], |left, gone| {
             left.saturating_sub(sums[*gone as usize])
         })
 }
@@ -111,7 +111,7 @@ fn unsent(sums: &[u64; MappingCounter::COUNT]) -> u64 {
 /// Sets the counters of a map that is about to begin to zero, and has its rate limit shed nothing.
 pub fn clear_map(attachment: &Attachment, index: u32) -> Result<()> {
     object::array(attachment, "GAUGES")?
-        .set(index, Gauge::default(), 0)
+        .set(index, RateState::default(), 0)
         .context("cannot write GAUGES")?;
     let mut counters = per_cpu::<{ MappingCounter::COUNT }>(attachment, "MAPPING_COUNTERS")?;
     let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count processors")?;
@@ -147,7 +147,7 @@ mod tests {
     fn what_is_missing_waits_or_was_dropped() {
         let mut counters: Values = TargetCounter::NAMES.map(|name| (name, 0)).to_vec();
         counters[TargetCounter::Held as usize].1 = 9;
-        counters[TargetCounter::Returned as usize].1 = 6;
+        counters[TargetCounter::Released as usize].1 = 6;
         let waits = Waits { longest: 7_900_000, seen_at: 1 };
         let [waiting, longest, dropped] =
             hold_device(&counters, waits, Waits::MEMORY).map(|(_, count)| count);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn unsent_is_what_is_left() {
         let mut sums = [0; MappingCounter::COUNT];
-        sums[MappingCounter::Cloned as usize] = 10;
+        sums[MappingCounter::Copies as usize] = 10;
         sums[MappingCounter::Sent as usize] = 7;
         sums[MappingCounter::FailedRewrite as usize] = 1;
         assert_eq!(unsent(&sums), 2);

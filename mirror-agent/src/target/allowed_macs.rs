@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::kernel::{object, pins::Attachment};
 
 /// The kernel's table.
-const TABLE: &str = "FEEDERS";
+const TABLE: &str = "ALLOWED_MACS";
 
 /// Makes the kernel's table say `wanted` (keys as [`mirror_common::abi::mac_key`] makes them).
 pub fn set(attachment: &Attachment, wanted: &[u64]) -> Result<()> {

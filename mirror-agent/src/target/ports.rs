@@ -8,7 +8,7 @@ use std::{io, time::Duration};
 
 use anyhow::{Context as _, Result};
 use aya::maps::{HashMap, Map, MapData, MapError};
-use mirror_common::abi::{CopySide, Finished, Flow, FlowKey, served};
+use mirror_common::abi::{Finished, Flow, FlowKey, State, served};
 
 use crate::{
     kernel::{
@@ -39,7 +39,7 @@ pub async fn ports(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     if ports.is_empty() {
         return Ok(0);
     }
-    set(attachment, ports, served::RETIRING)?;
+    set(attachment, ports, served::DRAINING)?;
     tokio::time::sleep(GRACE).await;
     let flows = mirrored(attachment, ports)?;
     let ended = sock_diag::destroy(&flows)?;
@@ -62,7 +62,7 @@ fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
     let mut found = Vec::new();
     for entry in flows(attachment)?.iter() {
         match entry {
-            Ok((key, flow)) if is_one(&key) && flow.copy.state != CopySide::STATE_REAL => {
+            Ok((key, flow)) if is_one(&key) && flow.copy.state != State::DIRECT => {
                 found.push(key);
             }
             Ok(_) | Err(MapError::KeyNotFound) => {}

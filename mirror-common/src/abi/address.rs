@@ -5,7 +5,7 @@
 pub type Address = [u32; 4];
 
 /// How many MAC addresses a target can be limited to.
-pub const MAX_FEEDERS: u32 = 64;
+pub const MAX_ALLOWED_MACS: u32 = 64;
 
 /// A MAC address as a map key: a number whose lowest 48 bits it is.
 #[inline(always)]

@@ -10,7 +10,7 @@ pub const MAX_OWNERS: u32 = 1 << 15;
 /// The client's end of a connection as a target sees it, and the port that it is to. 24 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(C)]
-pub struct AliasKey {
+pub struct EndpointKey {
     /// The client's address, or what stands for it.
     pub addr: Address,
     /// The client's port, or what stands for it, network byte order.
@@ -35,4 +35,4 @@ pub struct Owner {
     pub seen: u32,
 }
 
-const _: () = assert!(size_of::<AliasKey>() == 24 && size_of::<Owner>() == 24);
+const _: () = assert!(size_of::<EndpointKey>() == 24 && size_of::<Owner>() == 24);

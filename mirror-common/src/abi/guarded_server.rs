@@ -3,16 +3,16 @@
 use super::address::Address;
 
 /// Senders that one guard can have.
-pub const MAX_SENDERS: u32 = 1024;
+pub const MAX_GUARDED_SERVERS: u32 = 1024;
 
 /// A memcached whose replies must not arrive. 20 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(C)]
-pub struct Sender {
+pub struct GuardedServer {
     /// Its address.
     pub addr: Address,
     /// Its port, host byte order.
     pub port: u32,
 }
 
-const _: () = assert!(size_of::<Sender>() == 20);
+const _: () = assert!(size_of::<GuardedServer>() == 20);

@@ -3,7 +3,7 @@
 /// The state of one map's limit. 24 bytes. All zero keeps all flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct Gauge {
+pub struct RateState {
     /// When the present window began, in ns since boot without time that was spent suspended.
     pub began: u64,
     /// What was sent in it, in ns that this takes at the limit's rate.
@@ -12,4 +12,4 @@ pub struct Gauge {
     pub shed: u64,
 }
 
-const _: () = assert!(size_of::<Gauge>() == 24);
+const _: () = assert!(size_of::<RateState>() == 24);

@@ -1,9 +1,9 @@
-//! Which of the packets that a map takes are mirrored: one [`Choice`] for each source, and a
+//! Which of the packets that a map takes are mirrored: one [`Selection`] for each source, and a
 //! [`ClientKey`] for each prefix of clients' addresses.
 
 use super::address::Address;
 
-/// [`Choice::sample`] that takes every flow: what it is counted in.
+/// [`Selection::sample`] that takes every flow: what it is counted in.
 pub const ALL_FLOWS: u32 = 1_000_000;
 /// Prefixes of clients' addresses that one source can have.
 pub const MAX_PREFIXES: u32 = 16_384;
@@ -11,7 +11,7 @@ pub const MAX_PREFIXES: u32 = 16_384;
 /// What is mirrored, and until when. 88 bytes, host byte order. All zero is nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
-pub struct Choice {
+pub struct Selection {
     /// When it is over, in ns since boot with time that was spent suspended (`CLOCK_BOOTTIME`); 0 for
     /// never.
     pub end: u64,
@@ -48,7 +48,7 @@ pub struct Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(C)]
 pub struct ClientKey {
-    /// 4 or 6, and above these eight bits the bank, host byte order: prefixes hold either all of it or are no
+    /// 4 or 6, and above these eight bits the generation, host byte order: prefixes hold either all of it or are no
     /// prefixes.
     pub family: u32,
     /// The address.
@@ -59,16 +59,16 @@ impl ClientKey {
     /// All of a key's bits: the length of a prefix that covers one address.
     pub const BITS: u32 = 160;
 
-    /// The same in `bank`.
+    /// The same in `generation`.
     #[inline(always)]
     #[must_use]
-    pub const fn in_bank(self, bank: u32) -> Self {
-        Self { family: (bank << 8) | (self.family & 0xff), ..self }
+    pub const fn in_generation(self, generation: u32) -> Self {
+        Self { family: (generation << 8) | (self.family & 0xff), ..self }
     }
 
-    /// The bank that it is in.
+    /// The generation that it is in.
     #[inline(always)]
-    pub const fn bank(&self) -> u32 {
+    pub const fn generation(&self) -> u32 {
         self.family >> 8
     }
 }
@@ -78,4 +78,4 @@ pub const EXCLUDED: u32 = 0;
 /// What the table says of a prefix: its clients are mirrored.
 pub const INCLUDED: u32 = 1;
 
-const _: () = assert!(size_of::<Choice>() == 88 && size_of::<ClientKey>() == 20);
+const _: () = assert!(size_of::<Selection>() == 88 && size_of::<ClientKey>() == 20);

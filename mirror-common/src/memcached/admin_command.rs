@@ -1,4 +1,4 @@
-//! Commands that change a server and not its items: they were meant for the old host, and are withheld
+//! Commands that change a server and not its items: they were meant for the old host, and are blocked
 //! from the new one (protocol.txt; binary protocol, "Command opcodes").
 
 use crate::memcached::{
@@ -17,7 +17,7 @@ pub const FLUSH: u32 = 2;
 /// Bytes that tell such a command from any other.
 pub const HEAD: usize = 8;
 
-/// Whether a payload that begins with these bytes, zeros behind its end, may have to be withheld: most do not,
+/// Whether a payload that begins with these bytes, zeros behind its end, may have to be blocked: most do not,
 /// at a glance.
 #[inline(always)]
 pub fn may_be(head: &[u8; HEAD]) -> bool {
@@ -29,13 +29,13 @@ const STAT_OPCODE: u8 = 0x10;
 const FLUSHQ_OPCODE: u8 = 0x18;
 const VERBOSITY_OPCODE: u8 = 0x1b;
 
-/// Why a payload that begins with `bytes` is withheld, as a number like [`FLUSH`]; zero if it is not. It has
+/// Why a payload that begins with `bytes` is blocked, as a number like [`FLUSH`]; zero if it is not. It has
 /// to be one request and nothing else, of `length` bytes: what is behind those does not count.
 ///
-/// Whether a request begins here, nobody knows. So what is withheld is no longer part of a stream that
+/// Whether a request begins here, nobody knows. So what is blocked is no longer part of a stream that
 /// memcached reads: the stream has a hole.
 #[inline(always)]
-pub fn withheld(bytes: &[u8; LOOK], length: u32) -> u32 {
+pub fn blocked(bytes: &[u8; LOOK], length: u32) -> u32 {
     let head = [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]];
     let alone =
         if head[0] == BINARY_REQUEST { is_packet(bytes, length) } else { is_line(bytes, length) };
@@ -107,7 +107,7 @@ mod tests {
         let mut bytes = [0; LOOK];
         let n = payload.len().min(LOOK);
         bytes[..n].copy_from_slice(&payload[..n]);
-        let found = withheld(&bytes, payload.len() as u32);
+        let found = blocked(&bytes, payload.len() as u32);
         let head = bytes[..HEAD].try_into().unwrap();
         assert!(found == 0 || may_be(head), "seen at a glance: {payload:?}");
         found
@@ -196,7 +196,7 @@ mod tests {
     }
 
     proptest! {
-        /// Requests for items are never withheld, whatever they are about.
+        /// Requests for items are never blocked, whatever they are about.
         #[test]
         fn requests_for_items_are_not(
             command in "get|gets|set|add|cas|replace|append|prepend|incr|decr|delete|touch|m[gsdane]",
@@ -215,7 +215,7 @@ mod tests {
             cut[..length as usize].copy_from_slice(&look[..length as usize]);
             let whole = cut[..length as usize].iter().position(|byte| *byte == b'\n');
             let expected = if length >= 8 && whole == Some(length as usize - 1) { FLUSH } else { 0 };
-            prop_assert_eq!(withheld(&cut, length), expected);
+            prop_assert_eq!(blocked(&cut, length), expected);
         }
     }
 }

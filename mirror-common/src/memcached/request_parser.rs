@@ -81,7 +81,7 @@ impl RequestState {
 
     /// Takes the next byte, where there is nothing to skip.
     #[inline(always)]
-    pub fn step(&mut self, byte: u8) {
+    pub fn push(&mut self, byte: u8) {
         match self.phase {
             BETWEEN => self.begin(byte),
             COMMAND => self.name(byte),
@@ -93,11 +93,11 @@ impl RequestState {
 
     /// Takes all of `bytes`.
     #[must_use]
-    pub fn along(mut self, mut bytes: &[u8]) -> Self {
+    pub fn feed(mut self, mut bytes: &[u8]) -> Self {
         loop {
             let skipped = self.skip(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
             let Some((byte, rest)) = bytes[skipped as usize..].split_first() else { return self };
-            self.step(*byte);
+            self.push(*byte);
             bytes = rest;
         }
     }
@@ -255,7 +255,7 @@ mod tests {
         let mut rest = bytes;
         for piece in pieces.iter().cycle() {
             let (segment, behind) = rest.split_at((*piece).min(rest.len()));
-            walk = walk.along(segment);
+            walk = walk.feed(segment);
             rest = behind;
             if rest.is_empty() {
                 break;
@@ -364,7 +364,7 @@ mod tests {
         walk.acknowledge(4);
         assert_eq!(walk.owed(), 6);
         walk.acknowledge(1000);
-        assert_eq!(walk.along(b"get c\r\n").owed(), 5);
+        assert_eq!(walk.feed(b"get c\r\n").owed(), 5);
     }
 
     #[test]

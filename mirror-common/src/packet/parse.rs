@@ -32,7 +32,7 @@ const FRAGMENT: u32 = 0x3fff;
 
 /// Why a packet has no ports for us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unparsed {
+pub enum ParseError {
     /// Neither IPv4 nor IPv6.
     NotIp,
     /// Neither TCP nor UDP.
@@ -105,12 +105,12 @@ pub fn plain_ports<P: Packet + ?Sized>(packet: &P) -> Option<(u16, u16)> {
 /// Reads the headers of `packet`, which starts with an Ethernet header. No packet can make it read
 /// out of bounds or loop: it follows at most two VLAN tags and six extension headers.
 #[inline(always)]
-pub fn headers<P: Packet + ?Sized>(packet: &P) -> Result<Headers, Unparsed> {
+pub fn headers<P: Packet + ?Sized>(packet: &P) -> Result<Headers, ParseError> {
     match network(packet) {
         Some((ETHERTYPE_IPV4, l3)) => ipv4(packet, l3),
         Some((ETHERTYPE_IPV6, l3)) => ipv6(packet, l3),
-        Some(_) => Err(Unparsed::NotIp),
-        None => Err(Unparsed::Malformed),
+        Some(_) => Err(ParseError::NotIp),
+        None => Err(ParseError::Malformed),
     }
 }
 
@@ -139,19 +139,19 @@ fn network<P: Packet + ?Sized>(packet: &P) -> Option<(u16, u32)> {
 
 /// RFC 791, 3.1.
 #[inline(always)]
-fn ipv4<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
-    let ip: [u32; 5] = packet.words(l3).ok_or(Unparsed::Malformed)?;
+fn ipv4<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, ParseError> {
+    let ip: [u32; 5] = packet.words(l3).ok_or(ParseError::Malformed)?;
     let first = u32::from_be(ip[0]);
     let header = (first >> 24 & 0x0f) * 4;
     if first >> 28 != 4 || header < 20 {
-        return Err(Unparsed::Malformed);
+        return Err(ParseError::Malformed);
     }
     let protocol = (u32::from_be(ip[2]) >> 16) as u8;
     if protocol != TCP && protocol != UDP {
-        return Err(Unparsed::Protocol);
+        return Err(ParseError::Protocol);
     }
     if u32::from_be(ip[1]) & FRAGMENT != 0 {
-        return Err(Unparsed::Fragment);
+        return Err(ParseError::Fragment);
     }
     finish(
         packet,
@@ -172,25 +172,25 @@ fn ipv4<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
 
 /// RFC 8200, 3 and 4.
 #[inline(always)]
-fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
-    let ip: [u32; 2] = packet.words(l3).ok_or(Unparsed::Malformed)?;
+fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, ParseError> {
+    let ip: [u32; 2] = packet.words(l3).ok_or(ParseError::Malformed)?;
     if u32::from_be(ip[0]) >> 28 != 6 {
-        return Err(Unparsed::Malformed);
+        return Err(ParseError::Malformed);
     }
     let second = u32::from_be(ip[1]);
     let mut protocol = (second >> 8) as u8;
     let mut l4 = l3 + 40;
     for _ in 0..MAX_EXTENSIONS {
         if protocol == IN_FRAGMENTS {
-            return Err(Unparsed::Fragment);
+            return Err(ParseError::Fragment);
         }
         if !is_extension(protocol) {
             break;
         }
-        (protocol, l4) = behind_extension(packet, l4).ok_or(Unparsed::Malformed)?;
+        (protocol, l4) = behind_extension(packet, l4).ok_or(ParseError::Malformed)?;
     }
     if protocol != TCP && protocol != UDP {
-        return Err(Unparsed::Protocol);
+        return Err(ParseError::Protocol);
     }
     let payload = second >> 16;
     finish(
@@ -203,8 +203,8 @@ fn ipv6<P: Packet + ?Sized>(packet: &P, l3: u32) -> Result<Headers, Unparsed> {
             end: if payload == 0 { l3 } else { l3 + 40 + payload },
             family: 6,
             protocol,
-            src: packet.words(l3 + 8).ok_or(Unparsed::Malformed)?,
-            dst: packet.words(l3 + 24).ok_or(Unparsed::Malformed)?,
+            src: packet.words(l3 + 8).ok_or(ParseError::Malformed)?,
+            dst: packet.words(l3 + 24).ok_or(ParseError::Malformed)?,
             src_port: 0,
             dst_port: 0,
         },
@@ -227,13 +227,17 @@ fn behind_extension<P: Packet + ?Sized>(packet: &P, at: u32) -> Option<(u8, u32)
 
 /// Adds the ports and checks the lengths.
 #[inline(always)]
-fn finish<P: Packet + ?Sized>(packet: &P, l3: u32, partial: Headers) -> Result<Headers, Unparsed> {
-    let [ports] = packet.words(partial.l4).ok_or(Unparsed::Malformed)?;
+fn finish<P: Packet + ?Sized>(
+    packet: &P,
+    l3: u32,
+    partial: Headers,
+) -> Result<Headers, ParseError> {
+    let [ports] = packet.words(partial.l4).ok_or(ParseError::Malformed)?;
     let ports = u32::from_be(ports);
     // Linux leaves the length at zero in super-packets over 64 KiB.
     let end = if partial.end == l3 { packet.length() } else { partial.end };
     if end > packet.length() || end < partial.l4 + 8 {
-        return Err(Unparsed::Malformed);
+        return Err(ParseError::Malformed);
     }
     Ok(Headers {
         end,

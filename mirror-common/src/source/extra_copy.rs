@@ -6,7 +6,7 @@
 //! With a pool it is another address: 16 for each client, as far as there are so many. Two connections can be given one end; a table of owners sees that, and
 //! the second is not sent.
 
-use crate::abi::{Address, Choice, MAX_COPIES, Owner};
+use crate::abi::{Address, MAX_COPIES, Owner, Selection};
 
 /// An end belongs to a connection that was silent for so many seconds no longer than that.
 pub const IDLE: u32 = 60;
@@ -14,14 +14,20 @@ pub const IDLE: u32 = 60;
 /// What stands for the client's end in copy number `copy`: address, and port in network byte order, which is 0
 /// where there is none. Number 0 is the client itself.
 #[inline(always)]
-pub fn of(choice: &Choice, family: u8, client: &Address, port: u16, copy: u32) -> (Address, u16) {
+pub fn of(
+    selection: &Selection,
+    family: u8,
+    client: &Address,
+    port: u16,
+    copy: u32,
+) -> (Address, u16) {
     if copy == 0 {
         return (*client, port);
     }
     let (pool, mask) = if family == 4 {
-        (&choice.pool_v4, choice.pool_v4_mask)
+        (&selection.pool_v4, selection.pool_v4_mask)
     } else {
-        (&choice.pool_v6, choice.pool_v6_mask)
+        (&selection.pool_v6, selection.pool_v6_mask)
     };
     if mask == 0 {
         return (*client, port ^ pattern(copy).to_be());

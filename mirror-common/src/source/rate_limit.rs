@@ -6,7 +6,7 @@
 //! change sides, and no table is needed. The limit holds on average, not for each packet.
 
 use crate::{
-    abi::{ALL_FLOWS, Address, Choice, Gauge},
+    abi::{ALL_FLOWS, Address, RateState, Selection},
     source::select,
 };
 
@@ -24,25 +24,25 @@ const ALL: u64 = ALL_FLOWS as u64;
 
 /// Whether there is a limit at all.
 #[inline(always)]
-pub fn is_limited(choice: &Choice) -> bool {
-    choice.packets_per_s | choice.kbits_per_s != 0
+pub fn is_limited(selection: &Selection) -> bool {
+    selection.packets_per_s | selection.kbits_per_s != 0
 }
 
 /// Where a flow is between 0 and [`ALL_FLOWS`]; ports in host order. Says nothing about its place in a
 /// sample.
 #[inline(always)]
-pub fn place(choice: &Choice, client: &Address, client_port: u16, local_port: u16) -> u64 {
+pub fn place(selection: &Selection, client: &Address, client_port: u16, local_port: u16) -> u64 {
     // Another seed, or those that are kept would be the same as those in a smaller sample.
-    select::share(!choice.seed, client, client_port, local_port)
+    select::share(!selection.seed, client, client_port, local_port)
 }
 
 /// What copies cost, in ns at the limit's rate: so many segments on the wire of so many bytes together.
 #[inline(always)]
-pub fn cost(choice: &Choice, segments: u64, bytes: u64) -> u64 {
+pub fn cost(selection: &Selection, segments: u64, bytes: u64) -> u64 {
     const SECOND: u64 = 1_000_000_000;
     let at = |amount: u64, per_s: u32| amount.checked_div(u64::from(per_s)).unwrap_or(0);
-    let packets = at(segments * SECOND, choice.packets_per_s);
-    let bits = at(bytes * 8 * (SECOND / 1000), choice.kbits_per_s);
+    let packets = at(segments * SECOND, selection.packets_per_s);
+    let bits = at(bytes * 8 * (SECOND / 1000), selection.kbits_per_s);
     if packets > bits { packets } else { bits }
 }
 
@@ -51,7 +51,7 @@ pub fn cost(choice: &Choice, segments: u64, bytes: u64) -> u64 {
 /// CPUs do not wait for each other. Two that end one window together write much the same; where two pay within
 /// the same few ns, one payment is lost, of a hundred perhaps when there are a million in a second.
 #[inline(always)]
-pub fn admit(gauge: &mut Gauge, place: u64, cost: u64, now: u64) -> bool {
+pub fn admit(gauge: &mut RateState, place: u64, cost: u64, now: u64) -> bool {
     let age = now.saturating_sub(gauge.began);
     if age >= WINDOW || age >= SHORTEST && gauge.spent >= WINDOW {
         gauge.shed = next_shed(gauge.shed, gauge.spent, age);

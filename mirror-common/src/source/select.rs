@@ -3,29 +3,34 @@
 //! No state is kept: whatever is decided for one packet of a connection is decided for all of them, since
 //! all that counts is the client's address and port and the local port. Time alone passes.
 
-use crate::abi::{ALL_FLOWS, Address, Choice, ClientKey, INCLUDED};
+use crate::abi::{ALL_FLOWS, Address, ClientKey, INCLUDED, Selection};
 
-/// Whether nothing is mirrored any more; `now` in ns of the clock of [`Choice::end`].
+/// Whether nothing is mirrored any more; `now` in ns of the clock of [`Selection::end`].
 #[inline(always)]
-pub fn is_over(choice: &Choice, now: u64) -> bool {
-    choice.end != 0 && now >= choice.end
+pub fn is_expired(selection: &Selection, now: u64) -> bool {
+    selection.end != 0 && now >= selection.end
 }
 
 /// Whether a client is mirrored of whom the longest prefix that covers it says `found`, which is
 /// `None` where no prefix covers it.
 #[inline(always)]
-pub fn takes_client(choice: &Choice, found: Option<u32>) -> bool {
+pub fn takes_client(selection: &Selection, found: Option<u32>) -> bool {
     match found {
         Some(verdict) => verdict == INCLUDED,
-        None => choice.other_clients != 0,
+        None => selection.other_clients != 0,
     }
 }
 
 /// Whether a flow is in the sample; ports in host order. A larger sample of the same seed holds all
 /// flows of a smaller one.
 #[inline(always)]
-pub fn in_sample(choice: &Choice, client: &Address, client_port: u16, local_port: u16) -> bool {
-    share(choice.seed, client, client_port, local_port) < choice.sample as u64
+pub fn in_sample(
+    selection: &Selection,
+    client: &Address,
+    client_port: u16,
+    local_port: u16,
+) -> bool {
+    share(selection.seed, client, client_port, local_port) < selection.sample as u64
 }
 
 /// A flow's place among [`ALL_FLOWS`], by a hash.

@@ -22,7 +22,7 @@
 //! begins like a request, is seen first, consists of whole requests, and is followed by another such
 //! just when an acknowledgement advances. Connections that are followed from their SYN need no proof.
 
-use crate::abi::{CopySide, Flow, ReplySide, RequestState, since, ticks};
+use crate::abi::{CopySide, Evidence, Flow, Gap, ReplySide, RequestState, State, since, ticks};
 use crate::memcached::request_start::Start;
 use crate::packet::tcp::{ACK, FIN, NO_MORE, RST, SYN, after, late};
 
@@ -60,9 +60,9 @@ const REPEAT_LIMIT: u64 = 40_000_000;
 
 /// So many segments have to begin like a request, each just when an acknowledgement advances, to be
 /// believed without a [`RequestState`].
-const HINTS: u16 = 3;
+const REQUEST_STARTS: u16 = 3;
 /// So many to no longer believe a walk that says that they are within a value.
-const DOUBTS: u16 = 3;
+const CONTRADICTIONS: u16 = 3;
 
 /// An unsealed copy of a TCP segment, numbers in host order.
 #[derive(Clone, Copy, Debug)]
@@ -80,14 +80,14 @@ pub struct Segment {
     /// For how long it has waited in the hold device, in ns; 0 for one that was not there.
     pub waited: u64,
     /// Whether it looks like a command that memcached is not to be given.
-    pub withheld: bool,
+    pub blocked: bool,
     /// What the payload begins like. Need not be known unless [`wants_start`].
     pub start: Start,
     /// Whether the payload ends in CR LF. Need not be known unless [`wants_evidence`].
     pub crlf: bool,
-    /// Where the stream is at the end of the payload, if at its beginning it was where [`walk_from`]
+    /// Where the stream is at the end of the payload, if at its beginning it was where [`request_state_from`]
     /// says. The same.
-    pub walk: RequestState,
+    pub request_state: RequestState,
 }
 
 impl Segment {
@@ -98,14 +98,14 @@ impl Segment {
 
     /// Whether the client sends no more behind it.
     #[inline(always)]
-    fn ends(&self) -> bool {
+    fn closes(&self) -> bool {
         self.has(FIN) || self.has(RST)
     }
 
     /// Sequence number after the payload, and after the FIN that it has or a reset becomes.
     #[inline(always)]
-    fn end(&self) -> u32 {
-        self.seq.wrapping_add(self.length).wrapping_add(u32::from(self.ends()))
+    fn end_seq(&self) -> u32 {
+        self.seq.wrapping_add(self.length).wrapping_add(u32::from(self.closes()))
     }
 }
 
@@ -115,7 +115,7 @@ pub enum Pass {
     /// From the wire.
     First,
     /// From this interface, behind a segment that was made for it.
-    Again,
+    Requeued,
     /// From the hold device.
     Held,
 }
@@ -124,19 +124,19 @@ pub enum Pass {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Discard {
     /// No boundary is proven yet, or it lies before the one that was.
-    Unproven,
+    Unsynced,
     /// Nothing in it for memcached.
     PureAck,
     /// Delivered before.
     Duplicate,
     /// A real client owns the 4-tuple.
-    RealClient,
+    DirectClient,
     /// The end of a connection that was never opened here.
     NoFlow,
     /// Waited for too long.
     HoldExpired,
-    /// A command that is withheld.
-    Command,
+    /// A command that is blocked.
+    Blocked,
 }
 
 /// What to do with a copy.
@@ -177,7 +177,7 @@ pub struct Verdict {
 impl Verdict {
     #[inline(always)]
     const fn of(action: Action, number: u32) -> Self {
-        Self { action, number, reason: Discard::Unproven }
+        Self { action, number, reason: Discard::Unsynced }
     }
 
     #[inline(always)]
@@ -190,18 +190,18 @@ impl Verdict {
 #[inline(always)]
 pub fn wants_start(copy: &CopySide, segment: &Segment, pass: Pass) -> bool {
     wants_evidence(copy, segment, pass)
-        || copy.state == CopySide::STATE_OPEN && after(segment.seq, copy.next_seq)
+        || copy.state == State::SYNCED && after(segment.seq, copy.next_seq)
 }
 
-/// Whether [`judge`] looks at [`Segment::crlf`] and [`Segment::walk`], too.
+/// Whether [`judge`] looks at [`Segment::crlf`] and [`Segment::request_state`], too.
 #[inline(always)]
 pub fn wants_evidence(copy: &CopySide, segment: &Segment, pass: Pass) -> bool {
     // A segment that waited, or is another connection's, may be the first that is watched.
-    copy.state == CopySide::STATE_WATCH
-        || copy.state == CopySide::STATE_OPEN
-            && (segment.withheld
+    copy.state == State::UNSYNCED
+        || copy.state == State::SYNCED
+            && (segment.blocked
                 || pass == Pass::Held && copy.gap_at != 0
-                || far_back(segment.end(), copy.next_seq))
+                || far_back(segment.end_seq(), copy.next_seq))
 }
 
 /// Whether a segment that ends at `end` lies so far before `next_seq` that it is another connection's.
@@ -213,13 +213,13 @@ fn far_back(end: u32, next_seq: u32) -> bool {
 /// Where the stream is at the beginning of a segment: where what was watched before ends, or at a
 /// boundary, if it is one at all.
 #[inline(always)]
-pub fn walk_from(copy: &CopySide, segment: &Segment) -> RequestState {
-    if !follows(copy, segment.seq) || copy.walk.is_lost() {
+pub fn request_state_from(copy: &CopySide, segment: &Segment) -> RequestState {
+    if !follows(copy, segment.seq) || copy.request_state.is_lost() {
         return RequestState::BOUNDARY;
     }
-    let mut walk = copy.walk;
-    if after(segment.ack, copy.watch_ack) {
-        walk.acknowledge(segment.ack.wrapping_sub(copy.watch_ack));
+    let mut walk = copy.request_state;
+    if after(segment.ack, copy.last_ack) {
+        walk.acknowledge(segment.ack.wrapping_sub(copy.last_ack));
     }
     walk
 }
@@ -227,7 +227,7 @@ pub fn walk_from(copy: &CopySide, segment: &Segment) -> RequestState {
 /// Whether what is at `seq` directly follows what was watched.
 #[inline(always)]
 fn follows(copy: &CopySide, seq: u32) -> bool {
-    copy.state == CopySide::STATE_WATCH && copy.has(CopySide::BIT_WATCHED) && copy.watch_end == seq
+    copy.state == State::UNSYNCED && copy.has(CopySide::BIT_LAST) && copy.last_end == seq
 }
 
 /// Decides about `segment` of `flow`, which it brings up to date; `now` in ns.
@@ -236,20 +236,20 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
     flow.copy.seen_at = now;
     match pass {
         Pass::Held => {
-            flow.copy.returned_at = now;
+            flow.copy.released_at = now;
             flow.copy.gap_round = flow.copy.gap_round.saturating_sub(segment.segments);
         }
         Pass::First if flow.held() > 0 && lost_in_hold(&flow.copy, now) => give_up_held(flow),
-        Pass::First | Pass::Again => {}
+        Pass::First | Pass::Requeued => {}
     }
     catch_up(flow, now);
     let verdict = match flow.copy.state {
-        CopySide::STATE_WATCH | CopySide::STATE_OPEN if segment.flags & NO_MORE == NO_MORE => {
+        State::UNSYNCED | State::SYNCED if segment.flags & NO_MORE == NO_MORE => {
             end_now(flow, Discard::NoFlow, now)
         }
-        CopySide::STATE_WATCH => watch(flow, segment, pass, now),
-        CopySide::STATE_OPEN => open(flow, segment, pass, now),
-        _ => Verdict::discard(Discard::RealClient),
+        State::UNSYNCED => unsynced(flow, segment, pass, now),
+        State::SYNCED => synced(flow, segment, pass, now),
+        _ => Verdict::discard(Discard::DirectClient),
     };
     let holds = verdict.action == Action::Hold;
     if holds && pass != Pass::Held {
@@ -263,7 +263,7 @@ pub fn judge(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdic
 /// What the server acknowledges is in its place: what TCP had ahead of a missing segment, too.
 #[inline(always)]
 fn catch_up(flow: &mut Flow, now: u64) {
-    if flow.copy.state != CopySide::STATE_OPEN || !flow.reply.has(ReplySide::BIT_SYN_ACK) {
+    if flow.copy.state != State::SYNCED || !flow.reply.has(ReplySide::BIT_SYN_ACK) {
         return;
     }
     let (copy, taken) = (&mut flow.copy, flow.reply.rcv_nxt);
@@ -310,16 +310,16 @@ pub fn withdrawn(flow: &Flow) -> u32 {
 
 /// No connection that could be fed: look for a SYN or a boundary.
 #[inline(always)]
-fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+fn unsynced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let queued = flow.copy.has(CopySide::BIT_QUEUED);
     if pass == Pass::First && (flow.held() > 0 || queued) {
         // Behind what waited when the connection was given up. All of that is back when the longest wait is over.
-        if queued || since(flow.copy.broken_at, now) <= COPY_LIMIT {
+        if queued || since(flow.copy.desynced_at, now) <= COPY_LIMIT {
             return hold(flow, now);
         }
         give_up_held(flow);
     }
-    if pass == Pass::Held && queued && now.saturating_sub(flow.copy.gap_at) <= GAP_LIMIT {
+    if pass == Pass::Held && queued && now.saturating_sub(flow.copy.queued_at()) <= GAP_LIMIT {
         // What it follows is queued before it, and faster.
         return hold(flow, now);
     }
@@ -347,22 +347,22 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     if pass == Pass::Held && waits_its_turn(flow, segment, now) {
         return hold(flow, now);
     }
-    if !segment.withheld && boundary(&flow.copy, segment) {
+    if !segment.blocked && boundary(&flow.copy, segment) {
         if leftover {
             return reset_first(flow, pass, now);
         }
         begin(flow, segment.seq.wrapping_sub(1), now);
         return Verdict::of(Action::Adopt, 0);
     }
-    let reason = if segment.withheld { Discard::Command } else { Discard::Unproven };
+    let reason = if segment.blocked { Discard::Blocked } else { Discard::Unsynced };
     if segment.has(FIN) {
         return end_now(flow, reason, now);
     }
     let copy = &mut flow.copy;
-    let first = !copy.has(CopySide::BIT_WATCHED);
-    if first || !late(segment.end(), copy.watch_end) {
-        let advanced = first || may_advance(copy, segment, copy.watch_end);
-        note(copy, segment, advanced);
+    let first = !copy.has(CopySide::BIT_LAST);
+    if first || !late(segment.end_seq(), copy.last_end) {
+        let advanced = first || may_advance(copy, segment, copy.last_end);
+        record(copy, segment, advanced);
     }
     Verdict::discard(reason)
 }
@@ -373,11 +373,11 @@ fn watch(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
 fn waits_its_turn(flow: &mut Flow, segment: &Segment, now: u64) -> bool {
     let held = flow.held();
     let copy = &mut flow.copy;
-    if !copy.has(CopySide::BIT_WATCHED) || segment.seq == copy.watch_end {
+    if !copy.has(CopySide::BIT_LAST) || segment.seq == copy.last_end {
         copy.gap_at = 0;
         return false;
     }
-    let ahead = after(segment.seq, copy.watch_end) && late(copy.watch_end, segment.seq);
+    let ahead = after(segment.seq, copy.last_end) && late(copy.last_end, segment.seq);
     if !ahead || held > ORDER_LIMIT || !is_patient(copy, segment, now) {
         return false;
     }
@@ -414,21 +414,26 @@ fn end_now(flow: &Flow, reason: Discard, now: u64) -> Verdict {
 /// Whether `segment` begins a request; see the head of this file.
 #[inline(always)]
 fn boundary(copy: &CopySide, segment: &Segment) -> bool {
-    hints_at_boundary(copy, segment)
-        && if copy.walk.is_lost() { copy.hints + 1 >= HINTS } else { all_replied(copy, segment) }
+    looks_like_start(copy, segment)
+        && if copy.request_state.is_lost() {
+            copy.evidence().request_starts + 1 >= REQUEST_STARTS
+        } else {
+            all_replied(copy, segment)
+        }
 }
 
 /// Whether what was watched ends with a request, and `segment` acknowledges the replies to all of them.
 #[inline(always)]
 fn all_replied(copy: &CopySide, segment: &Segment) -> bool {
-    copy.walk.at_boundary() && copy.walk.owed() <= segment.ack.wrapping_sub(copy.watch_ack)
+    copy.request_state.at_boundary()
+        && copy.request_state.owed() <= segment.ack.wrapping_sub(copy.last_ack)
 }
 
 /// Whether `segment` looks like the first of a request, as far as one segment can tell.
 #[inline(always)]
-fn hints_at_boundary(copy: &CopySide, segment: &Segment) -> bool {
+fn looks_like_start(copy: &CopySide, segment: &Segment) -> bool {
     follows(copy, segment.seq)
-        && after(segment.ack, copy.watch_ack)
+        && after(segment.ack, copy.last_ack)
         && match segment.start {
             Start::Text => copy.has(CopySide::BIT_CRLF),
             Start::Binary => true,
@@ -440,57 +445,59 @@ fn hints_at_boundary(copy: &CopySide, segment: &Segment) -> bool {
 /// it is so far away that it must be another connection's.
 #[inline(always)]
 fn may_advance(copy: &CopySide, segment: &Segment, end: u32) -> bool {
-    after(segment.ack, copy.watch_ack) || !late(end, segment.seq)
+    after(segment.ack, copy.last_ack) || !late(end, segment.seq)
 }
 
 /// Keeps what `segment` says of the next boundary; `advanced` is whether it acknowledges more than the
 /// last before it.
 #[inline(always)]
-fn note(copy: &mut CopySide, segment: &Segment, advanced: bool) {
+fn record(copy: &mut CopySide, segment: &Segment, advanced: bool) {
     if follows(copy, segment.seq) {
-        note_next(copy, segment, advanced);
+        record_next(copy, segment, advanced);
     } else {
         // Nobody knows whether it is a request: the walk that begins here is doubtful.
-        (copy.hints, copy.doubts) = (0, DOUBTS / 2 + 1);
-        copy.walk = segment.walk;
+        copy.set_evidence(Evidence { request_starts: 0, contradictions: CONTRADICTIONS / 2 + 1 });
+        copy.request_state = segment.request_state;
         // The rest of a request needs no reply to what was before.
-        if !advanced || segment.start == Start::None && !segment.withheld {
-            copy.walk.lose();
+        if !advanced || segment.start == Start::None && !segment.blocked {
+            copy.request_state.lose();
         }
     }
-    copy.watch_end = segment.end();
-    copy.watch_ack = segment.ack;
-    copy.put(CopySide::BIT_WATCHED, true);
+    copy.last_end = segment.end_seq();
+    copy.last_ack = segment.ack;
+    copy.put(CopySide::BIT_LAST, true);
     copy.put(CopySide::BIT_CRLF, segment.crlf);
 }
 
 /// The same for a segment that follows the last.
 #[inline(always)]
-fn note_next(copy: &mut CopySide, segment: &Segment, advanced: bool) {
-    let hint = hints_at_boundary(copy, segment);
-    let lost = copy.walk.is_lost();
-    copy.walk = segment.walk;
+fn record_next(copy: &mut CopySide, segment: &Segment, advanced: bool) {
+    let hint = looks_like_start(copy, segment);
+    let lost = copy.request_state.is_lost();
+    copy.request_state = segment.request_state;
+    let mut evidence = copy.evidence();
     if advanced && !hint {
         // The server spoke where no request ends: the client does not wait.
-        copy.hints = 0;
+        evidence.request_starts = 0;
     }
     if !lost {
-        copy.doubts += u16::from(hint);
-        if copy.doubts > DOUBTS {
-            copy.doubts = 0;
-            copy.walk.lose();
+        evidence.contradictions += u16::from(hint);
+        if evidence.contradictions > CONTRADICTIONS {
+            evidence.contradictions = 0;
+            copy.request_state.lose();
         }
     } else if hint {
-        copy.hints += 1;
-        copy.doubts = 0;
+        evidence.request_starts += 1;
+        evidence.contradictions = 0;
     } else {
-        copy.walk.lose();
+        copy.request_state.lose();
     }
+    copy.set_evidence(evidence);
 }
 
 /// The SYN was given to the kernel: feed the connection.
 #[inline(always)]
-fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+fn synced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let answered = flow.reply.has(ReplySide::BIT_SYN_ACK);
     let repeated = now.saturating_sub(flow.copy.stalled_at) <= REPEAT_LIMIT;
     if segment.has(SYN) {
@@ -517,10 +524,10 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         }
     }
     // A reset that is early waits for what the client sent before, as everything does.
-    let empty = segment.length == 0 && !segment.ends();
+    let empty = segment.length == 0 && !segment.closes();
     if empty && flow.held() == 0 && flow.copy.next_seq == flow.copy.isn.wrapping_add(1) {
         // The third of the handshake: what the server's numbers begin with.
-        flow.copy.watch_ack = segment.ack;
+        flow.copy.last_ack = segment.ack;
     }
     if !answered {
         // The puppet completes the handshake itself, when the SYN-ACK comes.
@@ -539,7 +546,7 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
             Verdict::discard(Discard::PureAck)
         };
     }
-    let end = segment.end();
+    let end = segment.end_seq();
     if late(end, flow.copy.next_seq) {
         // A retransmission; the socket may have had no room for the first.
         return if after(end, flow.reply.rcv_nxt) && !repeated && flow.held() == 0 {
@@ -548,22 +555,22 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
             Verdict::discard(Discard::Duplicate)
         } else {
             // Before the boundary that the connection was joined at: nobody had it.
-            Verdict::discard(Discard::Unproven)
+            Verdict::discard(Discard::Unsynced)
         };
     }
     if far_back(end, flow.copy.next_seq) {
         // Of the 4-tuple's next connection, whose SYN was lost.
-        return give_up(flow, segment, Discard::Unproven, now);
+        return give_up(flow, segment, Discard::Unsynced, now);
     }
     if is_lost_behind(&flow.copy, now) {
         return give_up(flow, segment, Discard::HoldExpired, now);
     }
     if after(segment.seq, flow.copy.next_seq) {
-        return open_behind_gap(flow, segment, pass, now);
+        return synced_behind_gap(flow, segment, pass, now);
     }
-    if segment.withheld {
+    if segment.blocked {
         // It may be part of a value: the stream cannot go on behind it.
-        return give_up(flow, segment, Discard::Command, now);
+        return give_up(flow, segment, Discard::Blocked, now);
     }
     if after(end, flow.reply.edge) {
         // What follows waits for the window, too: nothing is missing.
@@ -571,38 +578,38 @@ fn open(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         return hold_or_break(flow, segment, pass, now);
     }
     flow.copy.next_seq = end;
-    flow.copy.watch_ack = segment.ack;
+    flow.copy.last_ack = segment.ack;
     flow.copy.stalled_at = now;
     flow.copy.gap_at = 0;
     fill(&mut flow.copy, now);
-    if segment.ends() {
+    if segment.closes() {
         flow.copy.put(CopySide::BIT_FIN, true);
     }
-    let last = segment.ends() && flow.reply.has(ReplySide::BIT_FIN);
+    let last = segment.closes() && flow.reply.has(ReplySide::BIT_FIN);
     deliver(flow, last)
 }
 
 /// The connection is fed, and something is missing before `segment`.
 #[inline(always)]
-fn open_behind_gap(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
-    if is_inside(&mut flow.copy, segment) && !after(segment.end(), flow.reply.edge) {
+fn synced_behind_gap(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+    if is_inside(&mut flow.copy, segment) && !after(segment.end_seq(), flow.reply.edge) {
         // What is missing may be in the hold device.
         let limit = if flow.held() > 0 { WAIT_LIMIT } else { AHEAD_LIMIT };
         let copy = &mut flow.copy;
         if copy.ahead == 0 {
             copy.ahead_at = ticks(now);
-            copy.ahead_end = segment.end();
+            copy.ahead_end = segment.end_seq();
         } else if since(copy.ahead_at, now) > limit {
             return give_up(flow, segment, Discard::HoldExpired, now);
-        } else if after(segment.end(), copy.ahead_end) {
-            copy.ahead_end = segment.end();
+        } else if after(segment.end_seq(), copy.ahead_end) {
+            copy.ahead_end = segment.end_seq();
         }
         copy.ahead = copy.ahead.wrapping_add(segment.segments);
         return deliver(flow, false);
     }
     // Behind one from the wire, what is missing may go into the hold device, too.
     if pass == Pass::Held {
-        miss(flow, segment, now);
+        record_gap(flow, segment, now);
     }
     hold_or_break(flow, segment, pass, now)
 }
@@ -618,11 +625,11 @@ fn is_inside(copy: &mut CopySide, segment: &Segment) -> bool {
         copy.start_waits = 1;
     }
     // An earlier connection's, with other numbers of the server's, may come back late.
-    let ours = near(segment.ack, copy.watch_ack);
+    let ours = near(segment.ack, copy.last_ack);
     segment.start == Start::None
         && segment.length > 0
-        && !segment.withheld
-        && !segment.ends()
+        && !segment.blocked
+        && !segment.closes()
         && !behind
         && ours
 }
@@ -630,19 +637,19 @@ fn is_inside(copy: &mut CopySide, segment: &Segment) -> bool {
 /// Something is missing before `segment`, which came back: counts the replies that the client got since, as
 /// production had what is missing, and more.
 #[inline(always)]
-fn miss(flow: &mut Flow, segment: &Segment, now: u64) {
+fn record_gap(flow: &mut Flow, segment: &Segment, now: u64) {
     let held = flow.held();
     let copy = &mut flow.copy;
+    let mut gap = copy.gap();
     if copy.gap_at == 0 {
-        copy.hints = 0;
-        copy.doubts = copy.watch_ack as u16;
+        gap = Gap { replies: 0, last_ack_low: copy.last_ack as u16 };
     }
     see_gap(copy, segment.seq, held, now);
     let ack = segment.ack as u16;
-    if segment.length > 0 && ack.wrapping_sub(copy.doubts).cast_signed() > 0 {
-        copy.hints = copy.hints.saturating_add(1);
-        copy.doubts = ack;
+    if segment.length > 0 && ack.wrapping_sub(gap.last_ack_low).cast_signed() > 0 {
+        gap = Gap { replies: gap.replies.saturating_add(1), last_ack_low: ack };
     }
+    copy.set_gap(gap);
 }
 
 #[inline(always)]
@@ -661,7 +668,7 @@ fn begin(flow: &mut Flow, isn: u32, now: u64) {
     flow.reply.edge = 0;
     flow.reply.scale = 0;
     flow.acked = 0;
-    flow.copy.state = CopySide::STATE_OPEN;
+    flow.copy.state = State::SYNCED;
     flow.copy.bits = 0;
     flow.copy.isn = isn;
     flow.copy.next_seq = isn.wrapping_add(1);
@@ -683,11 +690,11 @@ fn near(a: u32, b: u32) -> bool {
 #[inline(always)]
 fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     let seq = reset_at(flow, now);
-    flow.copy.state = CopySide::STATE_WATCH;
+    flow.copy.state = State::UNSYNCED;
     flow.copy.put(CopySide::BIT_SOCKET, false);
     flow.copy.put(CopySide::BIT_QUEUED, true);
     flow.copy.gap_at = now;
-    flow.copy.broken_at = ticks(now);
+    flow.copy.desynced_at = ticks(now);
     flow.copy.ahead = 0;
     // What waits behind a copy that came back follows it, and is needed.
     if pass == Pass::First {
@@ -699,7 +706,7 @@ fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
 /// Whether a socket of memcached's may belong to the flow.
 #[inline(always)]
 pub fn has_socket(flow: &Flow) -> bool {
-    flow.copy.state == CopySide::STATE_OPEN || flow.copy.has(CopySide::BIT_SOCKET)
+    flow.copy.state == State::SYNCED || flow.copy.has(CopySide::BIT_SOCKET)
 }
 
 /// Whether the flow may make room for another at `now`, in ns.
@@ -725,7 +732,7 @@ pub fn reset_at(flow: &Flow, now: u64) -> u32 {
 fn hold(flow: &mut Flow, now: u64) -> Verdict {
     if flow.held() == 0 {
         flow.copy.stalled_at = now;
-        flow.copy.returned_at = now;
+        flow.copy.released_at = now;
     }
     Verdict::of(Action::Hold, 0)
 }
@@ -735,12 +742,13 @@ fn hold(flow: &mut Flow, now: u64) -> Verdict {
 fn hold_or_break(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let copy = &flow.copy;
     // A client that does not wait is replied to all the time, whatever is missing.
-    let begins = segment.start != Start::None || segment.ends();
+    let begins = segment.start != Start::None || segment.closes();
     let limit = if begins && copy.ahead == 0 { GAP_LIMIT } else { AHEAD_LIMIT };
     // The first behind the gap: then what waits behind that one is seen in order.
     let lost = copy.gap_at != 0
         && copy.gap_round == 0
-        && (now.saturating_sub(copy.gap_at) > limit || begins && copy.hints >= REPLIES_LIMIT)
+        && (now.saturating_sub(copy.gap_at) > limit
+            || begins && copy.gap().replies >= REPLIES_LIMIT)
         && segment.seq == copy.gap_end;
     if pass != Pass::Held || is_patient(copy, segment, now) && !lost {
         return hold(flow, now);
@@ -758,14 +766,14 @@ fn is_patient(copy: &CopySide, segment: &Segment, now: u64) -> bool {
 #[inline(always)]
 fn give_up(flow: &mut Flow, segment: &Segment, reason: Discard, now: u64) -> Verdict {
     let copy = &mut flow.copy;
-    copy.state = CopySide::STATE_WATCH;
+    copy.state = State::UNSYNCED;
     copy.bits = CopySide::BIT_SOCKET;
     copy.gap_at = 0;
-    copy.broken_at = ticks(now);
+    copy.desynced_at = ticks(now);
     copy.ahead = 0;
     let advanced = may_advance(copy, segment, copy.next_seq);
-    note(copy, segment, advanced);
-    if segment.ends() {
+    record(copy, segment, advanced);
+    if segment.closes() {
         return Verdict::of(Action::Abort, reset_at(flow, now));
     }
     Verdict::discard(reason)
@@ -774,7 +782,7 @@ fn give_up(flow: &mut Flow, segment: &Segment, reason: Discard, now: u64) -> Ver
 /// Whether what is held did not move for so long that it must have been dropped on the way.
 #[inline(always)]
 fn lost_in_hold(copy: &CopySide, now: u64) -> bool {
-    now.saturating_sub(copy.returned_at) > LOST_LIMIT
+    now.saturating_sub(copy.released_at) > LOST_LIMIT
 }
 
 /// Forgets what is held: it is stale when it comes back.

@@ -4,7 +4,7 @@
 //! sent. Most need none: the next copy of the flow carries it. A reply that is not acknowledged by
 //! then is sent again by the server's own timer, and then it is.
 
-use crate::abi::{CopySide, Flow, ReplySide};
+use crate::abi::{CopySide, Flow, ReplySide, State};
 use crate::packet::tcp::{ACK, FIN, RST, SYN, after};
 
 /// A reply of at most this many bytes waits for the next copy to acknowledge it. Longer ones may be
@@ -74,13 +74,13 @@ impl Verdict {
 /// need it.
 #[inline(always)]
 pub fn judge(flow: &mut Flow, reply: &Reply, now: impl FnOnce() -> u64) -> Verdict {
-    if flow.copy.state == CopySide::STATE_REAL {
+    if flow.copy.state == State::DIRECT {
         return Verdict::of(Action::Pass);
     }
     if reply.flags & RST != 0 {
         // The answer to a segment that found no socket: it came behind a reset of the puppet's own (RFC 9293, 3.5.2).
         let stray = reply.flags & ACK == 0
-            && !(flow.copy.state == CopySide::STATE_OPEN && flow.reply.has(ReplySide::BIT_SYN_ACK));
+            && !(flow.copy.state == State::SYNCED && flow.reply.has(ReplySide::BIT_SYN_ACK));
         return Verdict::of(if stray { Action::DropAck } else { Action::DropReset });
     }
     let side = &mut flow.reply;

@@ -16,7 +16,11 @@ use aya_ebpf::{
 use mirror_common::packet::{
     Packet, checksum,
     parse::{Headers, TCP},
+    tcp::Header,
 };
+
+/// Bytes of a UDP header (RFC 768).
+const UDP_HEADER: u32 = 8;
 
 /// Let the next program of the hook, and then the stack, have the packet.
 pub const NEXT: i32 = -1;
@@ -25,7 +29,7 @@ pub const DROP: i32 = 2;
 
 /// A helper refused. The reason does not change what is done, so it is not kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused;
+pub struct HelperError;
 
 /// A socket buffer at a tc hook.
 #[derive(Clone, Copy)]
@@ -119,14 +123,14 @@ impl Skb {
 
     /// The second word of the control buffer.
     #[inline(always)]
-    pub fn second_token(self) -> u32 {
+    pub fn copy_id(self) -> u32 {
         // SAFETY: as in `length`.
         unsafe { (*self.0).cb[1] }
     }
 
     /// Sets it.
     #[inline(always)]
-    pub fn set_second_token(self, token: u32) {
+    pub fn set_copy_id(self, token: u32) {
         // SAFETY: as in `set_mark`.
         unsafe { (*self.0).cb[1] = token }
     }
@@ -174,9 +178,22 @@ impl Skb {
         if size == 0 || payload <= size { 1 } else { u64::from(payload.div_ceil(size)) }
     }
 
+    /// How many packets on the wire this one stands for.
+    #[inline(always)]
+    pub fn wire_packets(self, headers: &Headers) -> u64 {
+        if !self.is_super_packet() {
+            return 1;
+        }
+        let header = match self.words(headers.l4).map(Header) {
+            Some(header) if headers.protocol == TCP => header.length(),
+            _ => UDP_HEADER,
+        };
+        self.segments(headers.end.saturating_sub(headers.l4 + header))
+    }
+
     /// Overwrites words and leaves every checksum alone: the caller updates the header's.
     #[inline(always)]
-    pub fn store<const N: usize>(self, offset: u32, words: &[u32; N]) -> Result<(), Refused> {
+    pub fn store<const N: usize>(self, offset: u32, words: &[u32; N]) -> Result<(), HelperError> {
         self.write(offset, words, 0)
     }
 
@@ -187,12 +204,12 @@ impl Skb {
         self,
         offset: u32,
         words: &[u32; N],
-    ) -> Result<(), Refused> {
+    ) -> Result<(), HelperError> {
         self.write(offset, words, u64::from(BPF_F_RECOMPUTE_CSUM))
     }
 
     #[inline(always)]
-    fn write<T>(self, offset: u32, value: &T, flags: u64) -> Result<(), Refused> {
+    fn write<T>(self, offset: u32, value: &T, flags: u64) -> Result<(), HelperError> {
         let size = size_of::<T>() as u32;
         // SAFETY: the helper reads all of `value` and checks the packet's bounds.
         check(unsafe {
@@ -203,18 +220,22 @@ impl Skb {
     /// Updates the transport checksum for bytes of the segment that changed by `difference`
     /// ([`checksum::difference`]).
     #[inline(always)]
-    pub fn adjust_l4(self, headers: &Headers, difference: u64) -> Result<(), Refused> {
+    pub fn adjust_l4(self, headers: &Headers, difference: u64) -> Result<(), HelperError> {
         self.adjust(headers, difference, 0)
     }
 
     /// The same for the pseudo-header.
     #[inline(always)]
-    pub fn adjust_pseudo_header(self, headers: &Headers, difference: u64) -> Result<(), Refused> {
+    pub fn adjust_pseudo_header(
+        self,
+        headers: &Headers,
+        difference: u64,
+    ) -> Result<(), HelperError> {
         self.adjust(headers, difference, u64::from(BPF_F_PSEUDO_HDR))
     }
 
     #[inline(always)]
-    fn adjust(self, headers: &Headers, difference: u64, flags: u64) -> Result<(), Refused> {
+    fn adjust(self, headers: &Headers, difference: u64, flags: u64) -> Result<(), HelperError> {
         let (field, flags) = if headers.protocol == TCP {
             (headers.l4 + 16, flags)
         } else {
@@ -229,7 +250,7 @@ impl Skb {
 
     /// Updates the IPv4 header checksum for header bytes that changed by `difference`.
     #[inline(always)]
-    pub fn adjust_l3(self, headers: &Headers, difference: u64) -> Result<(), Refused> {
+    pub fn adjust_l3(self, headers: &Headers, difference: u64) -> Result<(), HelperError> {
         // SAFETY: the helper checks the offset.
         check(unsafe {
             bpf_l3_csum_replace(
@@ -244,28 +265,28 @@ impl Skb {
 
     /// Cuts the packet, or fills it up with zeros, to `length` bytes.
     #[inline(always)]
-    pub fn resize(self, length: u32) -> Result<(), Refused> {
+    pub fn resize(self, length: u32) -> Result<(), HelperError> {
         // SAFETY: the helper checks the length.
         check(unsafe { bpf_skb_change_tail(self.0, length, 0) })
     }
 
     /// Takes the outermost VLAN tag off; does nothing where there is none.
     #[inline(always)]
-    pub fn pop_vlan(self) -> Result<(), Refused> {
+    pub fn pop_vlan(self) -> Result<(), HelperError> {
         // SAFETY: the helper checks the packet.
         check(unsafe { bpf_skb_vlan_pop(self.0) })
     }
 
     /// Sends a clone out of `ifindex`, now.
     #[inline(always)]
-    pub fn clone_to_egress(self, ifindex: u32) -> Result<(), Refused> {
+    pub fn clone_to_egress(self, ifindex: u32) -> Result<(), HelperError> {
         // SAFETY: the helper checks the interface.
         check(unsafe { bpf_clone_redirect(self.0, ifindex, 0) })
     }
 
     /// Queues a clone as if it had arrived at `ifindex`; it is handled after this packet.
     #[inline(always)]
-    pub fn clone_to_ingress(self, ifindex: u32) -> Result<(), Refused> {
+    pub fn clone_to_ingress(self, ifindex: u32) -> Result<(), HelperError> {
         // SAFETY: as above.
         check(unsafe { bpf_clone_redirect(self.0, ifindex, u64::from(BPF_F_INGRESS)) })
     }
@@ -333,11 +354,11 @@ pub fn to_ingress(ifindex: u32) -> i32 {
 /// `tcp_write_xmit`); a redirect is always a success (`sch_handle_egress`), and no interface has
 /// index 0.
 #[inline(always)]
-pub fn swallow() -> i32 {
+pub fn drop_silently() -> i32 {
     to_egress(0)
 }
 
 #[inline(always)]
-fn check(result: i64) -> Result<(), Refused> {
-    if result == 0 { Ok(()) } else { Err(Refused) }
+fn check(result: i64) -> Result<(), HelperError> {
+    if result == 0 { Ok(()) } else { Err(HelperError) }
 }

@@ -20,12 +20,12 @@ setting!(SEAL, seal_number, Magic::DEFAULT.0, "The seal's magic, as a number.");
 setting!(IFINDEX, ifindex, 0, "The interface that the programs are attached to.");
 setting!(HOLD_IFINDEX, hold_ifindex, 0, "The hold device that copies wait in; 0 for none.");
 setting!(REDUNDANCY, redundancy, 1, "How often each TCP copy is sent.");
-setting!(FEEDERS_LIMITED, feeders_limited, 0, "Whether only some may feed copies; 0 for all.");
+setting!(MACS_LIMITED, macs_limited, 0, "Whether only some may feed copies; 0 for all.");
 setting!(
-    WITHHELD,
-    withheld,
+    BLOCKED,
+    blocked,
     0,
-    "What is withheld, as `mirror_common::memcached::admin_command` numbers it."
+    "What is blocked, as `mirror_common::memcached::admin_command` numbers it."
 );
 setting!(DEBUG_PACKETS, debug_packets, 0, "Whether to log packets; 0 for off.");
 

@@ -1,7 +1,7 @@
 //! `--copies`: which copies of a connection are sent, by whose end.
 
 use mirror_common::{
-    abi::{Address, AliasKey, Choice, MAX_COPIES, Owner},
+    abi::{Address, EndpointKey, MAX_COPIES, Owner, Selection},
     packet::parse::Headers,
     source::extra_copy::{self, Claim},
 };
@@ -11,36 +11,36 @@ use crate::maps;
 
 /// How often each connection is copied to each target.
 #[inline(always)]
-pub fn copies(choice: &Choice) -> u32 {
-    choice.copies.clamp(1, MAX_COPIES)
+pub fn copies(selection: &Selection) -> u32 {
+    selection.copies.clamp(1, MAX_COPIES)
 }
 
-/// What a clone that is copy number `copy` carries; what it means is said by `bank`.
+/// What a clone that is copy number `copy` carries; what it means is said by `generation`.
 #[inline(always)]
-pub const fn token(bank: u32, copy: u32) -> u32 {
-    bank << 8 | copy
+pub const fn pack(generation: u32, copy: u32) -> u32 {
+    generation << 8 | copy
 }
 
-/// Bank and copy of such a token.
+/// Generation and copy of such a token.
 #[inline(always)]
-pub const fn untoken(token: u32) -> (u32, u32) {
+pub const fn unpack(token: u32) -> (u32, u32) {
     (token >> 8 & 1, token & 0xff)
 }
 
 /// What stands for the packet's source in copy number `copy`.
 #[inline(always)]
-pub fn end(choice: &Choice, headers: &Headers, copy: u32) -> (Address, u16) {
-    extra_copy::of(choice, headers.family, &headers.src, headers.src_port, copy)
+pub fn endpoint(selection: &Selection, headers: &Headers, copy: u32) -> (Address, u16) {
+    extra_copy::of(selection, headers.family, &headers.src, headers.src_port, copy)
 }
 
 /// Whether copy number `copy` of the packet is sent: its end is this connection's, and not another's.
 #[inline(always)]
-pub fn claim(headers: &Headers, choice: &Choice, copy: u32) -> bool {
-    let (addr, port) = end(choice, headers, copy);
+pub fn claim(headers: &Headers, selection: &Selection, copy: u32) -> bool {
+    let (addr, port) = endpoint(selection, headers, copy);
     if port == 0 {
         return false;
     }
-    let key = AliasKey {
+    let key = EndpointKey {
         addr,
         port,
         local_port: headers.dst_port,

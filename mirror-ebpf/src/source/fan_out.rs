@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_loop;
 use mirror_common::{
     abi::{
-        Choice, MAX_FAN_OUT, MAX_REDUNDANCY, MappingCounter, PortSlot,
+        MAX_FAN_OUT, MAX_REDUNDANCY, MappingCounter, PortSlot, Selection,
         mark::{self, Stage},
     },
     packet::parse::{self, Headers},
@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// What is asked for, and how far it is done.
-struct Fan<'a> {
+struct FanOut<'a> {
     skb: Skb,
     headers: &'a Headers,
     slot: &'a PortSlot,
-    choice: &'a Choice,
+    selection: &'a Selection,
     charge: Charge,
-    bank: u32,
+    generation: u32,
     /// The mapping that `skb` itself is for.
     first: u32,
     copies: u32,
@@ -38,10 +38,10 @@ struct Fan<'a> {
 /// Makes the clones that the packet's port asks for, all but one for the first mapping, which is
 /// `skb` itself.
 #[inline(always)]
-pub fn out(skb: Skb, bank: u32, first: u32) {
-    let Some(choice) = maps::choice(bank) else { return };
-    let copies = extra_copy::copies(choice);
-    let alone = |port| maps::port(bank, port).is_none_or(|slot| slot.len < 2);
+pub fn clone_for_others(skb: Skb, generation: u32, first: u32) {
+    let Some(selection) = maps::selection(generation) else { return };
+    let copies = extra_copy::copies(selection);
+    let alone = |port| maps::port(generation, port).is_none_or(|slot| slot.len < 2);
     if settings::redundancy() == 1
         && copies == 1
         && parse::plain_ports(&skb).is_some_and(|(_, to)| alone(to))
@@ -49,17 +49,17 @@ pub fn out(skb: Skb, bank: u32, first: u32) {
         return;
     }
     let Ok(headers) = parse::headers(&skb) else { return };
-    let Some(slot) = maps::port(bank, headers.dst_port_number()) else { return };
+    let Some(slot) = maps::port(generation, headers.dst_port_number()) else { return };
     // False, which the verifier must not know: those of Linux 6.1 go through `step` once, with what is true before
     // its first turn, and take out what that makes unreachable.
     let not_yet = skb.ifindex() == 0;
-    let mut fan = Fan {
+    let mut fan = FanOut {
         skb,
         headers: &headers,
         slot,
-        choice,
-        charge: Charge::of(skb, &headers, choice),
-        bank,
+        selection,
+        charge: Charge::of(skb, &headers, selection),
+        generation,
         first,
         copies,
         times: rate_limit::times(&headers),
@@ -67,16 +67,16 @@ pub fn out(skb: Skb, bank: u32, first: u32) {
         taken: not_yet,
     };
     let steps = slot.len.min(MAX_FAN_OUT as u32) * copies;
-    let step: unsafe extern "C" fn(u64, *mut Fan<'_>) -> i64 = step;
+    let step: unsafe extern "C" fn(u64, *mut FanOut<'_>) -> i64 = step;
     // A loop of the kernel's, since the verifier goes through one of ours turn by turn.
     // SAFETY: the kernel calls `step` with a number and `fan`, which outlives the call.
     unsafe { bpf_loop(steps, step as *mut c_void, (&raw mut fan).cast(), 0) };
-    skb.set_second_token(0);
+    skb.set_copy_id(0);
 }
 
 /// Called by the kernel for each copy of each mapping; returns 1 to stop.
-unsafe extern "C" fn step(number: u64, fan: *mut Fan<'_>) -> i64 {
-    // SAFETY: valid for as long as the call is (see `out`).
+unsafe extern "C" fn step(number: u64, fan: *mut FanOut<'_>) -> i64 {
+    // SAFETY: valid for as long as the call is (see `clone_for_others`).
     let fan = unsafe { &mut *fan };
     // Never zero, which the compiler cannot know.
     let copies = u64::from(fan.copies.max(1));
@@ -97,7 +97,7 @@ unsafe extern "C" fn step(number: u64, fan: *mut Fan<'_>) -> i64 {
 
 /// Whether mapping `index` takes the packet. Those before the first did not, at ingress.
 #[inline(always)]
-fn takes(fan: &mut Fan<'_>, index: u32) -> bool {
+fn takes(fan: &mut FanOut<'_>, index: u32) -> bool {
     if !maps::takes(index, fan.headers) {
         return false;
     }
@@ -107,12 +107,12 @@ fn takes(fan: &mut Fan<'_>, index: u32) -> bool {
 
 /// Makes the clones that copy number `copy` is sent in.
 #[inline(always)]
-fn copy_for(fan: &Fan<'_>, index: u32, copy: u32) {
-    if fan.copies > 1 && !extra_copy::claim(fan.headers, fan.choice, copy) {
-        maps::count_mapping(index, MappingCounter::Collided, 1);
+fn copy_for(fan: &FanOut<'_>, index: u32, copy: u32) {
+    if fan.copies > 1 && !extra_copy::claim(fan.headers, fan.selection, copy) {
+        maps::count_mapping(index, MappingCounter::EndpointConflict, 1);
         return;
     }
-    fan.skb.set_second_token(extra_copy::token(fan.bank, copy));
+    fan.skb.set_copy_id(extra_copy::pack(fan.generation, copy));
     let done = u32::from(copy == 0 && index == fan.first);
     for time in 0..MAX_REDUNDANCY {
         if time >= done && time < fan.times {
@@ -124,9 +124,9 @@ fn copy_for(fan: &Fan<'_>, index: u32, copy: u32) {
 /// Makes one clone, for mapping `index`.
 #[inline(always)]
 fn clone_for(skb: Skb, index: u32) {
-    skb.set_mark(mark::pack(Stage::Single, index));
+    skb.set_mark(mark::pack(Stage::Rewrite, index));
     let cloned = skb.clone_to_egress(skb.ifindex());
-    maps::count_mapping(index, MappingCounter::Cloned, 1);
+    maps::count_mapping(index, MappingCounter::Copies, 1);
     if cloned.is_err() {
         maps::count_mapping(index, MappingCounter::FailedClone, 1);
     }

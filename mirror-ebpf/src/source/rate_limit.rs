@@ -1,7 +1,7 @@
 //! `--rate-limit`: whether a map still takes the packet's connection, before a copy is made for it.
 
 use mirror_common::{
-    abi::{Choice, MAX_REDUNDANCY, MappingCounter, PortSlot},
+    abi::{MAX_REDUNDANCY, MappingCounter, PortSlot, Selection},
     packet::{
         Packet,
         parse::{Headers, TCP},
@@ -13,7 +13,7 @@ use mirror_ebpf::{
     runtime::{clock, settings},
 };
 
-use crate::{egress, extra_copy, maps};
+use crate::{extra_copy, maps};
 
 /// The packet's flow, and what a copy of the packet costs.
 #[derive(Clone, Copy)]
@@ -26,17 +26,17 @@ pub struct Charge {
 impl Charge {
     /// Of the packet at hand.
     #[inline(always)]
-    pub fn of(skb: Skb, headers: &Headers, choice: &Choice) -> Self {
-        if !rate_limit::is_limited(choice) {
+    pub fn of(skb: Skb, headers: &Headers, selection: &Selection) -> Self {
+        if !rate_limit::is_limited(selection) {
             return Self { limited: false, place: 0, cost: 0 };
         }
-        let times = u64::from(times(headers)) * u64::from(extra_copy::copies(choice));
+        let times = u64::from(times(headers)) * u64::from(extra_copy::copies(selection));
         let bytes = u64::from(skb.length().saturating_sub(headers.l3));
         let (client_port, local_port) = (headers.src_port_number(), headers.dst_port_number());
         Self {
             limited: true,
-            place: rate_limit::place(choice, &headers.src, client_port, local_port),
-            cost: rate_limit::cost(choice, times * egress::segments(skb, headers), times * bytes),
+            place: rate_limit::place(selection, &headers.src, client_port, local_port),
+            cost: rate_limit::cost(selection, times * skb.wire_packets(headers), times * bytes),
         }
     }
 
@@ -67,7 +67,7 @@ fn admits(index: u32, place: u64, cost: u64) -> bool {
     let admitted =
         maps::gauge(index).is_none_or(|gauge| rate_limit::admit(gauge, place, cost, clock::now()));
     if !admitted {
-        maps::count_mapping(index, MappingCounter::Shed, 1);
+        maps::count_mapping(index, MappingCounter::RateLimited, 1);
     }
     admitted
 }

@@ -21,7 +21,7 @@ impl Hook for Ingress {
             // Or those that are wanted would be left out.
             SourceCounter::SkippedClient as u32,
             SourceCounter::SkippedSample as u32,
-            SourceCounter::SkippedLimit as u32,
+            SourceCounter::SkippedRateLimit as u32,
         ];
         if OTHERS.contains(&counter) {
             return None;

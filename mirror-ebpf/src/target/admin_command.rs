@@ -5,8 +5,8 @@ use mirror_ebpf::{packet::skb::Skb, runtime::settings};
 
 /// Whether the `length` bytes at `at` are such a command, and nothing else.
 #[inline(always)]
-pub fn withheld(skb: Skb, at: u32, length: u32) -> bool {
-    if settings::withheld() == 0 || length == 0 || length > LOOK as u32 {
+pub fn blocked(skb: Skb, at: u32, length: u32) -> bool {
+    if settings::blocked() == 0 || length == 0 || length > LOOK as u32 {
         return false;
     }
     let Some(head) = skb.beginning(at, length) else { return false };
@@ -16,5 +16,5 @@ pub fn withheld(skb: Skb, at: u32, length: u32) -> bool {
 #[inline(never)]
 fn is_withheld(skb: Skb, at: u32, length: u32) -> bool {
     let Some(bytes) = skb.beginning::<LOOK>(at, length) else { return false };
-    admin_command::withheld(&bytes, length) & settings::withheld() != 0
+    admin_command::blocked(&bytes, length) & settings::blocked() != 0
 }

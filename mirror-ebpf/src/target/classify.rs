@@ -1,7 +1,7 @@
 //! Whose an exchange is: a real client's, or the mirror's, of which nothing may leave.
 
 use mirror_common::{
-    abi::{CopySide, FlowKey},
+    abi::{FlowKey, State},
     packet::{
         Packet,
         parse::{Headers, TCP},
@@ -18,7 +18,7 @@ pub fn is_mirrored(skb: Skb, headers: &Headers, key: FlowKey) -> bool {
         return is_mirrored_udp(skb, headers, key);
     }
     match maps::flow(&key) {
-        Some(flow) => flow.copy.state != CopySide::STATE_REAL,
+        Some(flow) => flow.copy.state != State::DIRECT,
         None => maps::finished(&key).is_some(),
     }
 }
@@ -33,5 +33,5 @@ pub fn is_mirrored_udp(skb: Skb, headers: &Headers, mut key: FlowKey) -> bool {
     }
     let Some(request) = skb.bytes(request_at) else { return true };
     key.request = u16::from_ne_bytes(request);
-    !maps::is_real_request(&key)
+    !maps::is_direct_request(&key)
 }

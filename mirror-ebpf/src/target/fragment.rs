@@ -9,7 +9,7 @@ use mirror_common::{
     },
 };
 use mirror_ebpf::{
-    packet::skb::{NEXT, Skb, swallow},
+    packet::skb::{NEXT, Skb, drop_silently},
     runtime::settings,
 };
 
@@ -27,7 +27,7 @@ pub fn arrived(skb: Skb) -> i32 {
             return NEXT;
         }
     };
-    maps::count(TargetCounter::RealIn);
+    maps::count(TargetCounter::DirectIn);
     // memcached's frame header. A copy that was cut on its way stays sealed, and is not answered.
     if headers.protocol == UDP
         && let Some([first, last]) = skb.words(headers.l4 + 8)
@@ -35,7 +35,7 @@ pub fn arrived(skb: Skb) -> i32 {
     {
         let mut key = maps::key_of_copy(&headers);
         key.request = ((u32::from_be(first) >> 16) as u16).to_be();
-        maps::note_real_request(&key);
+        maps::note_direct_request(&key);
     }
     NEXT
 }
@@ -53,17 +53,17 @@ pub fn leaves(skb: Skb) -> i32 {
     let swallowed = if is_reply {
         classify::is_mirrored(skb, headers, maps::key_of_reply(headers))
     } else {
-        !fragment.first && maps::is_swallowed(&packet)
+        !fragment.first && maps::is_dropped(&packet)
     };
     if fragment.to_be_remembered(swallowed) {
-        maps::note_swallowed(&packet);
+        maps::note_dropped(&packet);
     } else {
-        maps::clear_swallowed(&packet);
+        maps::clear_dropped(&packet);
     }
     if swallowed {
         maps::count(TargetCounter::ReplyFragment);
-        return swallow();
+        return drop_silently();
     }
-    maps::count(if is_reply { TargetCounter::RealOut } else { TargetCounter::EgressOther });
+    maps::count(if is_reply { TargetCounter::DirectOut } else { TargetCounter::EgressOther });
     NEXT
 }

@@ -8,7 +8,7 @@
 
 use mirror_common::{
     abi::{
-        CopySide, TargetCounter,
+        State, TargetCounter,
         mark::{self, Stage},
     },
     packet::{
@@ -62,6 +62,6 @@ fn find(skb: Skb, work: &mut Work) -> Option<tcp::Header> {
         && seal::is_sealed_tcp(&sealed, settings::seal())
         && plain.flags() & tcp::SYN == 0
         && source_mac::refusal(skb, service).is_none()
-        && maps::flow(&maps::key_of_copy(&work.headers))?.copy.state == CopySide::STATE_OPEN;
+        && maps::flow(&maps::key_of_copy(&work.headers))?.copy.state == State::SYNCED;
     is_fed.then_some(sealed)
 }

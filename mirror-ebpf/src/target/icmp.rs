@@ -4,7 +4,7 @@ use mirror_common::{
     abi::{TargetCounter, served},
     packet::parse,
 };
-use mirror_ebpf::packet::skb::{NEXT, Skb, swallow};
+use mirror_ebpf::packet::skb::{NEXT, Skb, drop_silently};
 
 use crate::{classify, maps};
 
@@ -19,8 +19,8 @@ pub fn run(skb: Skb) -> i32 {
     };
     if classify::is_mirrored(skb, &headers, maps::key_of_copy(&headers)) {
         maps::count(TargetCounter::ReplyIcmp);
-        return swallow();
+        return drop_silently();
     }
-    maps::count(TargetCounter::RealOut);
+    maps::count(TargetCounter::DirectOut);
     NEXT
 }

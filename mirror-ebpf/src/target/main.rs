@@ -15,6 +15,7 @@ mod hold;
 mod icmp;
 mod ingress;
 mod maps;
+mod outcome;
 mod request_parser;
 mod segment;
 mod source_mac;

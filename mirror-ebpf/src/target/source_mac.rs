@@ -16,8 +16,8 @@ pub fn refusal(skb: Skb, service: u32) -> Option<TargetCounter> {
     if service != served::YES {
         return Some(TargetCounter::DiscardedPort);
     }
-    if settings::feeders_limited() != 0 && !skb.bytes(SOURCE_MAC).is_some_and(maps::is_feeder) {
-        return Some(TargetCounter::DiscardedFeeder);
+    if settings::macs_limited() != 0 && !skb.bytes(SOURCE_MAC).is_some_and(maps::is_allowed_mac) {
+        return Some(TargetCounter::DiscardedSourceMac);
     }
     None
 }

@@ -16,7 +16,7 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
     let mut key = maps::key_of_copy(headers);
     // UDP header and memcached's frame header (protocol.txt, "UDP protocol").
     let Some(sealed) = skb.words::<4>(headers.l4) else {
-        maps::count(TargetCounter::RealIn);
+        maps::count(TargetCounter::DirectIn);
         return NEXT;
     };
     key.request = ((u32::from_be(sealed[2]) >> 16) as u16).to_be();
@@ -24,8 +24,8 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
     let second = u32::from_be(sealed[1]);
     let last = u32::from_be(sealed[3]);
     if !seal::is_sealed_udp((second >> 16) as u16, length, last as u16, settings::seal()) {
-        maps::note_real_request(&key);
-        maps::count(TargetCounter::RealIn);
+        maps::note_direct_request(&key);
+        maps::count(TargetCounter::DirectIn);
         return NEXT;
     }
     maps::count(TargetCounter::Arrived);
@@ -33,12 +33,12 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
         maps::count(reason);
         return DROP;
     }
-    if admin_command::withheld(skb, headers.l4 + 16, headers.end.saturating_sub(headers.l4 + 16)) {
+    if admin_command::blocked(skb, headers.l4 + 16, headers.end.saturating_sub(headers.l4 + 16)) {
         maps::count(TargetCounter::DiscardedCommand);
         return DROP;
     }
     // A reply passes only where a real client asked, and now a mirrored one did.
-    maps::clear_real_request(&key);
+    maps::clear_direct_request(&key);
     let plain = [
         sealed[0],
         (u32::from(length) << 16 | second & 0xffff).to_be(),

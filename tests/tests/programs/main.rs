@@ -27,8 +27,8 @@
 //! | `source/rewrite.rs` | no memory to write a packet that was read | `failed_rewrite` |
 //! | `source/egress.rs` (`leave`) | a mark of a map beyond the table: somebody else's | none |
 //! | `target/egress.rs` (`reflect`) | no memory | `reply_dropped_malformed` |
-//! | `target/egress.rs` (`Action::Pass`) | a flow that turned real between two looks at it | `real_out` |
-//! | `target/tcp_copy.rs` (`prelude`), `target/evict.rs` (`reset`) | no memory | that of the copy, still on its way |
+//! | `target/egress.rs` (`Action::Pass`) | a flow that turned real between two looks at it | `direct_out` |
+//! | `target/tcp_copy.rs` (`pass_synthesized`), `target/evict.rs` (`reset`) | no memory | that of the copy, still on its way |
 //! | `target/tcp_copy.rs` (`find`), `target/evict.rs` | a flow that another CPU ended meanwhile | `discarded_table_full` |
 
 mod adoption;

@@ -118,18 +118,26 @@ fn what_is_not_for_us_has_a_reason() {
         frame.extend(transport(20));
         headers(&frame[..]).unwrap_err()
     };
-    assert_eq!(packet(&ipv4(0, TCP, 20), 0x0806), Unparsed::NotIp);
-    assert_eq!(packet(&ipv4(0, 1, 20), ETHERTYPE_IPV4), Unparsed::Protocol);
-    assert_eq!(packet(&ipv6(&[], 58, 20), ETHERTYPE_IPV6), Unparsed::Protocol);
+    assert_eq!(packet(&ipv4(0, TCP, 20), 0x0806), ParseError::NotIp);
+    assert_eq!(packet(&ipv4(0, 1, 20), ETHERTYPE_IPV4), ParseError::Protocol);
+    assert_eq!(packet(&ipv6(&[], 58, 20), ETHERTYPE_IPV6), ParseError::Protocol);
     for (at, bits) in [(6, 0x20), (7, 1)] {
         let mut fragment = ipv4(0, TCP, 20);
         fragment[at] |= bits;
-        assert_eq!(packet(&fragment, ETHERTYPE_IPV4), Unparsed::Fragment);
+        assert_eq!(packet(&fragment, ETHERTYPE_IPV4), ParseError::Fragment);
     }
-    assert_eq!(packet(&ipv6(&[44], TCP, 20), ETHERTYPE_IPV6), Unparsed::Fragment);
-    assert_eq!(packet(&ipv4(0, TCP, 21), ETHERTYPE_IPV4), Unparsed::Malformed, "too long");
-    assert_eq!(packet(&ipv4(0, TCP, 7), ETHERTYPE_IPV4), Unparsed::Malformed, "no room for ports");
-    assert_eq!(packet(&ipv6(&[0; 7], TCP, 20), ETHERTYPE_IPV6), Unparsed::Protocol, "a long chain");
+    assert_eq!(packet(&ipv6(&[44], TCP, 20), ETHERTYPE_IPV6), ParseError::Fragment);
+    assert_eq!(packet(&ipv4(0, TCP, 21), ETHERTYPE_IPV4), ParseError::Malformed, "too long");
+    assert_eq!(
+        packet(&ipv4(0, TCP, 7), ETHERTYPE_IPV4),
+        ParseError::Malformed,
+        "no room for ports"
+    );
+    assert_eq!(
+        packet(&ipv6(&[0; 7], TCP, 20), ETHERTYPE_IPV6),
+        ParseError::Protocol,
+        "a long chain"
+    );
 }
 
 /// Frames whose beginning makes sense more often than not.

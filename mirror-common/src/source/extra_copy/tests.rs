@@ -10,17 +10,17 @@ fn v4(address: u32) -> Address {
     v4_mapped(address.to_be())
 }
 
-fn pool(copies: u32, mask: u32) -> Choice {
-    Choice { copies, pool_v4: v4(0xc612_0000), pool_v4_mask: mask, ..Choice::default() }
+fn pool(copies: u32, mask: u32) -> Selection {
+    Selection { copies, pool_v4: v4(0xc612_0000), pool_v4_mask: mask, ..Selection::default() }
 }
 
 #[test]
 fn usual_ports_and_their_first_copies_never_meet() {
-    let choice = Choice { copies: 2, ..Choice::default() };
+    let selection = Selection { copies: 2, ..Selection::default() };
     let usual = 32768..=60999u16;
     let mut ends: BTreeSet<u16> = usual.clone().collect();
     for port in usual.clone() {
-        let (addr, alias) = of(&choice, 4, &v4(1), port.to_be(), 1);
+        let (addr, alias) = of(&selection, 4, &v4(1), port.to_be(), 1);
         assert_eq!(addr, v4(1));
         assert!(ends.insert(u16::from_be(alias)), "{port}");
     }
@@ -28,20 +28,21 @@ fn usual_ports_and_their_first_copies_never_meet() {
 
 #[test]
 fn copies_of_one_connection_differ() {
-    for choice in [Choice { copies: 16, ..Choice::default() }, pool(16, 0xffff)] {
-        let ends: BTreeSet<_> =
-            (0..MAX_COPIES).map(|copy| of(&choice, 4, &v4(7), 40_000u16.to_be(), copy)).collect();
+    for selection in [Selection { copies: 16, ..Selection::default() }, pool(16, 0xffff)] {
+        let ends: BTreeSet<_> = (0..MAX_COPIES)
+            .map(|copy| of(&selection, 4, &v4(7), 40_000u16.to_be(), copy))
+            .collect();
         assert_eq!(ends.len(), 16);
     }
 }
 
 #[test]
 fn a_pool_with_room_has_an_address_for_each_client_and_copy() {
-    let choice = pool(5, 0xffff);
+    let selection = pool(5, 0xffff);
     let mut ends = BTreeSet::new();
     for client in 0x0a00_0000..0x0a00_0000 + 0x1_0000 / MAX_COPIES {
         for copy in 1..5 {
-            let (addr, port) = of(&choice, 4, &v4(client), 5, copy);
+            let (addr, port) = of(&selection, 4, &v4(client), 5, copy);
             assert_eq!((u32::from_be(addr[3]) >> 16, port), (0xc612, 5));
             assert!(ends.insert(addr));
         }
@@ -50,16 +51,16 @@ fn a_pool_with_room_has_an_address_for_each_client_and_copy() {
 
 #[test]
 fn families_have_pools_of_their_own() {
-    let choice = Choice {
+    let selection = Selection {
         copies: 2,
         pool_v6: [0xfd00_0001u32.to_be(), 0, 0, 0],
         pool_v6_mask: u32::MAX,
-        ..Choice::default()
+        ..Selection::default()
     };
     let client = [0xfd77_0000u32.to_be(), 0, 0, 9u32.to_be()];
     let expected = [0xfd00_0001u32.to_be(), 0, 0, (9 * 16 + 1u32).to_be()];
-    assert_eq!(of(&choice, 6, &client, 5, 1), (expected, 5));
-    assert_eq!(of(&choice, 4, &v4(9), 5u16.to_be(), 1), (v4(9), 0x8005u16.to_be()));
+    assert_eq!(of(&selection, 6, &client, 5, 1), (expected, 5));
+    assert_eq!(of(&selection, 4, &v4(9), 5u16.to_be(), 1), (v4(9), 0x8005u16.to_be()));
 }
 
 #[test]
@@ -78,8 +79,8 @@ fn an_end_has_one_owner() {
 proptest! {
     #[test]
     fn no_two_ports_have_the_same_copy(copy in 1..MAX_COPIES) {
-        let choice = Choice { copies: MAX_COPIES, ..Choice::default() };
-        let ports: Vec<u16> = (0..=u16::MAX).map(|port| of(&choice, 4, &v4(1), port, copy).1).collect();
+        let selection = Selection { copies: MAX_COPIES, ..Selection::default() };
+        let ports: Vec<u16> = (0..=u16::MAX).map(|port| of(&selection, 4, &v4(1), port, copy).1).collect();
         let distinct: BTreeSet<&u16> = ports.iter().collect();
         prop_assert_eq!(distinct.len(), ports.len());
     }

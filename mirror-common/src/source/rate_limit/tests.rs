@@ -8,8 +8,8 @@ use crate::abi::v4_mapped;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn limit(packets_per_s: u32, kbits_per_s: u32) -> Choice {
-    Choice { packets_per_s, kbits_per_s, seed: 7, ..Choice::default() }
+fn limit(packets_per_s: u32, kbits_per_s: u32) -> Selection {
+    Selection { packets_per_s, kbits_per_s, seed: 7, ..Selection::default() }
 }
 
 #[test]
@@ -25,8 +25,8 @@ fn a_copy_costs_what_is_scarcer() {
 
 /// Flows that send in turn, at `rate` packets a second together, for `seconds`.
 struct Load<'a> {
-    gauge: &'a mut Gauge,
-    choice: Choice,
+    gauge: &'a mut RateState,
+    selection: Selection,
     now: u64,
     places: Vec<u64>,
 }
@@ -36,7 +36,7 @@ impl Load<'_> {
     fn run(&mut self, rate: u64, seconds: usize) -> (Vec<u64>, u64) {
         let (mut sent, mut flaps) = (Vec::new(), 0);
         let mut kept: Vec<Option<bool>> = self.places.iter().map(|_| None).collect();
-        let cost = cost(&self.choice, 1, 100);
+        let cost = cost(&self.selection, 1, 100);
         for _ in 0..seconds {
             let mut in_second = 0;
             for packet in 0..rate {
@@ -53,17 +53,17 @@ impl Load<'_> {
     }
 }
 
-fn load(gauge: &mut Gauge, packets_per_s: u32) -> Load<'_> {
-    let choice = limit(packets_per_s, 0);
+fn load(gauge: &mut RateState, packets_per_s: u32) -> Load<'_> {
+    let selection = limit(packets_per_s, 0);
     let places = (0..2000u16)
-        .map(|port| place(&choice, &v4_mapped(0x0a00_0001u32.to_be()), 30_000 + port, 11211))
+        .map(|port| place(&selection, &v4_mapped(0x0a00_0001u32.to_be()), 30_000 + port, 11211))
         .collect();
-    Load { gauge, choice, now: 5 * SECOND, places }
+    Load { gauge, selection, now: 5 * SECOND, places }
 }
 
 #[test]
 fn below_the_limit_nothing_is_shed() {
-    let mut gauge = Gauge::default();
+    let mut gauge = RateState::default();
     let (sent, flaps) = load(&mut gauge, 10_000).run(9_000, 20);
     assert_eq!((sent, flaps), ([9_000; 20].to_vec(), 0));
 }
@@ -71,7 +71,7 @@ fn below_the_limit_nothing_is_shed() {
 #[test]
 fn above_it_the_rate_comes_down_and_flows_stay_on_their_side() {
     for rate in [12_000u64, 20_000, 100_000, 1_000_000] {
-        let mut gauge = Gauge::default();
+        let mut gauge = RateState::default();
         let mut load = load(&mut gauge, 10_000);
         load.run(rate, 5);
         let (sent, flaps) = load.run(rate, 20);
@@ -86,7 +86,7 @@ fn above_it_the_rate_comes_down_and_flows_stay_on_their_side() {
 
 #[test]
 fn when_the_load_goes_all_come_back() {
-    let mut gauge = Gauge::default();
+    let mut gauge = RateState::default();
     let mut load = load(&mut gauge, 10_000);
     load.run(100_000, 5);
     let (sent, _) = load.run(5_000, 20);
@@ -99,7 +99,7 @@ fn when_the_load_goes_all_come_back() {
 #[test]
 fn one_client_is_no_reason_to_shed_all() {
     // A single flow that alone is more than the limit is shed, tried again, and shed.
-    let mut gauge = Gauge::default();
+    let mut gauge = RateState::default();
     let mut load = load(&mut gauge, 1000);
     load.places.truncate(1);
     let (sent, _) = load.run(10_000, 60);
@@ -120,10 +120,11 @@ proptest! {
 
 #[test]
 fn of_a_sample_any_share_is_kept() {
-    let choice = Choice { sample: ALL_FLOWS / 100, ..limit(1, 0) };
+    let selection = Selection { sample: ALL_FLOWS / 100, ..limit(1, 0) };
     let client = v4_mapped(1);
     let sampled: Vec<u16> =
-        (1..=u16::MAX).filter(|port| select::in_sample(&choice, &client, *port, 1)).collect();
-    let lower = sampled.iter().filter(|port| place(&choice, &client, **port, 1) < ALL / 2).count();
+        (1..=u16::MAX).filter(|port| select::in_sample(&selection, &client, *port, 1)).collect();
+    let lower =
+        sampled.iter().filter(|port| place(&selection, &client, **port, 1) < ALL / 2).count();
     assert!((sampled.len() * 2 / 5..sampled.len() * 3 / 5).contains(&lower), "{lower}");
 }

@@ -28,27 +28,31 @@ fn prefix(key: ClientKey, length: u32) -> Prefix {
 }
 
 /// How many of these flows (client, its port, local port) are in the sample.
-fn share(choice: &Choice, flows: impl Iterator<Item = (u32, u16, u16)>) -> usize {
+fn share(selection: &Selection, flows: impl Iterator<Item = (u32, u16, u16)>) -> usize {
     let chosen = |(client, port, local): &(u32, u16, u16)| {
-        in_sample(choice, &v4(*client).addr, *port, *local)
+        in_sample(selection, &v4(*client).addr, *port, *local)
     };
     flows.filter(chosen).count()
 }
 
 #[test]
 fn the_end_is_the_first_moment_that_is_over() {
-    let choice = Choice { end: 100, ..Choice::default() };
-    assert!(!is_over(&choice, 99) && is_over(&choice, 100) && is_over(&choice, u64::MAX));
-    assert!(!is_over(&Choice::default(), u64::MAX), "no end");
+    let selection = Selection { end: 100, ..Selection::default() };
+    assert!(
+        !is_expired(&selection, 99)
+            && is_expired(&selection, 100)
+            && is_expired(&selection, u64::MAX)
+    );
+    assert!(!is_expired(&Selection::default(), u64::MAX), "no end");
 }
 
 #[test]
 fn who_is_not_named_is_as_the_others() {
     for other_clients in [0, 1] {
-        let choice = Choice { other_clients, ..Choice::default() };
-        assert_eq!(takes_client(&choice, None), other_clients != 0);
-        assert!(takes_client(&choice, Some(INCLUDED)));
-        assert!(!takes_client(&choice, Some(EXCLUDED)));
+        let selection = Selection { other_clients, ..Selection::default() };
+        assert_eq!(takes_client(&selection, None), other_clients != 0);
+        assert!(takes_client(&selection, Some(INCLUDED)));
+        assert!(!takes_client(&selection, Some(EXCLUDED)));
     }
 }
 
@@ -82,13 +86,15 @@ fn a_sample_is_a_share_of_connections_however_they_differ() {
     const FLOWS: usize = 20_000;
     for seed in [0, 1, 0x1234_5678_9abc_def0, u64::MAX] {
         for (sample, expected) in [(5_000, 100), (100_000, 2_000), (500_000, 10_000)] {
-            let choice = Choice { seed, sample, ..Choice::default() };
+            let selection = Selection { seed, sample, ..Selection::default() };
             let by_port = (0..FLOWS).map(|n| (0x0a00_0001, 30_000 + n as u16, 11211));
             let by_client = (0..FLOWS).map(|n| (0x0a00_0000 + n as u32, 40_000, 11211));
             let by_local = (0..FLOWS).map(|n| (0x0a00_0001, 40_000, n as u16));
-            for chosen in
-                [share(&choice, by_port), share(&choice, by_client), share(&choice, by_local)]
-            {
+            for chosen in [
+                share(&selection, by_port),
+                share(&selection, by_client),
+                share(&selection, by_local),
+            ] {
                 // Six standard deviations of what chance gives.
                 let deviation = (expected as f64).sqrt() * 6.0;
                 assert!(
@@ -103,10 +109,12 @@ fn a_sample_is_a_share_of_connections_however_they_differ() {
 #[test]
 fn sources_with_other_seeds_choose_independently() {
     const FLOWS: u16 = 40_000;
-    let choices = [1, 2].map(|seed| Choice { seed, sample: 100_000, ..Choice::default() });
+    let choices = [1, 2].map(|seed| Selection { seed, sample: 100_000, ..Selection::default() });
     let both = (0..FLOWS)
         .filter(|port| {
-            choices.iter().all(|choice| in_sample(choice, &v4(0x0a00_0001).addr, *port, 11211))
+            choices
+                .iter()
+                .all(|selection| in_sample(selection, &v4(0x0a00_0001).addr, *port, 11211))
         })
         .count();
     assert!((280..520).contains(&both), "a tenth of a tenth: {both}");
@@ -115,17 +123,17 @@ fn sources_with_other_seeds_choose_independently() {
 proptest! {
     #[test]
     fn all_and_nothing(seed: u64, addr: [u32; 4], port: u16, local: u16) {
-        let choice = Choice { seed, sample: ALL_FLOWS, ..Choice::default() };
-        prop_assert!(in_sample(&choice, &addr, port, local));
-        let choice = Choice { seed, sample: 0, ..Choice::default() };
-        prop_assert!(!in_sample(&choice, &addr, port, local));
+        let selection = Selection { seed, sample: ALL_FLOWS, ..Selection::default() };
+        prop_assert!(in_sample(&selection, &addr, port, local));
+        let selection = Selection { seed, sample: 0, ..Selection::default() };
+        prop_assert!(!in_sample(&selection, &addr, port, local));
     }
 
     #[test]
     fn a_larger_sample_holds_the_smaller(
         seed: u64, addr: [u32; 4], port: u16, local: u16, a in 0..=ALL_FLOWS, b in 0..=ALL_FLOWS
     ) {
-        let chosen = |sample| in_sample(&Choice { seed, sample, ..Choice::default() }, &addr, port, local);
+        let chosen = |sample| in_sample(&Selection { seed, sample, ..Selection::default() }, &addr, port, local);
         prop_assert!(!chosen(a.min(b)) || chosen(a.max(b)));
     }
 

@@ -20,10 +20,10 @@ fn segment(seq: u32, length: u32, flags: u8) -> Segment {
         length,
         segments: 1,
         waited: 0,
-        withheld: false,
+        blocked: false,
         start: Start::None,
         crlf: false,
-        walk: RequestState::default(),
+        request_state: RequestState::default(),
     }
 }
 
@@ -42,7 +42,13 @@ fn syn(seq: u32) -> Segment {
 
 /// A request of text, ten bytes long, behind a reply.
 fn request(seq: u32, ack: u32) -> Segment {
-    Segment { ack, start: Start::Text, crlf: true, walk: RequestState::BOUNDARY, ..data(seq, 10) }
+    Segment {
+        ack,
+        start: Start::Text,
+        crlf: true,
+        request_state: RequestState::BOUNDARY,
+        ..data(seq, 10)
+    }
 }
 
 /// A connection whose SYN was passed.
@@ -74,7 +80,7 @@ fn broken() -> Flow {
     assert_eq!(held(&mut flow, &late, MS).action, Action::Hold);
     let verdict = held(&mut flow, &late, 2 * MS + GAP_LIMIT);
     assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
-    assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
+    assert_eq!(flow.copy.state, State::UNSYNCED);
     flow
 }
 
@@ -96,7 +102,7 @@ fn held_for(flow: &mut Flow, segment: &Segment, waited: u64, now: u64) -> Verdic
 }
 
 fn again(flow: &mut Flow, segment: &Segment, now: u64) -> Action {
-    judge(flow, segment, Pass::Again, now).action
+    judge(flow, segment, Pass::Requeued, now).action
 }
 
 mod opening {
@@ -203,9 +209,9 @@ mod no_more {
     #[test]
     fn a_real_clients_connection_is_left_alone() {
         let mut flow = Flow::default();
-        flow.copy.state = CopySide::STATE_REAL;
+        flow.copy.state = State::DIRECT;
         let verdict = first(&mut flow, &Segment { flags: NO_MORE, ..data(0, 0) }, MS);
-        assert_eq!(verdict, Verdict::discard(Discard::RealClient));
+        assert_eq!(verdict, Verdict::discard(Discard::DirectClient));
     }
 }
 
@@ -348,7 +354,7 @@ mod delivering {
     #[test]
     fn an_earlier_connections_inside_does_not_go_ahead() {
         let mut flow = opened();
-        flow.copy.watch_ack = 50;
+        flow.copy.last_ack = 50;
         let other = Segment { ack: 1 << 30, ..data(FIRST + 10, 10) };
         assert_eq!(wire(&mut flow, &other, 0), Action::Hold);
         assert_eq!(wire(&mut flow, &data(FIRST + 10, 10), 0), Action::Deliver);
@@ -363,10 +369,7 @@ mod delivering {
         let late = begins(FIRST + 20, 10);
         let verdict = first(&mut flow, &late, WAIT_LIMIT + 3 * MS);
         assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
-        assert_eq!(
-            (flow.copy.state, reset_at(&flow, 3 * WAIT_LIMIT)),
-            (CopySide::STATE_WATCH, FIRST)
-        );
+        assert_eq!((flow.copy.state, reset_at(&flow, 3 * WAIT_LIMIT)), (State::UNSYNCED, FIRST));
     }
 
     #[test]
@@ -430,7 +433,7 @@ mod delivering {
         wire(&mut flow, &data(FIRST, 10), MS);
         let early = FIRST.wrapping_sub(1 << 30);
         let verdict = first(&mut flow, &request(early, 50), MS);
-        assert_eq!(verdict, Verdict::discard(Discard::Unproven));
+        assert_eq!(verdict, Verdict::discard(Discard::Unsynced));
         let next = request(early + 10, 58);
         assert_eq!(first(&mut flow, &next, MS), Verdict::of(Action::ResetFirst, FIRST + 10));
         assert_eq!(again(&mut flow, &next, MS), Action::Adopt);
@@ -461,9 +464,9 @@ mod delivering {
     #[test]
     fn a_real_clients_flow_takes_no_copy() {
         let mut flow = opened();
-        flow.copy.state = CopySide::STATE_REAL;
+        flow.copy.state = State::DIRECT;
         for seg in [syn(5), data(FIRST, 10), segment(FIRST, 0, RST), segment(FIRST, 0, FIN)] {
-            assert_eq!(first(&mut flow, &seg, 0), Verdict::discard(Discard::RealClient));
+            assert_eq!(first(&mut flow, &seg, 0), Verdict::discard(Discard::DirectClient));
         }
     }
 
@@ -608,7 +611,7 @@ mod watching {
     fn watched() -> Flow {
         let mut flow = Flow::default();
         let verdict = first(&mut flow, &request(100, 50), 0);
-        assert_eq!(verdict, Verdict::discard(Discard::Unproven), "the first is only looked at");
+        assert_eq!(verdict, Verdict::discard(Discard::Unsynced), "the first is only looked at");
         flow
     }
 
@@ -640,7 +643,7 @@ mod watching {
         Segment {
             start: crate::memcached::request_start::start(&head),
             crlf: payload.ends_with(b"\r\n"),
-            walk: walk_from(&flow.copy, &seg).along(payload),
+            request_state: request_state_from(&flow.copy, &seg).feed(payload),
             ..seg
         }
     }
@@ -658,8 +661,9 @@ mod watching {
             if wire(&mut flow, &seg, 0) == Action::Adopt {
                 found.push(number);
                 flow = before;
-                note(&mut flow.copy, &seg, *replied > 0);
-                flow.copy.doubts = 0;
+                record(&mut flow.copy, &seg, *replied > 0);
+                let evidence = Evidence { contradictions: 0, ..flow.copy.evidence() };
+                flow.copy.set_evidence(evidence);
             }
             seq += seg.length;
         }
@@ -791,7 +795,7 @@ mod mending {
         assert_eq!(held(&mut flow, &late, 2 * MS + GAP_LIMIT).action, Action::Hold);
         let verdict = held(&mut flow, &late, 2 * MS + GAP_LIMIT + 1);
         assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
-        assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
+        assert_eq!(flow.copy.state, State::UNSYNCED);
     }
 
     #[test]
@@ -817,7 +821,7 @@ mod mending {
         assert_eq!(withdrawn(&flow), 2);
         let verdict = first(&mut flow, &data(FIRST + 30, 10), 4 * MS + AHEAD_LIMIT);
         assert_eq!(verdict, Verdict::discard(Discard::HoldExpired));
-        assert_eq!((flow.copy.state, flow.copy.ahead), (CopySide::STATE_WATCH, 0));
+        assert_eq!((flow.copy.state, flow.copy.ahead), (State::UNSYNCED, 0));
     }
 
     /// The order of what waited is kept for as long as a copy can wait, and no longer.
@@ -859,20 +863,20 @@ mod mending {
         assert_eq!(again(&mut flow, &next, LATER), Action::Deliver);
     }
 
-    /// A command that is withheld from an open connection, and the requests around it.
+    /// A command that is blocked from an open connection, and the requests around it.
     #[test]
     fn behind_a_command_that_is_withheld_the_next_request_is_a_boundary() {
         let mut flow = opened();
         let before = Segment { ack: 50, ..data(1001, 14) };
         assert_eq!(wire(&mut flow, &before, 0), Action::Deliver);
         let command = Segment {
-            withheld: true,
+            blocked: true,
             crlf: true,
-            walk: RequestState::BOUNDARY.along(b"verbosity 1\r\n"),
+            request_state: RequestState::BOUNDARY.feed(b"verbosity 1\r\n"),
             ..Segment { ack: 60, ..data(1015, 13) }
         };
         assert!(wants_evidence(&flow.copy, &command, Pass::First));
-        assert_eq!(first(&mut flow, &command, 0), Verdict::discard(Discard::Command));
+        assert_eq!(first(&mut flow, &command, 0), Verdict::discard(Discard::Blocked));
         let next = request(1028, 64);
         assert_eq!(first(&mut flow, &next, 0), Verdict::of(Action::ResetFirst, 1015));
         assert_eq!(again(&mut flow, &next, 0), Action::Adopt);
@@ -884,8 +888,9 @@ mod mending {
         let mut flow = opened();
         assert_eq!(wire(&mut flow, &Segment { ack: 60, ..data(1001, 16) }, 0), Action::Deliver);
         let value = Segment { ack: 60, ..data(1017, 11) };
-        let value = Segment { withheld: true, crlf: true, walk: RequestState::BOUNDARY, ..value };
-        assert_eq!(first(&mut flow, &value, 0), Verdict::discard(Discard::Command));
+        let value =
+            Segment { blocked: true, crlf: true, request_state: RequestState::BOUNDARY, ..value };
+        assert_eq!(first(&mut flow, &value, 0), Verdict::discard(Discard::Blocked));
         assert_eq!(wire(&mut flow, &request(1028, 64), 0), Action::Discard);
     }
 
@@ -893,9 +898,9 @@ mod mending {
     fn no_connection_is_joined_at_a_command_that_is_withheld() {
         let mut flow = Flow::default();
         assert_eq!(wire(&mut flow, &request(100, 50), 0), Action::Discard);
-        let command = Segment { withheld: true, ..request(110, 58) };
-        assert_eq!(first(&mut flow, &command, 0), Verdict::discard(Discard::Command));
-        assert!(flow.copy.state == CopySide::STATE_WATCH && !has_socket(&flow));
+        let command = Segment { blocked: true, ..request(110, 58) };
+        assert_eq!(first(&mut flow, &command, 0), Verdict::discard(Discard::Blocked));
+        assert!(flow.copy.state == State::UNSYNCED && !has_socket(&flow));
     }
 
     #[test]
@@ -903,14 +908,14 @@ mod mending {
         let mut flow = broken();
         wire(&mut flow, &request(FIRST, 50), LATER);
         let verdict = first(&mut flow, &request(FIRST + 10, 58), LATER);
-        assert_eq!(verdict, Verdict::discard(Discard::Unproven));
+        assert_eq!(verdict, Verdict::discard(Discard::Unsynced));
     }
 
     #[test]
     fn the_segment_that_was_dropped_proves_nothing_if_it_is_no_request() {
         let mut flow = broken();
         let verdict = first(&mut flow, &request(FIRST + 20, 58), LATER);
-        assert_eq!(verdict, Verdict::discard(Discard::Unproven));
+        assert_eq!(verdict, Verdict::discard(Discard::Unsynced));
     }
 
     #[test]
@@ -1008,7 +1013,7 @@ mod mending {
         assert_eq!(held(&mut flow, &its, LATER).action, Action::Hold, "it may be behind this one");
         let later = LATER + GAP_LIMIT + 1;
         assert_eq!(held(&mut flow, &its, later).action, Action::Hold, "or something else may");
-        assert_eq!(held(&mut flow, &its, later), Verdict::discard(Discard::Unproven));
+        assert_eq!(held(&mut flow, &its, later), Verdict::discard(Discard::Unsynced));
         assert_eq!(wire(&mut flow, &its, later), Action::Discard);
     }
 
@@ -1097,7 +1102,7 @@ mod mending {
         for seg in &late[1..] {
             assert_eq!(held(&mut flow, seg, now).action, Action::Hold);
         }
-        assert_eq!(held(&mut flow, &late[1], now), Verdict::discard(Discard::Unproven));
+        assert_eq!(held(&mut flow, &late[1], now), Verdict::discard(Discard::Unsynced));
         assert_eq!(held(&mut flow, &late[2], now).action, Action::ResetFirst);
     }
 
@@ -1113,7 +1118,7 @@ mod mending {
         assert_eq!(again(&mut flow, &next, LATER), Action::Deliver);
         flow.reply.rcv_nxt = FIRST + 50;
         let before = held(&mut flow, &data(FIRST + 20, 10), LATER);
-        assert_eq!(before, Verdict::discard(Discard::Unproven));
+        assert_eq!(before, Verdict::discard(Discard::Unsynced));
         let verdict = first(&mut flow, &next, LATER);
         assert_eq!(verdict, Verdict::discard(Discard::Duplicate));
     }
@@ -1128,7 +1133,7 @@ mod mending {
             held(&mut flow, &seg, MS);
         }
         held(&mut flow, &begins(FIRST + 10, 10), 2 * MS + GAP_LIMIT);
-        assert_eq!(flow.copy.state, CopySide::STATE_WATCH);
+        assert_eq!(flow.copy.state, State::UNSYNCED);
         assert_eq!(wire(&mut flow, &request(FIRST + 30, 58), 2 * MS + GAP_LIMIT), Action::Hold);
     }
 

@@ -21,7 +21,7 @@ fn syn_ack() -> Reply {
 /// A flow whose SYN was given to the stack just now.
 fn began() -> Flow {
     let mut flow = Flow::default();
-    flow.copy.state = CopySide::STATE_OPEN;
+    flow.copy.state = State::SYNCED;
     flow.copy.isn = ISN;
     flow.copy.next_seq = ISN + 1;
     flow.copy.seen_at = NOW;
@@ -187,7 +187,7 @@ fn nothing_of_a_mirrored_flow_passes_and_everything_of_a_real_one() {
                 assert_ne!(action(&mut flow, &reply), Action::Pass);
             }
             let mut real = opened();
-            real.copy.state = CopySide::STATE_REAL;
+            real.copy.state = State::DIRECT;
             let before = real;
             assert_eq!(action(&mut real, &reply), Action::Pass);
             assert_eq!(real, before);

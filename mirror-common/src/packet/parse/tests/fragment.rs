@@ -46,7 +46,7 @@ fn a_first_fragment_has_the_ports() {
             (true, fragment_v6(&[0, 60, 43], 7, 0, true, UDP, &transport(16))),
         ] {
             let frame = framed(tags, six, &ip);
-            assert_eq!(headers(&frame[..]), Err(Unparsed::Fragment));
+            assert_eq!(headers(&frame[..]), Err(ParseError::Fragment));
             let found = fragment(&frame[..]).unwrap();
             assert!(found.first && found.more);
             let ports = (found.headers.src_port_number(), found.headers.dst_port_number());
@@ -68,7 +68,7 @@ fn headers_behind_that_of_the_fragment_are_followed() {
     // As many before it as `headers` follows.
     for before in [&[][..], &[0, 60, 43, 60, 60]] {
         let frame = framed(&[], true, &fragment_v6(before, 1, 0, true, 60, &payload));
-        assert_eq!(headers(&frame[..]), Err(Unparsed::Fragment));
+        assert_eq!(headers(&frame[..]), Err(ParseError::Fragment));
         let found = fragment(&frame[..]).unwrap().headers;
         assert_eq!((found.protocol, found.src_port_number()), (UDP, 40000));
     }
@@ -157,7 +157,7 @@ proptest! {
                 // An IPv6 packet that gives no length has that of the frame.
                 prop_assert_eq!(Headers { end: found.end, ..piece.headers }, found);
             }
-            Err(Unparsed::NotIp) => prop_assert_eq!(piece, None),
+            Err(ParseError::NotIp) => prop_assert_eq!(piece, None),
             Err(_) => {}
         }
     }

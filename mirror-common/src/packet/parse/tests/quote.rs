@@ -37,7 +37,7 @@ fn packet_v6(extensions: &[u8], protocol: u8, length: usize, there: usize) -> Ve
 }
 
 fn assert_about(frame: &[u8], protocol: u8, there: usize, length: usize) {
-    assert_eq!(headers(frame), Err(Unparsed::Protocol));
+    assert_eq!(headers(frame), Err(ParseError::Protocol));
     let found = quoted(frame).unwrap();
     assert_eq!((found.src_port_number(), found.dst_port_number()), (40000, 11211));
     assert_eq!(found.protocol, protocol);
