@@ -2,6 +2,8 @@
 //!
 //! | module | what it is responsible for |
 //! |---|---|
+//! | [`install`] | attaches a role, and takes back what was begun when it fails |
 //! | [`remove`] | takes an attachment off, and leaves nothing behind |
 
+pub mod install;
 pub mod remove;

@@ -5,68 +5,16 @@ mod json;
 mod keys;
 mod maps;
 mod selection;
+mod state;
 mod table;
+mod terminal;
+mod text;
 
 pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
 pub use json::{stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
-pub use maps::{json as maps_json, text as maps_text};
-pub use selection::{Ending, SelectionState};
-use table::span;
+pub use maps::{json as maps_json, lines as source_lines, text as maps_text};
+pub use selection::{Deadline, SelectionState};
+pub use state::{MapState, State};
 pub use table::{stats as stats_table, status as status_table};
-
-use std::net::SocketAddr;
-
-use crate::{
-    config::mapping::MapSpec,
-    kernel::{pins::Role, xdp::Mode},
-    target::receive_buffer::Shortage,
-};
-
-/// What `map list` knows of one source.
-#[derive(Clone, Debug)]
-pub struct MapState {
-    /// The interface.
-    pub interface: String,
-    /// Its maps.
-    pub maps: Vec<MapSpec>,
-    /// What is copied of that which they take.
-    pub selection: SelectionState,
-}
-
-/// What `status` knows of one attachment.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// The interface.
-    pub interface: String,
-    /// Which programs.
-    pub role: Role,
-    /// Whether the interface is still there.
-    pub present: bool,
-    /// Seconds since the epoch.
-    pub attached_at: u64,
-    /// Seconds that it has been attached for.
-    pub age: u64,
-    /// Version of the agent that attached.
-    pub version: String,
-    /// Magic of the seal.
-    pub magic: u32,
-    /// How often a source sends each TCP copy.
-    pub redundancy: u32,
-    /// Maps of a source.
-    pub maps: Vec<MapSpec>,
-    /// What is copied of that which the maps of a source take.
-    pub selection: Option<SelectionState>,
-    /// Ports of a target.
-    pub ports: Vec<u16>,
-    /// Those of them whose listeners lack room for large values.
-    pub shortages: Vec<Shortage>,
-    /// MAC addresses that a target takes copies from; none for all.
-    pub from: Vec<String>,
-    /// Whom a guard drops packets of.
-    pub senders: Vec<SocketAddr>,
-    /// Where a guard's program runs.
-    pub mode: Option<Mode>,
-    /// What does harm at its interface, and what to do about it.
-    pub warnings: Vec<String>,
-}
+pub use terminal::{clear_progress, is_closed, line, note, print, progress};

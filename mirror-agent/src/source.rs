@@ -4,10 +4,12 @@
 //! |---|---|
 //! | [`mappings`] | maps in the kernel's tables, and changing all at once |
 //! | [`generation`] | which of two sets of tables is in force |
+//! | [`selection_table`] | what is mirrored, in the kernel's tables |
 //! | [`plan`] | maps with their ways to the targets |
 //! | [`teardown`] | tells targets that no more copies come |
 
 pub mod generation;
 pub mod mappings;
 pub mod plan;
+pub mod selection_table;
 pub mod teardown;

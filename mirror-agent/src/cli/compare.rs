@@ -58,7 +58,7 @@ pub struct Compare {
     pub rounds: u32,
 
     /// Wait this long before each further look: longer than copies are late
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time::length)]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time::duration)]
     pub wait: Duration,
 
     /// Ask each server for no more than so many keys in a second
@@ -81,7 +81,7 @@ pub struct Compare {
     pub json: bool,
 
     /// Give up where memcached is busy, or says nothing, for this long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::length)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::duration)]
     pub timeout: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! `compare`: whether new memcacheds hold what old ones hold.
 
 use std::{
-    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     process::ExitCode,
     sync::{
         Arc,
@@ -67,10 +67,10 @@ pub(super) async fn run(arguments: &cli::Compare) -> Result<ExitCode> {
         true => output::comparison_json(&report).context("cannot write JSON")? + "\n",
         false => output::comparison_table(&report),
     };
-    match io::stdout().write_all(text.as_bytes()) {
+    match output::print(&text) {
         // Who reads the output may have enough before its end; the verdict is the exit code.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        written => written.context("cannot write what was found")?,
+        Err(error) if output::is_closed(&error) => {}
+        written => written?,
     }
     Ok(ExitCode::from(code(&report)))
 }
@@ -124,9 +124,9 @@ impl Reporting {
             // Nothing is ever sent: it ends with the sender.
             while stopped.recv_timeout(PROGRESS) == Err(RecvTimeoutError::Timeout) {
                 let (looked_at, differ) = (of(&progress.looked_at), of(&progress.differ));
-                eprint!("\r{looked_at} keys compared, {differ} differ");
+                output::progress(&format!("{looked_at} keys compared, {differ} differ"));
             }
-            eprint!("\r\x1b[K");
+            output::clear_progress();
         });
         Self { stop: Some(stop), thread: Some(thread) }
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{cli, kernel::pins::Store, lifecycle::remove::remove, net::netlink::Network};
+use crate::{cli, kernel::pins::Store, lifecycle::remove::remove, net::netlink::Network, output};
 
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
@@ -12,14 +12,14 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
     if let Some(interface) = &arguments.interface {
         attachments.retain(|attachment| attachment.interface == *interface);
         if attachments.is_empty() {
-            println!("{interface}: nothing is attached");
+            output::line(&format!("{interface}: nothing is attached"))?;
         }
     } else if attachments.is_empty() {
-        println!("nothing is attached");
+        output::line("nothing is attached")?;
     }
     for attachment in &attachments {
         remove(&network, attachment).await?;
-        println!("{}: {} detached", attachment.interface, attachment.role);
+        output::line(&format!("{}: {} detached", attachment.interface, attachment.role))?;
     }
     Ok(())
 }

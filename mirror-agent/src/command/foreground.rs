@@ -50,7 +50,8 @@ pub(super) async fn run(
     let _lock = store.lock()?;
     for attachment in attachments {
         remove::remove(network, attachment).await?;
-        println!("{}: {} detached", attachment.interface, attachment.role);
+        // The same holds here.
+        let _ = output::line(&format!("{}: {} detached", attachment.interface, attachment.role));
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ impl Printer {
             let reported = &mut self.reported;
             spool.wait_until_closed(|bytes| {
                 if is_due(reported) {
-                    eprint!("\r{} MB of the list collected", bytes / 1_000_000);
+                    output::progress(&format!("{} MB of the list collected", bytes / 1_000_000));
                 }
             });
             self.clear();
@@ -236,21 +236,21 @@ impl Printer {
     fn report(&mut self) {
         if is_due(&mut self.reported) {
             let of = self.expected.map(|items| format!(" of about {items}")).unwrap_or_default();
-            eprint!("\r{}{of} items seen, {} shown", self.seen, self.shown);
+            output::progress(&format!("{}{of} items seen, {} shown", self.seen, self.shown));
         }
     }
 
     /// Takes the last report off the terminal.
     fn clear(&self) {
         if self.reported.is_some() {
-            eprint!("\r\x1b[K");
+            output::clear_progress();
         }
     }
 
     fn sum_up(&self) {
         self.clear();
         if io::stderr().is_terminal() {
-            eprintln!("{} items seen, {} shown", self.seen, self.shown);
+            output::note(&format!("{} items seen, {} shown", self.seen, self.shown));
         }
         if self.unreadable > 0 {
             log::warn!("{} lines of the list could not be read", self.unreadable);

@@ -5,11 +5,13 @@ use mirror_common::{abi::Meta, packet::seal::Magic};
 
 use crate::{
     cli,
-    config::{clients::Clients, multiply::Copies, rate::Limits, time},
+    config::{clients::Clients, multiply::Multiply, rate::Limits, time},
     kernel::{
-        hooks::Kind,
-        object::{self, Settings},
+        attach,
+        clock::Now,
+        meta, object,
         pins::{Attachment, Role, Store},
+        settings::{self, Settings},
     },
     net::netlink::{Interface, Network},
     output::{self, MapState, SelectionState},
@@ -37,10 +39,10 @@ impl MirrorConfig {
             }
             self.maps.push(*map);
         }
-        let clients = &self.chosen.clients;
+        let clients = &self.selection.clients;
         let included = [clients.included(), edit.clients.clone()].concat();
         let excluded = [clients.excluded(), edit.excluded_clients.clone()].concat();
-        self.chosen.set_clients(Clients::new(&included, &excluded)?);
+        self.selection.set_clients(Clients::new(&included, &excluded)?);
         Ok(())
     }
 
@@ -49,7 +51,7 @@ impl MirrorConfig {
         if self.maps.is_empty() {
             bail!("that is all that is mapped; use `detach` to end the mirror");
         }
-        let clients = &self.chosen.clients;
+        let clients = &self.selection.clients;
         let included = without(&clients.included(), &edit.clients, "a prefix of --client")?;
         let excluded =
             without(&clients.excluded(), &edit.excluded_clients, "a prefix of --exclude-client")?;
@@ -59,7 +61,7 @@ impl MirrorConfig {
                  `map set --all-clients`, or end the mirror with `detach`"
             );
         }
-        self.chosen.set_clients(Clients::new(&included, &excluded)?);
+        self.selection.set_clients(Clients::new(&included, &excluded)?);
         Ok(())
     }
 
@@ -68,28 +70,28 @@ impl MirrorConfig {
             self.maps.clone_from(&set.maps);
         }
         if set.all_clients || !set.clients.is_empty() || !set.excluded_clients.is_empty() {
-            self.chosen.set_clients(Clients::new(&set.clients, &set.excluded_clients)?);
+            self.selection.set_clients(Clients::new(&set.clients, &set.excluded_clients)?);
         }
         if let Some(sample) = set.sample {
-            self.chosen.set_sample(sample);
+            self.selection.set_sample(sample);
         }
         if set.no_rate_limit || !set.rate_limit.is_empty() {
-            self.chosen.set_limits(Limits::new(&set.rate_limit)?);
+            self.selection.set_limits(Limits::new(&set.rate_limit)?);
         }
-        let now = self.chosen.copies();
+        let now = self.selection.multiply();
         let count = set.copies.unwrap_or(now.count);
         let pools = match (&set.copies_from[..], count) {
             ([], 1) => &[],
             ([], _) => &now.pools[..],
             (pools, _) => pools,
         };
-        self.chosen.set_copies(&Copies::new(count, pools)?);
+        self.selection.set_multiply(&Multiply::new(count, pools)?);
         let ends_in = time::ends_in(set.until, set.length)?;
         if ends_in.is_some() || set.no_end {
-            self.chosen.set_end(ends_in)?;
+            self.selection.set_deadline(ends_in)?;
         }
         if set.dry_run || set.no_dry_run {
-            self.chosen.set_dry_run(set.dry_run);
+            self.selection.set_dry_run(set.dry_run);
         }
         Ok(())
     }
@@ -117,29 +119,35 @@ async fn change(
     let before = MirrorConfig::read(&attachment)?;
     let mut after = before.clone();
     edit(&mut after)?;
-    after.chosen.copies().check(&after.maps, meta.redundancy)?;
+    after.selection.multiply().check(&after.maps, meta.redundancy)?;
 
-    let plan = Plan::new(&network, &interface, &after.maps, after.chosen).await?;
+    let plan = Plan::new(&network, &interface, &after.maps, after.selection).await?;
     if plan.needs_hooks(&attachment)? {
         // As the running programs were loaded.
-        let settings = Settings::source(meta.ifindex, meta.seal, meta.redundancy);
+        let settings = Settings::Source(settings::Source {
+            ifindex: meta.ifindex,
+            magic: Magic(meta.seal),
+            redundancy: meta.redundancy,
+            trace: false,
+        });
         let mut ebpf = object::load(&attachment, &settings)?;
-        let kind = Kind::of(&attachment)?.context("no program is attached")?;
-        plan.attach_egress(&mut ebpf, &attachment, kind)?;
+        let mechanism = attach::mechanism_of(&attachment)?.context("no program is attached")?;
+        plan.attach_egress(&mut ebpf, &attachment, mechanism)?;
     }
-    mappings::change(&attachment, &plan.entries, &plan.chosen).await?;
+    mappings::change(&attachment, &plan.entries, &plan.selection).await?;
     plan.detach_other_egress(&network, &attachment).await?;
     plan.send_teardown(&interface.name, Magic(meta.seal), before);
-    println!("{}: copies now", interface.name);
-    plan.print()
+    output::line(&format!("{}: copies now", interface.name))?;
+    let selection = SelectionState::of(&plan.selection, Now::read()?);
+    output::print(&output::source_lines(plan.maps(), &selection))
 }
 
 /// What is known of the source at `interface`, which has to be there.
 fn attached(attachment: &Attachment, interface: &Interface) -> Result<Meta> {
-    if !attachment.exists() || !object::is_complete(attachment) {
+    if !attachment.exists() || !meta::is_complete(attachment) {
         bail!("no source is attached at {}; see `attach`", interface.name);
     }
-    let meta = object::meta(attachment)?;
+    let meta = meta::read(attachment)?;
     if meta.ifindex != interface.index {
         bail!(
             "{}: what was attached was another interface by that name; attach again",
@@ -154,36 +162,35 @@ fn print(store: &Store, list: &cli::MapList) -> Result<()> {
     let mut states = Vec::new();
     for attachment in store.attachments()? {
         let wanted = list.interface.as_ref().is_none_or(|name| *name == attachment.interface);
-        if attachment.role != Role::Source || !wanted || !object::is_complete(&attachment) {
+        if attachment.role != Role::Source || !wanted || !meta::is_complete(&attachment) {
             continue;
         }
-        object::meta(&attachment)?;
-        let MirrorConfig { maps, chosen } = MirrorConfig::read(&attachment)?;
-        let selection = SelectionState::of(&chosen)?;
+        meta::read(&attachment)?;
+        let MirrorConfig { maps, selection } = MirrorConfig::read(&attachment)?;
+        let selection = SelectionState::of(&selection, Now::read()?);
         states.push(MapState { interface: attachment.interface, maps, selection });
     }
     if let Some(name) = &list.interface {
         states.first().with_context(|| format!("no source is attached at {name}"))?;
     }
     if list.json {
-        println!("{}", output::maps_json(&states));
+        output::line(&output::maps_json(&states))
     } else {
-        print!("{}", output::maps_text(&states));
+        output::print(&output::maps_text(&states))
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::selection::Chosen;
+    use crate::config::selection::Selection;
     use clap::Parser as _;
 
     fn copied(maps: &[&str], clients: &[&str]) -> MirrorConfig {
         let clients: Vec<_> = clients.iter().map(|one| one.parse().unwrap()).collect();
-        let mut chosen = Chosen::default();
-        chosen.set_clients(Clients::new(&clients, &[]).unwrap());
-        MirrorConfig { maps: maps.iter().map(|map| map.parse().unwrap()).collect(), chosen }
+        let mut selection = Selection::default();
+        selection.set_clients(Clients::new(&clients, &[]).unwrap());
+        MirrorConfig { maps: maps.iter().map(|map| map.parse().unwrap()).collect(), selection }
     }
 
     /// What `line` makes of it: maps and clients, or why not.
@@ -201,7 +208,7 @@ mod tests {
         done.map_err(|error| error.to_string())?;
         let texts = |all: Vec<String>| all.join(" ");
         let maps = texts(copied.maps.iter().map(ToString::to_string).collect());
-        let clients = copied.chosen.clients.included();
+        let clients = copied.selection.clients.included();
         Ok(format!("{maps} {}", texts(clients.iter().map(ToString::to_string).collect())))
     }
 

@@ -18,12 +18,12 @@ pub(super) async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
             bail!("nothing is attached to {interface}");
         }
         if arguments.json {
-            println!("{}", output::stats_json(&now));
+            output::line(&output::stats_json(&now))?;
         } else {
             let old = before
                 .as_ref()
                 .map(|(old, then)| (old.as_slice(), at.duration_since(*then).as_secs_f64()));
-            print!("{}", output::stats_table(&now, old));
+            output::print(&output::stats_table(&now, old))?;
         }
         if !arguments.follow {
             return Ok(());

@@ -6,16 +6,16 @@ use anyhow::Result;
 
 use crate::{
     cli,
-    config::selection::Chosen,
     guard::servers,
     kernel::{
-        object,
+        attach::xdp,
+        clock::Now,
+        meta,
         pins::{Attachment, Role, Store},
-        xdp,
     },
     net::{netlink::Network, offload},
     output::{self, SelectionState, State},
-    source::mappings::in_use,
+    source::{mappings::in_use, selection_table},
     target::{allowed_macs, ports, receive_buffer},
 };
 
@@ -24,7 +24,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Status) -> Result<()> {
     let network = Network::connect()?;
     let mut states = Vec::new();
     for attachment in store.attachments()? {
-        if !object::is_complete(&attachment) {
+        if !meta::is_complete(&attachment) {
             log::warn!(
                 "{}: the {} is being attached right now, or an agent was killed while it did so; \
                  if it stays like this, attach again, or detach",
@@ -36,15 +36,14 @@ pub(super) async fn run(store: &Store, arguments: &cli::Status) -> Result<()> {
         states.push(state(&network, &attachment).await?);
     }
     if arguments.json {
-        println!("{}", output::status_json(&states));
+        output::line(&output::status_json(&states))
     } else {
-        print!("{}", output::status_table(&states));
+        output::print(&output::status_table(&states))
     }
-    Ok(())
 }
 
 async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
-    let meta = object::meta(attachment)?;
+    let meta = meta::read(attachment)?;
     let link = network.link(&attachment.interface).await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (mut maps, mut selection, mut ports, mut from) = (Vec::new(), None, Vec::new(), Vec::new());
@@ -53,7 +52,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
     match attachment.role {
         Role::Source => {
             maps = in_use(attachment)?.into_values().collect();
-            selection = Some(SelectionState::of(&Chosen::read(attachment)?)?);
+            selection = Some(SelectionState::of(&selection_table::read(attachment)?, Now::read()?));
             if link.is_some() {
                 warnings = offload::warnings(&attachment.interface).await;
             }
@@ -74,7 +73,7 @@ async fn state(network: &Network, attachment: &Attachment) -> Result<State> {
         present: link.is_some_and(|link| link.header.index == meta.ifindex),
         attached_at: meta.attached_at,
         age: now.saturating_sub(meta.attached_at),
-        version: object::version(&meta),
+        version: meta::version(&meta),
         magic: meta.seal,
         redundancy: meta.redundancy,
         maps,

@@ -7,21 +7,13 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::{Context as _, Result, bail};
-use aya::maps::{
-    Map, MapData,
-    lpm_trie::{Key, LpmTrie},
-};
+use anyhow::{Result, bail};
 use mirror_common::{
     abi::{ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES},
     source::select::{self, Prefix},
 };
 
-use crate::{
-    config::mapping::{address, ip},
-    kernel::{object, pins::Attachment},
-    source::generation::Generation,
-};
+use crate::net::address::{address, ip};
 
 /// Bits of a kernel's prefix before the address; an IPv4 address is the end of an IPv6 one.
 const BEFORE_V4: u32 = 32 + 96;
@@ -169,39 +161,15 @@ impl Clients {
         select::longest(&self.0, &key(client.ip().to_canonical()))
     }
 
-    /// What a generation of the kernel's table says.
-    pub fn read(attachment: &Attachment, generation: Generation) -> Result<Self> {
-        let mut prefixes = BTreeMap::new();
-        for entry in &table(attachment)? {
-            let (key, verdict) = entry.context("cannot read CLIENTS")?;
-            let (bits, key) = (key.prefix_len(), key.data());
-            if key.generation() == generation.number() {
-                prefixes.insert(Prefix { bits, key: key.in_generation(0) }, verdict);
-            }
-        }
-        Ok(Self(prefixes))
+    /// What the kernel's table says of each prefix.
+    pub(crate) fn prefixes(&self) -> &BTreeMap<Prefix, u32> {
+        &self.0
     }
 
-    /// Makes a generation of the kernel's table say this.
-    pub fn write(&self, attachment: &Attachment, generation: Generation) -> Result<()> {
-        let mut table = table(attachment)?;
-        let entry =
-            |prefix: &Prefix| Key::new(prefix.bits, prefix.key.in_generation(generation.number()));
-        for prefix in Self::read(attachment, generation)?.0.keys() {
-            if !self.0.contains_key(prefix) {
-                table.remove(&entry(prefix)).context("cannot write CLIENTS")?;
-            }
-        }
-        for (prefix, verdict) in &self.0 {
-            table.insert(&entry(prefix), verdict, 0).context("cannot write CLIENTS")?;
-        }
-        Ok(())
+    /// Of what the kernel's table says.
+    pub(crate) fn from_prefixes(prefixes: BTreeMap<Prefix, u32>) -> Self {
+        Self(prefixes)
     }
-}
-
-fn table(attachment: &Attachment) -> Result<LpmTrie<MapData, ClientKey, u32>> {
-    LpmTrie::try_from(Map::LpmTrie(object::pinned(attachment, "CLIENTS")?))
-        .context("map CLIENTS is not what this version expects")
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use mirror_common::abi::{Address, MAX_FAN_OUT, MAX_MAPPINGS, Mapping};
+use mirror_common::abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping};
+
+use crate::net::address::{address, endpoint, ip};
 
 /// One `--map`, as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,17 +22,6 @@ pub struct MapSpec {
     pub target: SocketAddr,
 }
 
-/// An address and a port, as typed.
-///
-/// # Errors
-///
-/// Where it is anything else; says what was expected.
-pub fn end(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!("'{text}' is not ADDR:PORT; names are not looked up, IPv6 goes in brackets")
-    })
-}
-
 impl FromStr for MapSpec {
     type Err = String;
 
@@ -38,7 +29,7 @@ impl FromStr for MapSpec {
         let (local, target) = text
             .split_once('=')
             .ok_or("expected [LOCALADDR:]PORT=ADDR:PORT, like 11211=10.0.0.5:11211")?;
-        let target = end(target)?;
+        let target = endpoint(target)?;
         let (local_addr, local_port) = match local.parse::<u16>() {
             Ok(port) => (None, port),
             Err(_) => {
@@ -96,28 +87,6 @@ impl MapSpec {
             target: SocketAddr::new(ip(&mapping.target_addr), u16::from_be(mapping.target_port)),
         })
     }
-}
-
-/// An address in the form of map keys.
-pub fn address(ip: IpAddr) -> Address {
-    let v6 = match ip {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
-    };
-    let bytes = v6.octets();
-    std::array::from_fn(|word| {
-        let at = word * 4;
-        u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-    })
-}
-
-/// An address in the form of map keys, as the standard library has it.
-pub fn ip(address: &Address) -> IpAddr {
-    let mut bytes = [0; 16];
-    for (chunk, word) in bytes.chunks_exact_mut(4).zip(address) {
-        chunk.copy_from_slice(&word.to_ne_bytes());
-    }
-    IpAddr::from(bytes).to_canonical()
 }
 
 /// Refuses sets of maps that contradict themselves or do not fit.

@@ -8,9 +8,9 @@ use mirror_common::{
     source::extra_copy,
 };
 
-use crate::config::{
-    clients::Cidr,
-    mapping::{MapSpec, address, ip},
+use crate::{
+    config::{clients::Cidr, mapping::MapSpec},
+    net::address::{address, ip},
 };
 
 /// Packets that one packet of a client's may become: more would keep a processor from production for too long.
@@ -18,20 +18,20 @@ const MAX_CLONES: usize = 64;
 
 /// What was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Copies {
+pub struct Multiply {
     /// How often; 1 is a mirror.
     pub count: u32,
     /// Addresses that further copies are from, one pool for each family at most.
     pub pools: Vec<Cidr>,
 }
 
-impl Default for Copies {
+impl Default for Multiply {
     fn default() -> Self {
         Self { count: 1, pools: Vec::new() }
     }
 }
 
-impl Copies {
+impl Multiply {
     /// Of what was typed.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Copies {
 }
 
 /// The ends of a client's connection as a target sees its copies, the client's own first.
-pub fn ends(selection: &Selection, client: SocketAddr) -> Vec<SocketAddr> {
+pub fn endpoints(selection: &Selection, client: SocketAddr) -> Vec<SocketAddr> {
     let family = if client.is_ipv4() { 4 } else { 6 };
     let (addr, port) = (address(client.ip()), client.port().to_be());
     (0..selection.copies.clamp(1, MAX_COPIES))
@@ -120,9 +120,9 @@ pub fn ends(selection: &Selection, client: SocketAddr) -> Vec<SocketAddr> {
 mod tests {
     use super::*;
 
-    fn copies(count: u32, pools: &[&str]) -> Result<Copies> {
+    fn copies(count: u32, pools: &[&str]) -> Result<Multiply> {
         let pools: Vec<Cidr> = pools.iter().map(|pool| pool.parse().unwrap()).collect();
-        Copies::new(count, &pools)
+        Multiply::new(count, &pools)
     }
 
     #[test]
@@ -131,26 +131,27 @@ mod tests {
             let mut selection = Selection::default();
             let chosen = copies(3, pools).unwrap();
             chosen.to_kernel(&mut selection);
-            assert_eq!(Copies::from_kernel(&selection), chosen);
+            assert_eq!(Multiply::from_kernel(&selection), chosen);
         }
-        assert_eq!(Copies::from_kernel(&Selection::default()), Copies::default());
+        assert_eq!(Multiply::from_kernel(&Selection::default()), Multiply::default());
     }
 
     #[test]
     fn ends_of_a_connection() {
         let mut selection = Selection::default();
         let client: SocketAddr = "10.0.0.9:40000".parse().unwrap();
-        assert_eq!(ends(&selection, client), [client]);
+        assert_eq!(endpoints(&selection, client), [client]);
         copies(3, &[]).unwrap().to_kernel(&mut selection);
-        let texts =
-            |ends: Vec<SocketAddr>| ends.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let texts = |endpoints: Vec<SocketAddr>| {
+            endpoints.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
         assert_eq!(
-            texts(ends(&selection, client)),
+            texts(endpoints(&selection, client)),
             ["10.0.0.9:40000", "10.0.0.9:7232", "10.0.0.9:3136"]
         );
         copies(3, &["198.18.0.0/15"]).unwrap().to_kernel(&mut selection);
         assert_eq!(
-            texts(ends(&selection, client)),
+            texts(endpoints(&selection, client)),
             ["10.0.0.9:40000", "198.18.0.145:40000", "198.18.0.146:40000"]
         );
     }

@@ -6,34 +6,33 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use mirror_common::{
-    abi::Selection,
+    abi,
     source::select::{in_sample, takes_client},
 };
 
 use crate::{
     config::{
         clients::Clients,
-        mapping::{MapSpec, address},
-        multiply::{self, Copies},
+        mapping::MapSpec,
+        multiply::{self, Multiply},
         rate::Limits,
         sample::Sample,
         time,
     },
-    kernel::{object, pins::Attachment},
-    source::generation::Generation,
+    net::address::address,
 };
 
 /// The kernel's two tables of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chosen {
-    selection: Selection,
+pub struct Selection {
+    entry: abi::Selection,
     /// Prefixes of clients' addresses.
     pub clients: Clients,
 }
 
-impl Chosen {
+impl Selection {
     /// From what was typed, for an attachment that had `old`: whoever was in its sample stays there.
     ///
     /// # Errors
@@ -46,45 +45,37 @@ impl Chosen {
         dry_run: bool,
         old: Option<&Self>,
     ) -> Result<Self> {
-        let mut chosen = Self::default();
+        let mut selection = Self::default();
         // Made of random keys, which is all that is wanted of it.
-        chosen.selection.seed =
-            old.map_or_else(|| RandomState::new().hash_one(()), |old| old.selection.seed);
-        chosen.set_clients(clients);
-        chosen.set_sample(sample);
-        chosen.set_end(ends_in)?;
-        chosen.set_dry_run(dry_run);
-        Ok(chosen)
+        selection.entry.seed =
+            old.map_or_else(|| RandomState::new().hash_one(()), |old| old.entry.seed);
+        selection.set_clients(clients);
+        selection.set_sample(sample);
+        selection.set_deadline(ends_in)?;
+        selection.set_dry_run(dry_run);
+        Ok(selection)
     }
 
-    /// What is in force.
-    pub fn read(attachment: &Attachment) -> Result<Self> {
-        let generation = Generation::active(attachment)?;
-        let selection = object::get(&object::array(attachment, "SELECTION")?, generation.number());
-        Ok(Self {
-            selection: selection.context("cannot read SELECTION")?,
-            clients: Clients::read(attachment, generation)?,
-        })
+    /// What a kernel's table and its prefixes say.
+    pub(crate) fn from_kernel(entry: abi::Selection, clients: Clients) -> Self {
+        Self { entry, clients }
     }
 
-    /// Makes a generation of the kernel's tables say this.
-    pub fn write(&self, attachment: &Attachment, generation: Generation) -> Result<()> {
-        self.clients.write(attachment, generation)?;
-        object::array(attachment, "SELECTION")?
-            .set(generation.number(), self.selection, 0)
-            .context("cannot write SELECTION")
+    /// The entry of the kernel's table.
+    pub(crate) fn to_kernel(&self) -> abi::Selection {
+        self.entry
     }
 
     /// Changes whose packets are mirrored.
     pub fn set_clients(&mut self, clients: Clients) {
-        self.selection.by_client = u32::from(!clients.is_empty());
-        self.selection.other_clients = u32::from(clients.included().is_empty());
+        self.entry.by_client = u32::from(!clients.is_empty());
+        self.entry.other_clients = u32::from(clients.included().is_empty());
         self.clients = clients;
     }
 
     /// Changes the share of connections.
     pub fn set_sample(&mut self, sample: Sample) {
-        self.selection.sample = sample.0;
+        self.entry.sample = sample.0;
     }
 
     /// Changes when it is over: in so much time, or never.
@@ -92,69 +83,69 @@ impl Chosen {
     /// # Errors
     ///
     /// Where that is too far away for the kernel's clock.
-    pub fn set_end(&mut self, ends_in: Option<Duration>) -> Result<()> {
-        self.selection.end = ends_in.map(time::from_now).transpose()?.unwrap_or(0);
+    pub fn set_deadline(&mut self, ends_in: Option<Duration>) -> Result<()> {
+        self.entry.end = ends_in.map(time::from_now).transpose()?.unwrap_or(0);
         Ok(())
     }
 
     /// Changes whether all is counted and nothing sent.
     pub fn set_dry_run(&mut self, dry_run: bool) {
-        self.selection.dry_run = dry_run.into();
+        self.entry.dry_run = dry_run.into();
     }
 
     /// Changes how much each target is sent.
     pub fn set_limits(&mut self, limits: Limits) {
-        self.selection.packets_per_s = limits.packets;
-        self.selection.kbits_per_s = limits.kbits;
+        self.entry.packets_per_s = limits.packets;
+        self.entry.kbits_per_s = limits.kbits;
     }
 
     /// How much each target is sent.
     pub fn limits(&self) -> Limits {
-        Limits { packets: self.selection.packets_per_s, kbits: self.selection.kbits_per_s }
+        Limits { packets: self.entry.packets_per_s, kbits: self.entry.kbits_per_s }
     }
 
     /// Changes how often each connection is copied.
-    pub fn set_copies(&mut self, copies: &Copies) {
-        copies.to_kernel(&mut self.selection);
+    pub fn set_multiply(&mut self, copies: &Multiply) {
+        copies.to_kernel(&mut self.entry);
     }
 
     /// How often each connection is copied.
-    pub fn copies(&self) -> Copies {
-        Copies::from_kernel(&self.selection)
+    pub fn multiply(&self) -> Multiply {
+        Multiply::from_kernel(&self.entry)
     }
 
     /// The share of connections.
     pub fn sample(&self) -> Sample {
-        Sample(self.selection.sample)
+        Sample(self.entry.sample)
     }
 
     /// Whether all is counted and nothing sent.
     pub fn dry_run(&self) -> bool {
-        self.selection.dry_run != 0
+        self.entry.dry_run != 0
     }
 
     /// When it is over, in ns since boot; `None` if it has no end.
-    pub fn end(&self) -> Option<u64> {
-        (self.selection.end != 0).then_some(self.selection.end)
+    pub fn deadline(&self) -> Option<u64> {
+        (self.entry.end != 0).then_some(self.entry.end)
     }
 
     /// Whether the same connections are mirrored by both, for however long, as far as their targets take them.
     pub fn mirrors_like(&self, other: &Self) -> bool {
-        let Selection { end, packets_per_s, kbits_per_s, .. } = other.selection;
-        let selection = Selection { end, packets_per_s, kbits_per_s, ..self.selection };
-        selection == other.selection && self.clients == other.clients
+        let abi::Selection { end, packets_per_s, kbits_per_s, .. } = other.entry;
+        let selection = abi::Selection { end, packets_per_s, kbits_per_s, ..self.entry };
+        selection == other.entry && self.clients == other.clients
     }
 
     /// The clients' ends that copies of a connection have which `map` takes, or had until it was over; none where
     /// it is not mirrored.
-    pub fn ends(&self, map: &MapSpec, client: SocketAddr) -> Vec<SocketAddr> {
-        let selection = &self.selection;
+    pub fn endpoints(&self, map: &MapSpec, client: SocketAddr) -> Vec<SocketAddr> {
+        let selection = &self.entry;
         let of_client =
             selection.by_client == 0 || takes_client(selection, self.clients.find(client));
         let mirrored = selection.dry_run == 0
             && of_client
             && in_sample(selection, &address(client.ip()), client.port(), map.local_port);
-        if mirrored { multiply::ends(selection, client) } else { Vec::new() }
+        if mirrored { multiply::endpoints(selection, client) } else { Vec::new() }
     }
 }
 
@@ -162,15 +153,15 @@ impl Chosen {
 mod tests {
     use super::*;
 
-    fn chosen(included: &[&str], excluded: &[&str], sample: &str, dry_run: bool) -> Chosen {
+    fn chosen(included: &[&str], excluded: &[&str], sample: &str, dry_run: bool) -> Selection {
         let parse =
             |all: &[&str]| -> Vec<_> { all.iter().map(|one| one.parse().unwrap()).collect() };
         let clients = Clients::new(&parse(included), &parse(excluded)).unwrap();
-        Chosen::new(clients, sample.parse().unwrap(), None, dry_run, None).unwrap()
+        Selection::new(clients, sample.parse().unwrap(), None, dry_run, None).unwrap()
     }
 
-    fn mirrors(chosen: &Chosen, client: &str) -> bool {
-        !chosen.ends(&"11211=10.0.0.5:11211".parse().unwrap(), client.parse().unwrap()).is_empty()
+    fn mirrors(one: &Selection, client: &str) -> bool {
+        !one.endpoints(&"11211=10.0.0.5:11211".parse().unwrap(), client.parse().unwrap()).is_empty()
     }
 
     #[test]
@@ -198,9 +189,11 @@ mod tests {
         let clients = || (1..5000).map(|port| format!("10.0.0.1:{port}"));
         let old = chosen(&[], &[], "20%", false);
         let more = Sample::ALL.0 / 2;
-        let new = Chosen::new(Clients::default(), Sample(more), None, false, Some(&old)).unwrap();
+        let new =
+            Selection::new(Clients::default(), Sample(more), None, false, Some(&old)).unwrap();
         let other = chosen(&[], &[], "50%", false);
-        let of = |one: &Chosen| clients().filter(|client| mirrors(one, client)).collect::<Vec<_>>();
+        let of =
+            |one: &Selection| clients().filter(|client| mirrors(one, client)).collect::<Vec<_>>();
         let (before, after) = (of(&old), of(&new));
         assert!(before.iter().all(|client| after.contains(client)));
         assert!((800..1200).contains(&before.len()), "{}", before.len());

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::{Span, SpanRelativeTo, Timestamp, civil::DateTime, tz::TimeZone};
-use nix::time::{ClockId, clock_gettime};
+
+use crate::kernel::clock::since_boot;
 
 /// No mirror runs for longer: the kernel's clock could not tell.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A length of time like `500ms`, `90s`, `24h` or `1d 12h`; a day has 24 hours.
-pub fn length(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time like 500ms, 90s, 24h or 1d 12h, not '{text}'");
     let span: Span = text.parse().map_err(|_| wrong())?;
     let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
@@ -66,18 +67,6 @@ pub fn ends_in(moment: Option<Timestamp>, length: Option<Duration>) -> Result<Op
     }
 }
 
-/// Nanoseconds of the monotonic clock, which programs measure waits by.
-pub fn monotonic() -> Result<u64> {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).context("cannot read CLOCK_MONOTONIC")?;
-    u64::try_from(Duration::from(now).as_nanos()).context("CLOCK_MONOTONIC")
-}
-
-/// Nanoseconds since boot, with time spent suspended.
-pub fn since_boot() -> Result<u64> {
-    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).context("cannot read CLOCK_BOOTTIME")?;
-    u64::try_from(Duration::from(now).as_nanos()).context("CLOCK_BOOTTIME")
-}
-
 /// When `length` will have passed, in ns since boot.
 pub fn from_now(length: Duration) -> Result<u64> {
     let end = Duration::from_nanos(since_boot()?).checked_add(length);
@@ -102,15 +91,15 @@ mod tests {
             ("500ms", 0.5),
             ("1.5h", 5400.0),
         ] {
-            assert_eq!(length(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
         for text in
             ["", "5", "s", "0s", "0h 0m", "-1h", "1h ago", "1 month", "soon", "99999999999999h"]
         {
-            let said = length(text).unwrap_err();
+            let said = duration(text).unwrap_err();
             assert!(said.contains("like 500ms"), "{text}: {said}");
         }
-        assert!(length("2000000h").unwrap_err().contains("hundred years"));
+        assert!(duration("2000000h").unwrap_err().contains("hundred years"));
     }
 
     #[test]

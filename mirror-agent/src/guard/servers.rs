@@ -6,23 +6,20 @@ use anyhow::Result;
 use mirror_common::abi::GuardedServer;
 
 use crate::{
-    config::mapping::{address, ip},
-    kernel::{object, pins::Attachment},
+    kernel::{maps, pins::Attachment},
+    net::address::{address, ip},
 };
-
-/// The kernel's table.
-const TABLE: &str = "GUARDED_SERVERS";
 
 /// Makes the kernel's table say `wanted`.
 pub fn set(attachment: &Attachment, wanted: &[SocketAddr]) -> Result<()> {
     let wanted: Vec<GuardedServer> = wanted.iter().map(|sender| to_kernel(*sender)).collect();
-    object::set_keys(attachment, TABLE, &wanted)
+    maps::guarded_servers(attachment)?.replace(&wanted)
 }
 
 /// Who is guarded against, in order.
 pub fn get(attachment: &Attachment) -> Result<Vec<SocketAddr>> {
     let mut found: Vec<SocketAddr> =
-        object::keys(attachment, TABLE)?.iter().map(from_kernel).collect();
+        maps::guarded_servers(attachment)?.keys()?.iter().map(from_kernel).collect();
     found.sort_unstable();
     Ok(found)
 }

@@ -5,7 +5,7 @@ use aya::Ebpf;
 use aya_log::EbpfLogger;
 use tokio::io::{Interest, unix::AsyncFd};
 
-use crate::kernel::object::Settings;
+use crate::kernel::settings::Settings;
 
 /// The reading end of the programs' ring buffer.
 pub struct PacketTrace(EbpfLogger<&'static dyn log::Log>);
@@ -13,7 +13,7 @@ pub struct PacketTrace(EbpfLogger<&'static dyn log::Log>);
 impl PacketTrace {
     /// The lines of freshly loaded programs; `None` if they have nothing to say.
     pub fn take(ebpf: &mut Ebpf, settings: &Settings) -> Result<Option<Self>> {
-        if !settings.debug_packets {
+        if !settings.trace() {
             return Ok(None);
         }
         let logger = EbpfLogger::init(ebpf).context("cannot open the ring buffer for packets")?;

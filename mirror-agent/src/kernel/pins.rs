@@ -239,3 +239,9 @@ fn remove_directory(path: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// Whether there is no file at `path`.
+pub fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+        || matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}

@@ -6,31 +6,33 @@ use anyhow::Result;
 use mirror_common::packet::seal::Magic;
 
 use crate::{
-    config::{mapping::MapSpec, selection::Chosen},
+    config::{mapping::MapSpec, selection::Selection},
     kernel::{
-        clsact, object,
+        attach::clsact,
+        meta,
         pins::{Attachment, Role},
     },
     net::netlink::{Interface, Network},
-    source::{mappings::in_use, teardown},
+    source::{mappings::in_use, selection_table, teardown},
     target::{hold_device, ports, receive_buffer},
 };
 
 /// Takes one attachment off.
 pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
-    if attachment.role == Role::Target && object::is_complete(attachment) {
+    if attachment.role == Role::Target && meta::is_complete(attachment) {
         end_connections(attachment).await;
     }
     if attachment.role == Role::Target {
         receive_buffer::set(attachment, &[], 0);
     }
     // Known from the pins, since the interface may be gone or have another index by now.
-    let meta = object::meta(attachment).ok();
+    let meta = meta::read(attachment).ok();
     let (maps, chosen) = match attachment.role {
-        Role::Source => {
-            (in_use(attachment).unwrap_or_default(), Chosen::read(attachment).unwrap_or_default())
-        }
-        Role::Target | Role::Guard => (BTreeMap::new(), Chosen::default()),
+        Role::Source => (
+            in_use(attachment).unwrap_or_default(),
+            selection_table::read(attachment).unwrap_or_default(),
+        ),
+        Role::Target | Role::Guard => (BTreeMap::new(), Selection::default()),
     };
     clsact::remove(network, attachment, |_| true).await?;
     attachment.remove()?;
@@ -39,7 +41,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
         Role::Source => {
             let maps: Vec<MapSpec> = maps.into_values().collect();
             teardown::tell(&attachment.interface, &maps, Magic(meta.seal), |map, client| {
-                chosen.ends(map, client)
+                chosen.endpoints(map, client)
             });
         }
         Role::Target => hold_device::remove(network, meta.ifindex).await?,
@@ -52,7 +54,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
 async fn end_connections(attachment: &Attachment) {
     let ended = async {
         let ports = ports::served(attachment)?;
-        ports::ports(attachment, &ports).await
+        ports::drain(attachment, &ports).await
     };
     match ended.await {
         Ok(0) => {}
@@ -75,12 +77,12 @@ pub async fn clear_if_stale(
     if !attachment.exists() {
         return Ok(true);
     }
-    if !object::is_complete(attachment) {
+    if !meta::is_complete(attachment) {
         log::warn!("{}: clears what an agent left that was killed half-way", interface.name);
         remove(network, attachment).await?;
         return Ok(true);
     }
-    if object::meta(attachment)?.ifindex == interface.index {
+    if meta::read(attachment)?.ifindex == interface.index {
         return Ok(false);
     }
     log::warn!(

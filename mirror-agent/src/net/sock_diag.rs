@@ -27,19 +27,20 @@ use rtnetlink::{
     sys::{Socket, SocketAddr as Kernel, protocols::NETLINK_SOCK_DIAG},
 };
 
-use crate::config::mapping::ip;
+use crate::net::address::ip;
 
 /// Ends the sockets of these flows, in this network namespace; returns how many there were. Fails on
 /// a kernel that cannot do it (before 4.5, or without `CONFIG_INET_DIAG_DESTROY`).
 pub fn destroy(flows: &[FlowKey]) -> Result<usize> {
     let socket = open()?;
     let ports: BTreeSet<u16> = flows.iter().map(|flow| u16::from_be(flow.local_port)).collect();
-    let mirrored: HashSet<_> = flows.iter().map(ends_of_flow).collect();
+    let mirrored: HashSet<_> = flows.iter().map(endpoints_of_flow).collect();
     let mut ended = 0;
     for port in ports {
         for family in [AF_INET, AF_INET6] {
             let connections = list(&socket, family, port)?;
-            for connection in connections.into_iter().filter(|id| mirrored.contains(&ends(id))) {
+            for connection in connections.into_iter().filter(|id| mirrored.contains(&endpoints(id)))
+            {
                 ended += usize::from(destroy_one(&socket, family, connection)?);
             }
         }
@@ -53,7 +54,7 @@ pub fn connections(port: u16) -> Result<Vec<(SocketAddr, SocketAddr)>> {
     let socket = open()?;
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
-        found.extend(list(&socket, family, port)?.iter().map(ends));
+        found.extend(list(&socket, family, port)?.iter().map(endpoints));
     }
     Ok(found)
 }
@@ -108,14 +109,14 @@ fn open() -> Result<Socket> {
 }
 
 /// Own end and client's end. Addresses as such: memcached may serve IPv4 on a socket of IPv6.
-fn ends(id: &SocketId) -> (SocketAddr, SocketAddr) {
+fn endpoints(id: &SocketId) -> (SocketAddr, SocketAddr) {
     (
         SocketAddr::new(id.source_address.to_canonical(), id.source_port),
         SocketAddr::new(id.destination_address.to_canonical(), id.destination_port),
     )
 }
 
-fn ends_of_flow(flow: &FlowKey) -> (SocketAddr, SocketAddr) {
+fn endpoints_of_flow(flow: &FlowKey) -> (SocketAddr, SocketAddr) {
     (
         SocketAddr::new(ip(&flow.local_addr), u16::from_be(flow.local_port)),
         SocketAddr::new(ip(&flow.client_addr), u16::from_be(flow.client_port)),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde::Serialize;
 
-use super::{keys::printable, table::trimmed};
+use super::{keys::printable, text::trimmed};
 use crate::{
     inspect::compare::{
         bound,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{SelectionState, State};
+use super::{selection::SelectionState, state::State};
 use crate::stats::snapshot::{Snapshot, Values};
 
 /// `stats --json`.
@@ -62,12 +62,12 @@ pub(super) fn selection(selection: &SelectionState) -> Value {
         "clients": texts(&selection.clients),
         "excluded_clients": texts(&selection.excluded),
         "sample_percent": selection.sample.percent(),
-        "copies": selection.copies.count,
-        "copies_from": texts(&selection.copies.pools),
+        "multiply": selection.copies.count,
+        "multiply_from": texts(&selection.copies.pools),
         "rate_limits": texts(&selection.limits.rates()),
-        "ends_at": selection.ends.map(|ends| ends.at),
-        "seconds_left": selection.ends.map(|ends| ends.left),
-        "over": selection.ends.is_some_and(|ends| ends.left == 0),
+        "deadline": selection.deadline.map(|ends| ends.at),
+        "seconds_left": selection.deadline.map(|ends| ends.left),
+        "expired": selection.deadline.is_some_and(|ends| ends.left == 0),
         "dry_run": selection.dry_run,
     })
 }
@@ -84,9 +84,9 @@ fn object(values: &Values) -> Map<String, Value> {
 mod tests {
     use super::*;
     use crate::{
-        config::{multiply::Copies, rate::Limits, sample::Sample},
+        config::{multiply::Multiply, rate::Limits, sample::Sample},
         kernel::pins::Role,
-        output::Ending,
+        output::Deadline,
         target::receive_buffer::Shortage,
     };
 
@@ -106,9 +106,9 @@ mod tests {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
                 excluded: vec!["10.1.2.3".parse().unwrap()],
                 sample: Sample(5_000),
-                copies: Copies::default(),
+                copies: Multiply::default(),
                 limits: Limits::default(),
-                ends: Some(Ending { at: 1_700_003_600, left: 3540, over_for: 0 }),
+                deadline: Some(Deadline { at: 1_700_003_600, left: 3540, over_for: 0 }),
                 dry_run: true,
             }),
             ports: vec![],
@@ -123,9 +123,9 @@ mod tests {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
-                copies: Copies::default(),
+                copies: Multiply::default(),
                 limits: Limits::default(),
-                ends: Some(Ending { at: 1_700_000_030, left: 0, over_for: 30 }),
+                deadline: Some(Deadline { at: 1_700_000_030, left: 0, over_for: 30 }),
                 dry_run: false,
             }),
             ..source.clone()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::span;
+use super::text::format_duration;
 use crate::memcached::{dump::Item, meta::base64};
 
 /// The names of the columns of [`row`]. Keys and values are last, since only they have any length.
@@ -96,7 +96,7 @@ fn columns(
 
 /// A length of time in one word, so that columns can be counted.
 fn words(seconds: u64) -> String {
-    span(seconds).replace(' ', "")
+    format_duration(seconds).replace(' ', "")
 }
 
 /// A key as text: what a terminal might not print as it is, and `%`, is written as `%` and two hexadecimal digits

@@ -3,9 +3,20 @@
 use serde_json::{Value, json};
 
 use super::{
-    MapState,
     json::{selection, texts},
+    selection::SelectionState,
+    state::MapState,
 };
+use crate::config::mapping::MapSpec;
+
+/// What a source copies, a line each.
+pub fn lines<'a>(
+    maps: impl IntoIterator<Item = &'a MapSpec>,
+    selection: &SelectionState,
+) -> String {
+    let maps = maps.into_iter().map(ToString::to_string);
+    maps.chain(selection.lines()).map(|line| format!("  {line}\n")).collect()
+}
 
 /// A paragraph for each source.
 pub fn text(states: &[MapState]) -> String {
@@ -13,12 +24,9 @@ pub fn text(states: &[MapState]) -> String {
 
     let mut text = String::new();
     for MapState { interface, maps, selection } in states {
-        let lines = maps.iter().map(ToString::to_string).chain(selection.lines());
         // Writing to a string does not fail.
         let _ = writeln!(text, "{interface}");
-        for line in lines {
-            let _ = writeln!(text, "  {line}");
-        }
+        text += &lines(maps, selection);
     }
     if states.is_empty() {
         text.push_str("no source is attached\n");
@@ -45,7 +53,7 @@ pub fn json(states: &[MapState]) -> String {
 mod tests {
     use super::*;
     use crate::{
-        config::{multiply::Copies, rate::Limits, sample::Sample},
+        config::{multiply::Multiply, rate::Limits, sample::Sample},
         output::SelectionState,
     };
 
@@ -55,9 +63,9 @@ mod tests {
             clients: vec!["10.0.0.0/8".parse().unwrap()],
             excluded: vec![],
             sample: Sample(100_000),
-            copies: Copies::default(),
+            copies: Multiply::default(),
             limits: Limits::default(),
-            ends: None,
+            deadline: None,
             dry_run: false,
         };
         let maps = ["11211=10.0.0.5:11211", "11212=[fd00::5]:11212"];

@@ -1,12 +1,13 @@
 //! What a source copies of that which its maps take.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::Result;
-
-use super::span;
-use crate::config::{
-    clients::Cidr, multiply::Copies, rate::Limits, sample::Sample, selection::Chosen, time,
+use super::text::format_duration;
+use crate::{
+    config::{
+        clients::Cidr, multiply::Multiply, rate::Limits, sample::Sample, selection::Selection,
+    },
+    kernel::clock::Now,
 };
 
 /// Prefixes that a table shows of each kind; JSON has all.
@@ -22,18 +23,18 @@ pub struct SelectionState {
     /// Share of connections.
     pub sample: Sample,
     /// How often each connection is copied.
-    pub copies: Copies,
+    pub copies: Multiply,
     /// How much each target is sent.
     pub limits: Limits,
     /// Until when; `None` for good.
-    pub ends: Option<Ending>,
+    pub deadline: Option<Deadline>,
     /// Whether all is counted and nothing sent.
     pub dry_run: bool,
 }
 
 /// The end of `--for` or `--until`.
 #[derive(Clone, Copy, Debug)]
-pub struct Ending {
+pub struct Deadline {
     /// On the wall clock, as it is now, in seconds since the epoch.
     pub at: u64,
     /// Until then, in seconds, rounded up; 0 when it is over.
@@ -44,18 +45,16 @@ pub struct Ending {
 
 impl SelectionState {
     /// At this moment.
-    pub fn of(chosen: &Chosen) -> Result<Self> {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = time::since_boot()?;
-        Ok(Self {
-            clients: chosen.clients.included(),
-            excluded: chosen.clients.excluded(),
-            sample: chosen.sample(),
-            copies: chosen.copies(),
-            limits: chosen.limits(),
-            ends: chosen.end().map(|end| Ending::new(end, now, wall)),
-            dry_run: chosen.dry_run(),
-        })
+    pub fn of(selection: &Selection, now: Now) -> Self {
+        Self {
+            clients: selection.clients.included(),
+            excluded: selection.clients.excluded(),
+            sample: selection.sample(),
+            copies: selection.multiply(),
+            limits: selection.limits(),
+            deadline: selection.deadline().map(|end| Deadline::new(end, now.since_boot, now.wall)),
+            dry_run: selection.dry_run(),
+        }
     }
 
     /// What is not as it would be without any option, a line each.
@@ -65,17 +64,17 @@ impl SelectionState {
         if self.sample != Sample::ALL {
             lines.push(format!("{} of all connections", self.sample));
         }
-        let Copies { count, pools } = &self.copies;
+        let Multiply { count, pools } = &self.copies;
         if *count > 1 {
             lines.push(format!("each connection {count} times"));
         }
         lines.extend(pools.iter().map(|pool| format!("further copies from {pool}")));
         let rates = self.limits.rates();
         lines.extend(rates.iter().map(|rate| format!("no more than {rate} to each target")));
-        if let Some(ends) = self.ends {
+        if let Some(ends) = self.deadline {
             lines.push(match ends.left {
-                0 => format!("over since {}: nothing is copied", span(ends.over_for)),
-                left => format!("for {} more", span(left)),
+                0 => format!("over since {}: nothing is copied", format_duration(ends.over_for)),
+                left => format!("for {} more", format_duration(left)),
             });
         }
         if self.dry_run {
@@ -85,7 +84,7 @@ impl SelectionState {
     }
 }
 
-impl Ending {
+impl Deadline {
     /// `end` and `now` in ns since boot; `wall` is the same moment as `now`, since the epoch.
     fn new(end: u64, now: u64, wall: Duration) -> Self {
         let (left, over) = (end.saturating_sub(now), now.saturating_sub(end));
@@ -118,7 +117,7 @@ mod tests {
         const SECOND: u64 = 1_000_000_000;
         let wall = Duration::from_secs(1_700_000_000);
         let ending = |end| {
-            let ending = Ending::new(end, 1000 * SECOND, wall);
+            let ending = Deadline::new(end, 1000 * SECOND, wall);
             (ending.at, ending.left, ending.over_for)
         };
         assert_eq!(ending(1090 * SECOND), (1_700_000_090, 90, 0));

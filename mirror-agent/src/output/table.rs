@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
-use super::{SelectionState, State};
+use super::{
+    selection::SelectionState,
+    state::State,
+    text::{format_duration, trimmed},
+};
 use crate::{
     kernel::pins::Role,
     stats::snapshot::{GAUGES, Snapshot, Values},
@@ -87,7 +91,7 @@ pub fn status(states: &[State]) -> String {
         table.add_row([
             state.interface.clone(),
             state.role.to_string(),
-            span(state.age),
+            format_duration(state.age),
             state.version.clone(),
             if state.role == Role::Guard { String::new() } else { format!("{:#x}", state.magic) },
             what.join("\n"),
@@ -96,33 +100,13 @@ pub fn status(states: &[State]) -> String {
     trimmed(&table)
 }
 
-pub(super) fn trimmed(table: &Table) -> String {
-    let mut text = String::new();
-    for line in table.lines() {
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
-}
-
-/// Two units are enough to tell how long.
-pub(super) fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds}s"),
-        (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
-        (0, _, _) => format!("{hours}h {minutes}m"),
-        _ => format!("{days}d {hours}h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        config::{multiply::Copies, rate::Limits, sample::Sample},
-        kernel::xdp::Mode,
-        output::Ending,
+        config::{multiply::Multiply, rate::Limits, sample::Sample},
+        kernel::attach::xdp::Mode,
+        output::Deadline,
         target::receive_buffer::Shortage,
     };
 
@@ -160,9 +144,9 @@ mod tests {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
-                copies: Copies::default(),
+                copies: Multiply::default(),
                 limits: Limits::default(),
-                ends: None,
+                deadline: None,
                 dry_run: false,
             }),
             ports: vec![],
@@ -180,9 +164,9 @@ mod tests {
                 clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
                 excluded: vec!["10.1.2.3".parse().unwrap()],
                 sample: Sample(5_000),
-                copies: Copies { count: 3, pools: vec!["198.18.0.0/15".parse().unwrap()] },
+                copies: Multiply { count: 3, pools: vec!["198.18.0.0/15".parse().unwrap()] },
                 limits: Limits { packets: 50_000, kbits: 100_000 },
-                ends: Some(Ending { at: 1_700_090_000, left: 86_399, over_for: 0 }),
+                deadline: Some(Deadline { at: 1_700_090_000, left: 86_399, over_for: 0 }),
                 dry_run: true,
             }),
             ..source.clone()
@@ -195,9 +179,9 @@ mod tests {
                 clients: vec![],
                 excluded: vec![],
                 sample: Sample::ALL,
-                copies: Copies::default(),
+                copies: Multiply::default(),
                 limits: Limits::default(),
-                ends: Some(Ending { at: 1_699_999_000, left: 0, over_for: 1000 }),
+                deadline: Some(Deadline { at: 1_699_999_000, left: 0, over_for: 1000 }),
                 dry_run: false,
             }),
             ..source.clone()
@@ -232,13 +216,5 @@ mod tests {
             ..source.clone()
         };
         insta::assert_snapshot!(status(&[source, choosy, over, target, guard]));
-    }
-
-    #[test]
-    fn spans() {
-        assert_eq!(span(59), "59s");
-        assert_eq!(span(61), "1m 1s");
-        assert_eq!(span(3700), "1h 1m");
-        assert_eq!(span(90_000), "1d 1h");
     }
 }

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result};
 use mirror_common::abi::GENERATIONS;
 
-use crate::kernel::{object, pins::Attachment};
+use crate::kernel::{maps, pins::Attachment};
 
 /// One of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct Generation(u32);
 impl Generation {
     /// The one that programs go by.
     pub fn active(attachment: &Attachment) -> Result<Self> {
-        let number: u32 = object::get(&object::array(attachment, "GENERATION")?, 0)
-            .context("cannot read GENERATION")?;
+        let number: u32 =
+            maps::get(&maps::generation(attachment)?, 0).context("cannot read GENERATION")?;
         Ok(Self(number % GENERATIONS))
     }
 
@@ -31,8 +31,6 @@ impl Generation {
 
     /// Has programs go by this one from their next packet on.
     pub fn activate(self, attachment: &Attachment) -> Result<()> {
-        object::array(attachment, "GENERATION")?
-            .set(0, self.0, 0)
-            .context("cannot write GENERATION")
+        maps::generation(attachment)?.set(0, self.0, 0).context("cannot write GENERATION")
     }
 }

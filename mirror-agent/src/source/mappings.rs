@@ -6,13 +6,15 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use mirror_common::abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping, PortSlot, slot_index};
+use aya::{maps::PerCpuValues, util::nr_cpus};
+use mirror_common::abi::{
+    MAX_FAN_OUT, MAX_MAPPINGS, Mapping, MappingCounter, PortSlot, RateState, slot_index,
+};
 
 use crate::{
-    config::{clients::Clients, mapping::MapSpec, selection::Chosen},
-    kernel::{object, pins::Attachment},
-    source::generation::Generation,
-    stats::snapshot,
+    config::{clients::Clients, mapping::MapSpec, selection::Selection},
+    kernel::{maps, pins::Attachment},
+    source::{generation::Generation, selection_table},
 };
 
 /// Longer than a program runs, which may go by what was in force when it began.
@@ -29,10 +31,10 @@ fn named(
     generation: Generation,
     occupied: &BTreeMap<u32, MapSpec>,
 ) -> Result<BTreeMap<u32, MapSpec>> {
-    let slots = object::array::<PortSlot>(attachment, "PORTS")?;
+    let slots = maps::mapped_ports(attachment)?;
     let mut found = BTreeMap::new();
     for (index, spec) in occupied {
-        let slot = object::get(&slots, slot_index(generation.number(), spec.local_port))
+        let slot = maps::get(&slots, slot_index(generation.number(), spec.local_port))
             .context("cannot read PORTS")?;
         if slot.mapping.iter().take(slot.len as usize).any(|named| u32::from(*named) == *index) {
             found.insert(*index, *spec);
@@ -43,10 +45,10 @@ fn named(
 
 /// The maps that are in the kernel's table, those included that are on their way in or out.
 fn occupied(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
-    let table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let table = maps::mappings(attachment)?;
     let mut found = BTreeMap::new();
     for index in 0..MAX_MAPPINGS {
-        let mapping = object::get(&table, index).context("cannot read MAPPINGS")?;
+        let mapping = maps::get(&table, index).context("cannot read MAPPINGS")?;
         if let Some(spec) = MapSpec::from_kernel(&mapping) {
             found.insert(index, spec);
         }
@@ -54,12 +56,12 @@ fn occupied(attachment: &Attachment) -> Result<BTreeMap<u32, MapSpec>> {
     Ok(found)
 }
 
-/// Makes `entries` and `chosen` what the programs go by, from one packet to the next. A map that stays keeps
+/// Makes `entries` and `selection` what the programs go by, from one packet to the next. A map that stays keeps
 /// its index and its counters. Whatever stops it half-way leaves in force what was.
 pub async fn change(
     attachment: &Attachment,
     entries: &[(MapSpec, Mapping)],
-    chosen: &Chosen,
+    selection: &Selection,
 ) -> Result<()> {
     let before = Generation::active(attachment)?;
     let there = occupied(attachment)?;
@@ -71,14 +73,14 @@ pub async fn change(
     if there.is_empty() {
         // Nobody goes by anything yet.
         fill(attachment, before, &ports, &new)?;
-        return chosen.write(attachment, before);
+        return selection_table::write(attachment, before, selection);
     }
     fill(attachment, before.other(), &ports, &new)?;
-    chosen.write(attachment, before.other())?;
+    selection_table::write(attachment, before.other(), selection)?;
     before.other().activate(attachment)?;
     tokio::time::sleep(GRACE).await;
     fill(attachment, before, &ports, &BTreeMap::new())?;
-    Clients::default().write(attachment, before)?;
+    selection_table::write_clients(attachment, before, &Clients::default())?;
     clear(attachment, there.keys().filter(|index| !new.contains_key(index)))
 }
 
@@ -89,7 +91,7 @@ fn place(
     there: &BTreeMap<u32, MapSpec>,
     entries: &[(MapSpec, Mapping)],
 ) -> Result<BTreeMap<u32, MapSpec>> {
-    let mut table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let mut table = maps::mappings(attachment)?;
     let mut free = (0..MAX_MAPPINGS).filter(|index| !there.contains_key(index));
     let mut new = BTreeMap::new();
     for (spec, entry) in entries {
@@ -99,7 +101,7 @@ fn place(
             let index = free
                 .next()
                 .context("the table of maps is full; remove maps before others are added")?;
-            snapshot::clear_map(attachment, index)?;
+            clear_counters(attachment, index)?;
             index
         };
         table.set(index, entry, 0).context("cannot write MAPPINGS")?;
@@ -115,7 +117,7 @@ fn fill(
     ports: &BTreeSet<u16>,
     maps: &BTreeMap<u32, MapSpec>,
 ) -> Result<()> {
-    let mut table = object::array::<PortSlot>(attachment, "PORTS")?;
+    let mut table = maps::mapped_ports(attachment)?;
     for port in ports {
         let mut slot = PortSlot::default();
         for (index, _) in maps.iter().filter(|(_, spec)| spec.local_port == *port) {
@@ -133,7 +135,7 @@ fn fill(
 
 /// Takes maps that nobody names any more out of the kernel's table.
 fn clear<'a>(attachment: &Attachment, indexes: impl Iterator<Item = &'a u32>) -> Result<()> {
-    let mut table = object::array::<Mapping>(attachment, "MAPPINGS")?;
+    let mut table = maps::mappings(attachment)?;
     let unused = Mapping {
         local_addr: [0; 4],
         target_addr: [0; 4],
@@ -147,4 +149,17 @@ fn clear<'a>(attachment: &Attachment, indexes: impl Iterator<Item = &'a u32>) ->
         table.set(*index, unused, 0).context("cannot write MAPPINGS")?;
     }
     Ok(())
+}
+
+/// Sets the counters of a map that is about to begin to zero, and has its rate limit shed nothing.
+fn clear_counters(attachment: &Attachment, index: u32) -> Result<()> {
+    maps::rate_state(attachment)?
+        .set(index, RateState::default(), 0)
+        .context("cannot write RATE_STATE")?;
+    let mut counters = maps::mapping_counters(attachment)?;
+    let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count processors")?;
+    let zero = PerCpuValues::try_from(vec![[0; MappingCounter::COUNT]; cpus]);
+    counters
+        .set(index, zero.context("as many values as processors")?, 0)
+        .context("cannot write MAPPING_COUNTERS")
 }

@@ -9,41 +9,46 @@ use mirror_common::{abi::Mapping, packet::seal::Magic};
 use crate::{
     config::{
         mapping::{self, MapSpec},
-        selection::Chosen,
+        selection::Selection,
     },
     kernel::{
-        clsact,
-        hooks::{self, Hook, Kind},
+        attach::{
+            self, clsact,
+            hook::{Hook, Mechanism},
+        },
         pins::Attachment,
     },
     net::{
         neighbour,
         netlink::{Interface, Network, Route},
     },
-    output::SelectionState,
-    source::{mappings::in_use, teardown},
+    source::{mappings::in_use, selection_table, teardown},
 };
 
 /// What a source copies.
 #[derive(Clone)]
 pub struct MirrorConfig {
+    /// Its maps.
     pub maps: Vec<MapSpec>,
-    pub chosen: Chosen,
+    /// What is mirrored of that which they match.
+    pub selection: Selection,
 }
 
 impl MirrorConfig {
     /// What is in force.
     pub fn read(attachment: &Attachment) -> Result<Self> {
         let maps = in_use(attachment)?.into_values().collect();
-        Ok(Self { maps, chosen: Chosen::read(attachment)? })
+        Ok(Self { maps, selection: selection_table::read(attachment)? })
     }
 }
 
 /// Maps with their ways, and the selection.
 pub struct Plan {
+    /// Each map with its entry in the kernel's table.
     pub entries: Vec<(MapSpec, Mapping)>,
     egress_interfaces: Vec<EgressInterface>,
-    pub chosen: Chosen,
+    /// What is mirrored of that which the maps match.
+    pub selection: Selection,
 }
 
 impl Plan {
@@ -52,12 +57,17 @@ impl Plan {
         network: &Network,
         interface: &Interface,
         maps: &[MapSpec],
-        chosen: Chosen,
+        selection: Selection,
     ) -> Result<Self> {
         mapping::check(maps)?;
         let entries = resolve(network, interface, maps).await?;
         let egress_interfaces = egress_interfaces(network, interface, &entries).await?;
-        Ok(Self { entries, egress_interfaces, chosen })
+        Ok(Self { entries, egress_interfaces, selection })
+    }
+
+    /// The maps.
+    pub fn maps(&self) -> impl Iterator<Item = &MapSpec> {
+        self.entries.iter().map(|(map, _)| map)
     }
 
     /// Whether programs have to be attached where none are yet.
@@ -72,7 +82,7 @@ impl Plan {
         &self,
         ebpf: &mut Ebpf,
         attachment: &Attachment,
-        kind: Kind,
+        mechanism: Mechanism,
     ) -> Result<()> {
         let egress = Hook {
             program: "source_egress",
@@ -80,12 +90,12 @@ impl Plan {
             side: TcAttachType::Egress,
             pin: "egress",
             first: true,
-            kind,
+            mechanism,
         };
-        hooks::attach(ebpf, attachment, &egress)?;
+        attach::attach(ebpf, attachment, &egress)?;
         // Where copies leave by another interface, it is there that they are counted.
         for EgressInterface { interface, pin } in &self.egress_interfaces {
-            hooks::attach(ebpf, attachment, &Hook { interface, pin, ..egress })?;
+            attach::attach(ebpf, attachment, &Hook { interface, pin, ..egress })?;
         }
         Ok(())
     }
@@ -106,29 +116,18 @@ impl Plan {
 
     /// Tells targets of the connections that are mirrored no more, by maps that went or by the selection.
     pub fn send_teardown(&self, interface: &str, magic: Magic, before: MirrorConfig) {
-        let MirrorConfig { mut maps, chosen: before } = before;
+        let MirrorConfig { mut maps, selection: before } = before;
         let kept = |map: &MapSpec| self.entries.iter().any(|(kept, _)| kept == map);
-        let same = self.chosen.mirrors_like(&before);
+        let same = self.selection.mirrors_like(&before);
         maps.retain(|map| !(same && kept(map)));
         teardown::tell(interface, &maps, magic, |map, client| {
-            let mut ends = before.ends(map, client);
+            let mut ends = before.endpoints(map, client);
             if kept(map) {
-                let still = self.chosen.ends(map, client);
+                let still = self.selection.endpoints(map, client);
                 ends.retain(|end| !still.contains(end));
             }
             ends
         });
-    }
-
-    /// Says what is copied now.
-    pub fn print(&self) -> Result<()> {
-        for (spec, _) in &self.entries {
-            println!("  {spec}");
-        }
-        for line in SelectionState::of(&self.chosen)?.lines() {
-            println!("  {line}");
-        }
-        Ok(())
     }
 }
 

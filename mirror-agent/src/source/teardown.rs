@@ -21,8 +21,8 @@ use nix::sys::socket::{
 };
 
 use crate::{
-    config::mapping::{MapSpec, address},
-    net::sock_diag,
+    config::mapping::MapSpec,
+    net::{address::address, sock_diag},
 };
 
 /// Tells the targets of `maps` that copies end, of those ends that `ends` says a client's connection has. Without
@@ -31,9 +31,9 @@ pub fn tell(
     interface: &str,
     maps: &[MapSpec],
     magic: Magic,
-    ends: impl Fn(&MapSpec, SocketAddr) -> Vec<SocketAddr>,
+    endpoints: impl Fn(&MapSpec, SocketAddr) -> Vec<SocketAddr>,
 ) {
-    match say(maps, magic, ends) {
+    match send(maps, magic, endpoints) {
         Ok(count) => log::info!("{interface}: told targets of {count} connections"),
         Err(error) => log::warn!(
             "{interface}: could not tell the targets that copies end ({error:#}); their memcached \
@@ -44,10 +44,10 @@ pub fn tell(
 
 /// Says farewell for every connection that one of `maps` took, for each of the ends that `ends` says its copies
 /// had (it is given the client's own), with the seal that they had. Returns how many segments were sent.
-fn say(
+fn send(
     maps: &[MapSpec],
     magic: Magic,
-    ends: impl Fn(&MapSpec, SocketAddr) -> Vec<SocketAddr>,
+    endpoints: impl Fn(&MapSpec, SocketAddr) -> Vec<SocketAddr>,
 ) -> Result<usize> {
     let mut sent = 0;
     let ports: BTreeSet<u16> = maps.iter().map(|map| map.local_port).collect();
@@ -55,7 +55,7 @@ fn say(
         let connections = sock_diag::connections(port)?;
         for map in maps.iter().filter(|map| map.local_port == port) {
             let of_map = connections.iter().filter(|(own, client)| takes(map, *own, *client));
-            sent += say_to(map, of_map.flat_map(|(_, client)| ends(map, *client)), magic)?;
+            sent += send_to(map, of_map.flat_map(|(_, client)| endpoints(map, *client)), magic)?;
         }
     }
     Ok(sent)
@@ -67,7 +67,11 @@ fn takes(map: &MapSpec, own: SocketAddr, client: SocketAddr) -> bool {
 }
 
 /// The same for one map and the connections of these clients.
-fn say_to(map: &MapSpec, clients: impl Iterator<Item = SocketAddr>, magic: Magic) -> Result<usize> {
+fn send_to(
+    map: &MapSpec,
+    clients: impl Iterator<Item = SocketAddr>,
+    magic: Magic,
+) -> Result<usize> {
     let target = map.target.ip();
     let socket = raw_socket(target)?;
     // The port has no meaning to a raw socket, and IPv6 wants none.

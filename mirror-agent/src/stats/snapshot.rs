@@ -1,18 +1,13 @@
 //! Reading the per-CPU counters of what is attached.
 
 use anyhow::{Context as _, Result};
-use aya::{
-    maps::{Map, MapData, PerCpuArray, PerCpuValues},
-    util::nr_cpus,
-};
-use mirror_common::abi::{
-    GuardCounter, MappingCounter, RateState, SourceCounter, TargetCounter, Waits,
-};
+use aya::maps::{MapData, PerCpuArray};
+use mirror_common::abi::{GuardCounter, MappingCounter, SourceCounter, TargetCounter, Waits};
 
 use crate::{
-    config::{mapping::MapSpec, time},
+    config::mapping::MapSpec,
     kernel::{
-        object,
+        clock, maps, meta,
         pins::{Attachment, Role, Store},
     },
     source::mappings::in_use,
@@ -43,14 +38,14 @@ pub fn read_all(store: &Store, interface: Option<&str>) -> Result<Vec<Snapshot>>
         .attachments()?
         .iter()
         .filter(|attachment| interface.is_none_or(|wanted| wanted == attachment.interface))
-        .filter(|attachment| object::is_complete(attachment))
+        .filter(|attachment| meta::is_complete(attachment))
         .map(read)
         .collect()
 }
 
 /// Reads one attachment.
 pub fn read(attachment: &Attachment) -> Result<Snapshot> {
-    object::meta(attachment)?;
+    meta::read(attachment)?;
     let (counters, maps) = match attachment.role {
         Role::Source => (named(attachment, SourceCounter::NAMES)?, mappings(attachment)?),
         Role::Target => (target(attachment)?, Vec::new()),
@@ -61,13 +56,13 @@ pub fn read(attachment: &Attachment) -> Result<Snapshot> {
 
 /// The counters of the interface, by their names.
 fn named<const N: usize>(attachment: &Attachment, names: [&'static str; N]) -> Result<Values> {
-    Ok(names.into_iter().zip(sums::<N>(&per_cpu(attachment, "COUNTERS")?, 0)?).collect())
+    Ok(names.into_iter().zip(sums::<N>(&maps::counters(attachment)?, 0)?).collect())
 }
 
 /// A target's counters, and what follows from them about the hold device.
 fn target(attachment: &Attachment) -> Result<Values> {
-    let waits: Waits = object::get(&object::array(attachment, "WAITS")?, 0)?;
-    let idle = time::monotonic()?.saturating_sub(waits.seen_at);
+    let waits: Waits = maps::get(&maps::waits(attachment)?, 0)?;
+    let idle = clock::monotonic()?.saturating_sub(waits.seen_at);
     let mut values = named(attachment, TargetCounter::NAMES)?;
     values.extend(hold_device(&values, waits, idle));
     Ok(values)
@@ -87,7 +82,7 @@ fn hold_device(counters: &Values, waits: Waits, idle: u64) -> [(&'static str, u6
 }
 
 fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
-    let counters = per_cpu(attachment, "MAPPING_COUNTERS")?;
+    let counters = maps::mapping_counters(attachment)?;
     in_use(attachment)?
         .into_iter()
         .map(|(index, spec)| {
@@ -99,34 +94,13 @@ fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
         .collect()
 }
 
-/// Copies that were made and neither left nor failed: no route or next hop, or on their way.
+/// Multiply that were made and neither left nor failed: no route or next hop, or on their way.
 fn unsent(sums: &[u64; MappingCounter::COUNT]) -> u64 {
     [MappingCounter::Sent, MappingCounter::FailedClone, MappingCounter::FailedRewrite]
         .iter()
         .fold(sums[MappingCounter::Copies as usize], |left, gone| {
             left.saturating_sub(sums[*gone as usize])
         })
-}
-
-/// Sets the counters of a map that is about to begin to zero, and has its rate limit shed nothing.
-pub fn clear_map(attachment: &Attachment, index: u32) -> Result<()> {
-    object::array(attachment, "GAUGES")?
-        .set(index, RateState::default(), 0)
-        .context("cannot write GAUGES")?;
-    let mut counters = per_cpu::<{ MappingCounter::COUNT }>(attachment, "MAPPING_COUNTERS")?;
-    let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count processors")?;
-    let zero = PerCpuValues::try_from(vec![[0; MappingCounter::COUNT]; cpus]);
-    counters
-        .set(index, zero.context("as many values as processors")?, 0)
-        .context("cannot write MAPPING_COUNTERS")
-}
-
-fn per_cpu<const N: usize>(
-    attachment: &Attachment,
-    name: &str,
-) -> Result<PerCpuArray<MapData, [u64; N]>> {
-    PerCpuArray::try_from(Map::PerCpuArray(object::pinned(attachment, name)?))
-        .with_context(|| format!("map {name} is not what this version expects"))
 }
 
 fn sums<const N: usize>(map: &PerCpuArray<MapData, [u64; N]>, index: u32) -> Result<[u64; N]> {

@@ -2,19 +2,16 @@
 
 use anyhow::Result;
 
-use crate::kernel::{object, pins::Attachment};
-
-/// The kernel's table.
-const TABLE: &str = "ALLOWED_MACS";
+use crate::kernel::{maps, pins::Attachment};
 
 /// Makes the kernel's table say `wanted` (keys as [`mirror_common::abi::mac_key`] makes them).
 pub fn set(attachment: &Attachment, wanted: &[u64]) -> Result<()> {
-    object::set_keys(attachment, TABLE, wanted)
+    maps::allowed_macs(attachment)?.replace(wanted)
 }
 
 /// The MAC addresses that are allowed, in order; none for all.
 pub fn get(attachment: &Attachment) -> Result<Vec<u64>> {
-    let mut found = object::keys(attachment, TABLE)?;
+    let mut found = maps::allowed_macs(attachment)?.keys()?;
     found.sort_unstable();
     Ok(found)
 }

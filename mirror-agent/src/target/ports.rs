@@ -7,12 +7,12 @@
 use std::{io, time::Duration};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{HashMap, Map, MapData, MapError};
-use mirror_common::abi::{Finished, Flow, FlowKey, State, served};
+use aya::maps::MapError;
+use mirror_common::abi::{FlowKey, State, served};
 
 use crate::{
     kernel::{
-        object,
+        maps,
         pins::{Attachment, Role},
     },
     net::sock_diag,
@@ -23,10 +23,10 @@ const GRACE: Duration = Duration::from_millis(200);
 
 /// Ports that the target at `attachment` serves, in order.
 pub fn served(attachment: &Attachment) -> Result<Vec<u16>> {
-    let table = object::array::<u32>(attachment, "PORTS")?;
+    let table = maps::served_ports(attachment)?;
     let mut found = Vec::new();
     for port in 1..=u16::MAX {
-        if object::get(&table, u32::from(port)).context("cannot read PORTS")? != served::NO {
+        if maps::get(&table, u32::from(port)).context("cannot read PORTS")? != served::NO {
             found.push(port);
         }
     }
@@ -34,7 +34,7 @@ pub fn served(attachment: &Attachment) -> Result<Vec<u16>> {
 }
 
 /// Serves `ports` no more. Returns how many mirrored connections were ended.
-pub async fn ports(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
+pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     debug_assert_eq!(attachment.role, Role::Target, "a source has no ports to retire");
     if ports.is_empty() {
         return Ok(0);
@@ -49,7 +49,7 @@ pub async fn ports(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
 }
 
 fn set(attachment: &Attachment, ports: &[u16], value: u32) -> Result<()> {
-    let mut table = object::array::<u32>(attachment, "PORTS")?;
+    let mut table = maps::served_ports(attachment)?;
     for port in ports {
         table.set(u32::from(*port), value, 0).context("cannot write PORTS")?;
     }
@@ -60,7 +60,7 @@ fn set(attachment: &Attachment, ports: &[u16], value: u32) -> Result<()> {
 fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
     let is_one = |key: &FlowKey| ports.contains(&u16::from_be(key.local_port));
     let mut found = Vec::new();
-    for entry in flows(attachment)?.iter() {
+    for entry in maps::flows(attachment)?.iter() {
         match entry {
             Ok((key, flow)) if is_one(&key) && flow.copy.state != State::DIRECT => {
                 found.push(key);
@@ -69,7 +69,7 @@ fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
             Err(error) => return Err(error).context("cannot read FLOWS"),
         }
     }
-    let finished = object::hash::<FlowKey, Finished>(attachment, "FINISHED", Map::LruHashMap)?;
+    let finished = maps::finished(attachment)?;
     for key in finished.keys() {
         match key {
             Ok(key) if is_one(&key) => found.push(key),
@@ -82,7 +82,7 @@ fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
 
 /// Takes these flows out of the table, for a port that is served again later.
 fn forget(attachment: &Attachment, keys: &[FlowKey]) -> Result<()> {
-    let mut flows = flows(attachment)?;
+    let mut flows = maps::flows(attachment)?;
     for key in keys {
         match flows.remove(key) {
             Ok(()) => {}
@@ -92,10 +92,6 @@ fn forget(attachment: &Attachment, keys: &[FlowKey]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn flows(attachment: &Attachment) -> Result<HashMap<MapData, FlowKey, Flow>> {
-    object::hash(attachment, "FLOWS", Map::HashMap)
 }
 
 fn is_missing(error: &io::Error) -> bool {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use aya::maps::{HashMap as Table, Map, MapData, MapError};
+use aya::maps::{HashMap as Table, MapData, MapError};
 use mirror_common::abi::{ReceiveBuffer, served};
 use nix::{
     getsockopt_impl, libc, setsockopt_impl, sockopt_impl,
@@ -28,7 +28,7 @@ use nix::{
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::{
-    kernel::{object, pins::Attachment},
+    kernel::{maps, meta, pins::Attachment},
     net::sock_diag::{self, Listener},
 };
 
@@ -64,9 +64,6 @@ const SOCK_RCVBUF_LOCK: u32 = 2;
 /// Gives each listener of `ports` a receive buffer of `wanted` bytes, unless its own is as large. All others get
 /// back what they had; where `wanted` is 0, all do.
 pub fn set(attachment: &Attachment, ports: &[u16], wanted: u32) {
-    if object::is_missing(&attachment.map(TABLE)) {
-        return;
-    }
     let ports = if wanted == 0 { &[] } else { ports };
     if let Err(error) = change(attachment, ports, wanted) {
         log::warn!(
@@ -78,8 +75,8 @@ pub fn set(attachment: &Attachment, ports: &[u16], wanted: u32) {
 }
 
 fn change(attachment: &Attachment, ports: &[u16], wanted: u32) -> Result<()> {
+    let Some(mut table) = Remembered::open(attachment)? else { return Ok(()) };
     let listeners = sock_diag::listeners()?;
-    let mut table = Remembered::open(attachment)?;
     let known = table.all()?;
     // Sockets that are gone; the kernel gives no cookie twice.
     for cookie in known.keys().filter(|known| !listeners.iter().any(|it| it.cookie == **known)) {
@@ -170,10 +167,11 @@ fn force(socket: &OwnedFd, bytes: u32) -> Result<()> {
 /// Whether another target serves the same listener, and remembers from now on what it had.
 fn hand_over(attachment: &Attachment, listener: &Listener, before: ReceiveBuffer) -> Result<bool> {
     for other in attachment.others()? {
-        if object::meta(&other).is_ok_and(|meta| meta.receive_buffer != 0) {
-            let ports = object::array::<u32>(&other, "PORTS")?;
-            if object::get(&ports, u32::from(listener.port))? == served::YES {
-                Remembered::open(&other)?.remember(listener.cookie, before)?;
+        if meta::read(&other).is_ok_and(|meta| meta.receive_buffer != 0) {
+            let ports = maps::served_ports(&other)?;
+            if maps::get(&ports, u32::from(listener.port))? == served::YES {
+                let Some(mut table) = Remembered::open(&other)? else { continue };
+                table.remember(listener.cookie, before)?;
                 return Ok(true);
             }
         }
@@ -185,8 +183,8 @@ fn hand_over(attachment: &Attachment, listener: &Listener, before: ReceiveBuffer
 struct Remembered(Table<MapData, u64, ReceiveBuffer>);
 
 impl Remembered {
-    fn open(attachment: &Attachment) -> Result<Self> {
-        Ok(Self(object::hash(attachment, TABLE, Map::HashMap)?))
+    fn open(attachment: &Attachment) -> Result<Option<Self>> {
+        Ok(maps::receive_buffers(attachment)?.map(Self))
     }
 
     fn all(&self) -> Result<HashMap<u64, ReceiveBuffer>> {

@@ -16,7 +16,10 @@ use aya::{
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, XdpAttached};
 
 use crate::{
-    kernel::{fallback::Fallback, object, pins::Attachment},
+    kernel::{
+        fallback::Fallback,
+        pins::{self, Attachment},
+    },
     net::netlink::{Interface, Network},
 };
 
@@ -104,7 +107,7 @@ pub async fn attach(
     let link = network.link(&interface.name).await?.with_context(failed)?;
     let there = attached(&link);
     let path = attachment.link(PIN);
-    if !object::is_missing(&path) {
+    if !pins::is_missing(&path) {
         let mode = there.and_then(|there| there.mode).unwrap_or(Mode::Generic);
         if wanted.is_some_and(|wanted| wanted != mode) {
             bail!(

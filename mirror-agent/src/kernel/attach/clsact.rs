@@ -16,7 +16,7 @@ use rtnetlink::packet_route::tc::TcHandle as Parent;
 
 use crate::{
     kernel::{
-        hooks::Hook,
+        attach::hook::Hook,
         pins::{Attachment, remove_file},
     },
     net::netlink::Network,
