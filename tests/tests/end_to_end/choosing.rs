@@ -62,12 +62,12 @@ fn only_chosen_clients_are_mirrored() {
             "clients": ["10.77.0.0/24", format!("{}/128", other.v6())],
             "excluded_clients": [format!("{}/32", other.v4()), "fd77::/64"],
             "sample_percent": 100.0,
-            "copies": 1,
-            "copies_from": [],
+            "multiply": 1,
+            "multiply_from": [],
             "rate_limits": [],
-            "ends_at": null,
+            "deadline": null,
             "seconds_left": null,
-            "over": false,
+            "expired": false,
             "dry_run": false,
         })
     );
@@ -196,7 +196,7 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
     let mirror = Mirror::idle();
     mirror.start_with("--until 2090-01-01T00:00:00Z");
     // On whatever this host's clock says, and rounded.
-    let ends_at = selection(&mirror.old)["ends_at"].as_u64().expect("it ends");
+    let ends_at = selection(&mirror.old)["deadline"].as_u64().expect("it ends");
     assert!(ends_at.abs_diff(3_786_912_000) <= 1, "{ends_at}");
     mirror.attach("--for 1h");
     let left = selection(&mirror.old)["seconds_left"].as_u64().expect("it ends");
@@ -225,11 +225,11 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
     let status = mirror.old.agent_ok("status");
     assert!(status.contains("over since") && status.contains("nothing is copied"), "{status}");
     let choice_now = selection(&mirror.old);
-    assert_eq!((&choice_now["over"], &choice_now["seconds_left"]), (&json!(true), &json!(0)));
+    assert_eq!((&choice_now["expired"], &choice_now["seconds_left"]), (&json!(true), &json!(0)));
 
     // On again, with no end; the connection that was mirrored before is joined again.
     mirror.attach("");
-    assert_eq!(selection(&mirror.old)["ends_at"], Value::Null);
+    assert_eq!(selection(&mirror.old)["deadline"], Value::Null);
     let mut inside = mirror.new_server.inside(&mirror.new);
     let mut count = 0;
     wait::until("the connection to be joined", || {
