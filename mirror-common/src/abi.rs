@@ -20,7 +20,10 @@ mod user;
 mod waits;
 
 pub use address::{Address, MAX_ALLOWED_MACS, mac_key, v4_mapped};
-pub use counter::{GuardCounter, LABEL, MappingCounter, SourceCounter, TargetCounter};
+pub use counter::{
+    Class, DerivedMapping, DerivedTarget, GuardCounter, LABEL, MappingCounter, Meaning,
+    SourceCounter, TargetCounter, Unit,
+};
 pub use extra_copy::{EndpointKey, MAX_COPIES, MAX_OWNERS, Owner};
 pub use flow::{CopySide, Evidence, Finished, Flow, FlowKey, Gap, ReplySide, State, since, ticks};
 pub use fragment::FragmentKey;

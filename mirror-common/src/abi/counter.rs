@@ -1,9 +1,114 @@
-//! Every way a packet can end, by name.
+//! Every way a packet can end, by name, and what each name means.
 //!
-//! One list is the index of the per-CPU values in the kernel, the row in `stats` and the key in JSON.
+//! One list is the index of the per-CPU values in the kernel, the row in `stats`, the key in JSON and the entry in
+//! `docs/counters.md`. Programs use positions and names; what a counter means costs them nothing.
+
+use core::fmt;
 
 /// Bytes of a counter's name that is filled up with blanks.
 pub const LABEL: usize = 24;
+
+/// What it says of a mirror that a counter grows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Class {
+    /// All that there was. The others of the same unit are parts of it.
+    Total,
+    /// Done as it should be.
+    Delivered,
+    /// Should have been done, and was not.
+    Lost,
+    /// Left out, as it should be.
+    Expected,
+    /// How it was done; neither good nor bad.
+    Internal,
+}
+
+impl Class {
+    /// All, in the order in which they are shown.
+    pub const ALL: [Self; 5] =
+        [Self::Total, Self::Delivered, Self::Lost, Self::Expected, Self::Internal];
+
+    /// In output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Delivered => "delivered",
+            Self::Lost => "lost",
+            Self::Expected => "expected",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What it says, in a sentence.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Total => "All that there was.",
+            Self::Delivered => "Done as it should be.",
+            Self::Lost => "Should have been done, and was not.",
+            Self::Expected => "Left out, as it should be.",
+            Self::Internal => "How it was done; neither good nor bad.",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a counter adds up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Packets as the kernel hands them on: several segments can be one (GRO, GSO).
+    Packets,
+    /// TCP segments and UDP datagrams, as they are on the wire.
+    Segments,
+    /// Packets made for one map.
+    Copies,
+    /// Bytes, from the IP header.
+    Bytes,
+    /// TCP connections.
+    Connections,
+    /// How often something happened.
+    Times,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+impl Unit {
+    /// In output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Packets => "packets",
+            Self::Segments => "segments",
+            Self::Copies => "copies",
+            Self::Bytes => "bytes",
+            Self::Connections => "connections",
+            Self::Times => "times",
+            Self::Milliseconds => "ms",
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is known of a counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Meaning {
+    /// Name in JSON and in tables.
+    pub name: &'static str,
+    /// What it says of a mirror that it grows.
+    pub class: Class,
+    /// What it adds up.
+    pub unit: Unit,
+    /// What it counts, in sentences.
+    pub help: &'static str,
+}
 
 const fn label(name: &str) -> [u8; LABEL] {
     let (bytes, mut label, mut at) = (name.as_bytes(), [b' '; LABEL], 0);
@@ -16,8 +121,13 @@ const fn label(name: &str) -> [u8; LABEL] {
 }
 
 macro_rules! counters {
-    ($(#[$doc:meta])* $name:ident { $($(#[doc = $help:literal])+ $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
+    (
+        $(#[doc = $about:literal])+
+        $name:ident {
+            $($(#[doc = $help:literal])+ $variant:ident = $text:literal, $unit:ident, $class:ident;)+
+        }
+    ) => {
+        $(#[doc = $about])+
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u32)]
         pub enum $name { $($(#[doc = $help])+ $variant,)+ }
@@ -27,21 +137,43 @@ macro_rules! counters {
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
             /// How many there are.
             pub const COUNT: usize = Self::ALL.len();
+            /// What they count together, and the sums that hold.
+            pub const ABOUT: &'static str = concat!($($about),+).trim_ascii();
+            /// The names by index.
+            pub const NAMES: [&'static str; Self::COUNT] = [$($text),+];
+            /// The names by index, filled up with blanks.
+            pub const LABELS: [[u8; LABEL]; Self::COUNT] = [$(label($text)),+];
+            /// What they mean, by index.
+            pub const MEANINGS: [Meaning; Self::COUNT] = [$(Meaning {
+                name: $text,
+                class: Class::$class,
+                unit: Unit::$unit,
+                help: concat!($($help),+).trim_ascii(),
+            }),+];
 
             /// Name in JSON and in tables.
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
+                Self::NAMES[self as usize]
             }
 
-            /// The names by index.
-            pub const NAMES: [&'static str; Self::COUNT] = [$($text),+];
+            /// What it means.
+            pub const fn meaning(self) -> Meaning {
+                Self::MEANINGS[self as usize]
+            }
 
-            /// The names by index, filled up with blanks.
-            pub const LABELS: [[u8; LABEL]; Self::COUNT] = [$(label($text)),+];
+            /// What it says of a mirror that it grows.
+            pub const fn class(self) -> Class {
+                self.meaning().class
+            }
 
-            /// What it counts, in a sentence.
+            /// What it adds up.
+            pub const fn unit(self) -> Unit {
+                self.meaning().unit
+            }
+
+            /// What it counts, in sentences.
             pub const fn help(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($help),+),)+ }
+                self.meaning().help
             }
         }
     };
@@ -51,179 +183,204 @@ counters! {
     /// Packets at the source's interface: `seen = mirrored + dry_run + skipped_* + failed_*`.
     SourceCounter {
         /// Packets that arrived at the interface.
-        Seen = "seen",
+        Seen = "seen", Packets, Total;
         /// Packets that were copied, to one target or to several.
-        Mirrored = "mirrored",
-        /// Packets that would have been copied, were it not for `--dry-run`.
-        DryRun = "dry_run",
+        Mirrored = "mirrored", Packets, Delivered;
+        /// Packets that would have been copied without `--dry-run`.
+        DryRun = "dry_run", Packets, Expected;
         /// Neither IPv4 nor IPv6.
-        SkippedNotIp = "skipped_not_ip",
+        SkippedNotIp = "skipped_not_ip", Packets, Expected;
         /// Neither TCP nor UDP.
-        SkippedProtocol = "skipped_protocol",
+        SkippedProtocol = "skipped_protocol", Packets, Expected;
         /// To a port that is not mapped.
-        SkippedPort = "skipped_port",
-        /// To a mapped port, but no mapping is for this local address and family.
-        SkippedAddress = "skipped_address",
-        /// IP fragments.
-        SkippedFragment = "skipped_fragment",
-        /// Copies that another mirror made, whatever its magic.
-        SkippedSealed = "skipped_sealed",
+        SkippedPort = "skipped_port", Packets, Expected;
+        /// To a mapped port, but no map is for this local address and IP version.
+        SkippedAddress = "skipped_address", Packets, Expected;
+        /// IP fragments, of whatever port: only the first says which, so that those to a mapped port are lost.
+        SkippedFragment = "skipped_fragment", Packets, Expected;
+        /// Copies that another mirror made, whatever its magic: hosts may mirror each other without a loop.
+        SkippedSealed = "skipped_sealed", Packets, Expected;
         /// Packets of the mirror's own on their way through this host.
-        SkippedOwn = "skipped_own",
-        /// Segments with urgent data, which a sealed copy cannot carry.
-        SkippedUrgent = "skipped_urgent",
-        /// Segments with data of MPTCP connections, and SYNs of their further subflows.
-        SkippedMptcp = "skipped_mptcp",
-        /// Segments of this agent's own `keys` and `compare`, which are no client's.
-        SkippedInspection = "skipped_inspection",
-        /// Requests of several UDP datagrams.
-        SkippedUdpMulti = "skipped_udp_multi",
-        /// Several UDP datagrams in one packet, which the kernel would cut after the copy is sealed.
-        SkippedUdpSuper = "skipped_udp_super",
-        /// For a map, when the time of `--for` or `--until` was over.
-        SkippedExpired = "skipped_expired",
-        /// For a map, of clients that are not wanted.
-        SkippedClient = "skipped_client",
-        /// For a map, of connections that are not in the sample.
-        SkippedSample = "skipped_sample",
-        /// For a map, of connections that the rate limits of all its targets shed.
-        SkippedRateLimit = "skipped_rate_limit",
-        /// Headers that lie about their length, or are cut short.
-        FailedMalformed = "failed_malformed",
+        SkippedOwn = "skipped_own", Packets, Expected;
+        /// For a map, but with urgent data, which a sealed copy cannot carry.
+        SkippedUrgent = "skipped_urgent", Packets, Lost;
+        /// For a map, but with data of an MPTCP connection, or the SYN of a further subflow of one.
+        SkippedMptcp = "skipped_mptcp", Packets, Lost;
+        /// Packets of this agent's own `keys` and `compare`, which are not a client's.
+        SkippedInspection = "skipped_inspection", Packets, Expected;
+        /// For a map, but of a request of several UDP datagrams.
+        SkippedUdpMulti = "skipped_udp_multi", Packets, Lost;
+        /// For a map, but several UDP datagrams in one packet, which the kernel would cut after the copy is sealed.
+        SkippedUdpSuper = "skipped_udp_super", Packets, Lost;
+        /// For a map, after the deadline (`--for`, `--until`).
+        SkippedExpired = "skipped_expired", Packets, Expected;
+        /// For a map, of clients that are not selected (`--client`, `--exclude-client`).
+        SkippedClient = "skipped_client", Packets, Expected;
+        /// For a map, of connections that are not in the sample (`--sample`).
+        SkippedSample = "skipped_sample", Packets, Expected;
+        /// For a map, of connections that the rate limits of all its targets exclude (`--rate-limit`).
+        SkippedRateLimit = "skipped_rate_limit", Packets, Expected;
+        /// Headers whose lengths are wrong, or that are cut short. No server reads such packets.
+        FailedMalformed = "failed_malformed", Packets, Expected;
         /// The kernel could not clone the packet, or the interface's egress refused the clone.
-        FailedClone = "failed_clone",
+        FailedClone = "failed_clone", Packets, Lost;
         /// Packets of others that left by the interface, untouched.
-        EgressOther = "egress_other",
-        /// Copies that no mapping claimed any more at egress.
-        EgressUnmapped = "egress_unmapped",
+        EgressOther = "egress_other", Packets, Internal;
+        /// Copies whose map was taken away while they were on their way to egress.
+        EgressUnmapped = "egress_unmapped", Copies, Expected;
     }
 }
 
 counters! {
-    /// Copies by mapping: `copies = sent + failed_* + unsent`. What a dry run counts is apart from these.
+    /// Copies made for one map: `copies = sent + failed_* + unsent`. What a dry run counts, `rate_limited` and
+    /// `endpoint_conflict` are apart from these.
     MappingCounter {
-        /// Copies made for this mapping.
-        Copies = "copies",
+        /// Copies made for this map.
+        Copies = "copies", Copies, Total;
         /// Copies that left the host.
-        Sent = "sent",
-        /// The same in TCP segments and UDP datagrams as they are on the wire.
-        SentSegments = "sent_segments",
+        Sent = "sent", Copies, Delivered;
+        /// The same in TCP segments and UDP datagrams.
+        SentSegments = "sent_segments", Segments, Delivered;
         /// The same in bytes, from the IP header.
-        SentBytes = "sent_bytes",
+        SentBytes = "sent_bytes", Bytes, Delivered;
         /// The kernel could not clone the copy for a further target.
-        FailedClone = "failed_clone",
+        FailedClone = "failed_clone", Copies, Lost;
         /// The copy could not be rewritten.
-        FailedRewrite = "failed_rewrite",
-        /// Packets of connections that the rate limit shed.
-        RateLimited = "rate_limited",
-        /// Further copies of a connection that were not made, since their client's end is another's.
-        EndpointConflict = "endpoint_conflict",
-        /// Copies that would have been made, were it not for `--dry-run`.
-        DryRunCopies = "dry_run_copies",
-        /// The same in TCP segments and UDP datagrams as they would have been on the wire.
-        DryRunSegments = "dry_run_segments",
+        FailedRewrite = "failed_rewrite", Copies, Lost;
+        /// Packets of connections that the rate limit excluded (`--rate-limit`).
+        RateLimited = "rate_limited", Packets, Expected;
+        /// Extra copies that were not made, since another connection has their endpoint (`--multiply`).
+        EndpointConflict = "endpoint_conflict", Copies, Lost;
+        /// Copies that would have been made without `--dry-run`.
+        DryRunCopies = "dry_run_copies", Copies, Expected;
+        /// The same in TCP segments and UDP datagrams.
+        DryRunSegments = "dry_run_segments", Segments, Expected;
         /// The same in bytes, from the IP header.
-        DryRunBytes = "dry_run_bytes",
+        DryRunBytes = "dry_run_bytes", Bytes, Expected;
     }
 }
 
 counters! {
-    /// Segments at the target: `arrived = applied + discarded_*`, and `held - released`, which are in the
-    /// hold device right now or were dropped there.
+    /// What the agent computes of one map.
+    DerivedMapping {
+        /// Copies that were made, and neither left nor failed: there is no route, the next hop did not answer, or
+        /// they are on their way.
+        Unsent = "unsent", Copies, Lost;
+    }
+}
+
+counters! {
+    /// Segments at the target: `arrived = applied + discarded_* + waiting`, and
+    /// `held = released + waiting + discarded_hold_dropped`. Counters of IP fragments count the first of each packet.
     TargetCounter {
-        /// Sealed copies that arrived, in segments.
-        Arrived = "arrived",
-        /// Copies given to memcached's host stack, in segments.
-        Applied = "applied",
-        /// Times that a segment was sent into the hold device.
-        Held = "held",
-        /// Times that a segment came back from it.
-        Released = "released",
-        /// Before the first proven request boundary of a connection that is older than the mirror, or
-        /// whose stream had a hole.
-        DiscardedUnsynced = "discarded_unsynced",
-        /// A pure acknowledgement: the puppet makes its own.
-        DiscardedPureAck = "discarded_pure_ack",
-        /// Bytes that were delivered before.
-        DiscardedDuplicate = "discarded_duplicate",
-        /// Of a flow that ended.
-        DiscardedFinished = "discarded_finished",
-        /// A command that changes a server and not its items: meant for the old host.
-        DiscardedCommand = "discarded_command",
-        /// Of a 4-tuple on which a real client talks to this host.
-        DiscardedDirectClient = "discarded_direct_client",
+        /// Sealed copies that arrived.
+        Arrived = "arrived", Segments, Total;
+        /// Copies given to memcached's TCP or UDP.
+        Applied = "applied", Segments, Delivered;
+        /// How often a segment went into the hold queue.
+        Held = "held", Times, Internal;
+        /// How often a segment left the hold queue.
+        Released = "released", Times, Internal;
+        /// Before the first request boundary of a connection that is older than the mirror, or that was
+        /// desynchronised by a gap.
+        DiscardedUnsynced = "discarded_unsynced", Segments, Lost;
+        /// Acknowledgements without data: the target makes its own.
+        DiscardedPureAck = "discarded_pure_ack", Segments, Expected;
+        /// Bytes that were applied before.
+        DiscardedDuplicate = "discarded_duplicate", Segments, Expected;
+        /// Of a connection that ended.
+        DiscardedFinished = "discarded_finished", Segments, Expected;
+        /// A blocked command, which changes a server and not its items: meant for the old host.
+        DiscardedCommand = "discarded_command", Segments, Expected;
+        /// Of a direct client's connection: it talks to this host itself.
+        DiscardedDirectClient = "discarded_direct_client", Segments, Expected;
         /// A reset or FIN of a connection that the target never opened.
-        DiscardedNoFlow = "discarded_no_flow",
-        /// Of an MPTCP connection that is not open here.
-        DiscardedMptcp = "discarded_mptcp",
-        /// Waited for too long: the target's window, SYN-ACK or a missing segment did not come.
-        DiscardedHoldExpired = "discarded_hold_expired",
-        /// Came back from the hold device after its flow had been given up.
-        DiscardedStale = "discarded_stale",
-        /// The flow table is full.
-        DiscardedTableFull = "discarded_table_full",
-        /// The packet could not be queued for its second pass.
-        DiscardedClone = "discarded_clone",
-        /// The packet could not be changed as it had to be.
-        DiscardedRewrite = "discarded_rewrite",
+        DiscardedNoFlow = "discarded_no_flow", Segments, Expected;
+        /// Of an MPTCP connection, which is not mirrored.
+        DiscardedMptcp = "discarded_mptcp", Segments, Expected;
+        /// Waited too long in the hold queue for the server's window or SYN-ACK, or for a missing segment.
+        DiscardedHoldExpired = "discarded_hold_expired", Segments, Lost;
+        /// Left the hold queue after its connection had been given up.
+        DiscardedStale = "discarded_stale", Segments, Lost;
+        /// The table of connections is full (`--max-connections`), and none of the same IP version was idle for 10 s.
+        DiscardedTableFull = "discarded_table_full", Segments, Lost;
+        /// The kernel could not queue the packet for its second pass.
+        DiscardedClone = "discarded_clone", Segments, Lost;
+        /// The kernel could not change the packet as it had to be.
+        DiscardedRewrite = "discarded_rewrite", Segments, Lost;
         /// Sealed, but with headers that make no sense.
-        DiscardedMalformed = "discarded_malformed",
-        /// A sealed copy for a port that is not served here.
-        DiscardedPort = "discarded_port",
-        /// A sealed copy from a link-layer address that may not feed copies.
-        DiscardedSourceMac = "discarded_source_mac",
-        /// Connections opened by a copied SYN.
-        Opened = "opened",
-        /// Connections that are older than the mirror and were adopted.
-        Adopted = "adopted",
+        DiscardedMalformed = "discarded_malformed", Segments, Lost;
+        /// For a port that is not served here (`drop --port`).
+        DiscardedPort = "discarded_port", Segments, Lost;
+        /// From a MAC address that is not allowed (`drop --source-mac`).
+        DiscardedSourceMac = "discarded_source_mac", Segments, Lost;
+        /// Connections that were opened by a copied SYN.
+        Opened = "opened", Connections, Delivered;
+        /// Connections that are older than the mirror, or were desynchronised, and were adopted at a request boundary.
+        Adopted = "adopted", Connections, Delivered;
         /// Of `applied`, segments that memcached did not read: what was missing before them did not come, and their
         /// connection was given up.
-        Withdrawn = "withdrawn",
-        /// Flows that were broken by a lost segment or by waiting.
-        Desynced = "desynced",
-        /// Sockets of the puppet that were reset.
-        Reset = "reset",
-        /// Flows that ended.
-        Closed = "closed",
-        /// Idle flows that were ended to make room in a full table.
-        Evicted = "evicted",
-        /// 4-tuples that a real client took over.
-        DirectTakeover = "direct_takeover",
-        /// Packets of real clients to a served port, untouched; of those in IP fragments, the first.
-        DirectIn = "direct_in",
-        /// Replies to real clients, and ICMP errors about what they sent, untouched; of those in IP fragments,
+        Withdrawn = "withdrawn", Segments, Lost;
+        /// Connections that were desynchronised by a gap or a long wait. The segments that this costs are in
+        /// `discarded_*` and `withdrawn`.
+        Desynced = "desynced", Connections, Internal;
+        /// Sockets of mirrored connections that were reset.
+        Reset = "reset", Connections, Internal;
+        /// Connections that ended.
+        Closed = "closed", Connections, Internal;
+        /// Idle connections that were ended since the table was full; they are adopted again when they speak.
+        Evicted = "evicted", Connections, Internal;
+        /// Connections that a direct client took over.
+        DirectTakeover = "direct_takeover", Connections, Internal;
+        /// Packets of direct clients to a served port, untouched; of those in IP fragments, the first.
+        DirectIn = "direct_in", Packets, Expected;
+        /// Replies to direct clients, and ICMP errors about what they sent, untouched; of those in IP fragments,
         /// the first.
-        DirectOut = "direct_out",
-        /// Segments of this agent's own `keys` and `compare`, untouched, instead of in `direct_in`.
-        InspectionIn = "inspection_in",
+        DirectOut = "direct_out", Packets, Expected;
+        /// Packets of this agent's own `keys` and `compare`, untouched, instead of in `direct_in`.
+        InspectionIn = "inspection_in", Packets, Expected;
         /// Replies to these, and to clients of the same ports (61440 to 61503), untouched, instead of in `direct_out`.
-        InspectionOut = "inspection_out",
-        /// Replies turned round into acknowledgements.
-        AckedForClient = "acked_for_client",
-        /// Replies dropped: data or FIN whose acknowledgement the next copy carries.
-        ReplyData = "reply_dropped_data",
-        /// Replies dropped: pure acknowledgements.
-        ReplyAck = "reply_dropped_ack",
+        InspectionOut = "inspection_out", Packets, Expected;
+        /// Replies that were turned into acknowledgements, as if their client had sent them.
+        AckedForClient = "acked_for_client", Packets, Internal;
+        /// Replies dropped: data or FIN, which the next copy acknowledges.
+        ReplyData = "reply_dropped_data", Packets, Expected;
+        /// Replies dropped: acknowledgements without data.
+        ReplyAck = "reply_dropped_ack", Packets, Expected;
         /// Replies dropped: resets.
-        ReplyReset = "reply_dropped_reset",
+        ReplyReset = "reply_dropped_reset", Packets, Expected;
         /// Replies dropped: UDP.
-        ReplyUdp = "reply_dropped_udp",
-        /// Replies dropped: in IP fragments, TCP or UDP.
-        ReplyFragment = "reply_dropped_fragment",
-        /// ICMP errors about copies, dropped: they would have gone to the copies' clients.
-        ReplyIcmp = "reply_dropped_icmp",
-        /// Replies dropped: of flows that ended.
-        ReplyFinished = "reply_dropped_finished",
+        ReplyUdp = "reply_dropped_udp", Packets, Expected;
+        /// Replies dropped: in IP fragments, TCP or UDP; in fragments.
+        ReplyFragment = "reply_dropped_fragment", Packets, Expected;
+        /// ICMP errors about copies, dropped, as where memcached runs without UDP or a firewall rejects: they would
+        /// have gone to the copies' clients.
+        ReplyIcmp = "reply_dropped_icmp", Packets, Expected;
+        /// Replies dropped: of connections that ended.
+        ReplyFinished = "reply_dropped_finished", Packets, Expected;
         /// Replies dropped: headers that could not be read or turned round.
-        ReplyMalformed = "reply_dropped_malformed",
+        ReplyMalformed = "reply_dropped_malformed", Packets, Expected;
         /// Packets at ingress that are neither copies nor for a served port, and further fragments, untouched.
-        IngressOther = "ingress_other",
+        IngressOther = "ingress_other", Packets, Internal;
         /// Packets at egress that are not from a served port, and further fragments, untouched.
-        EgressOther = "egress_other",
-        /// Reflected acknowledgements given to the stack.
-        AckInjected = "ack_injected",
-        /// Segments made for an adoption or a reset and given to the stack.
-        SegmentInjected = "segment_injected",
+        EgressOther = "egress_other", Packets, Internal;
+        /// Acknowledgements for a client that were given to TCP.
+        AckInjected = "ack_injected", Packets, Internal;
+        /// Segments made for an adoption or a reset and given to TCP.
+        SegmentInjected = "segment_injected", Packets, Internal;
+    }
+}
+
+counters! {
+    /// What the agent computes of a target. `waiting` and `longest_wait_ms` say how things are now, and go up and down.
+    DerivedTarget {
+        /// Segments that wait in the hold queue right now. Those that it dropped are among them until nothing has
+        /// gone in for 5 s.
+        Waiting = "waiting", Segments, Internal;
+        /// For how long the oldest of them has waited.
+        LongestWait = "longest_wait_ms", Milliseconds, Internal;
+        /// The hold queue was full.
+        HoldDropped = "discarded_hold_dropped", Segments, Lost;
     }
 }
 
@@ -231,25 +388,35 @@ counters! {
     /// Packets at a guard's interface: `seen = passed + dropped_*`.
     GuardCounter {
         /// Packets that arrived at the interface.
-        Seen = "seen",
-        /// Those that the guard has nothing against, untouched.
-        Passed = "passed",
-        /// TCP segments of a guarded sender, but for resets.
-        DroppedTcp = "dropped_tcp",
-        /// TCP resets of a guarded sender.
-        DroppedReset = "dropped_tcp_reset",
-        /// Datagrams of a guarded sender.
-        DroppedUdp = "dropped_udp",
-        /// First IP fragments of a guarded sender; what follows them passes, and is of no use.
-        DroppedFragment = "dropped_fragment",
-        /// ICMP errors about packets to a guarded sender.
-        DroppedIcmp = "dropped_icmp",
+        Seen = "seen", Packets, Total;
+        /// Packets that are not a guarded server's, untouched.
+        Passed = "passed", Packets, Expected;
+        /// TCP segments of a guarded server, but for resets.
+        DroppedTcp = "dropped_tcp", Packets, Delivered;
+        /// TCP resets of a guarded server.
+        DroppedReset = "dropped_tcp_reset", Packets, Delivered;
+        /// UDP datagrams of a guarded server.
+        DroppedUdp = "dropped_udp", Packets, Delivered;
+        /// First IP fragments of a guarded server. Those that follow pass, and are of no use without the first.
+        DroppedFragment = "dropped_fragment", Packets, Delivered;
+        /// ICMP errors about packets to a guarded server.
+        DroppedIcmp = "dropped_icmp", Packets, Delivered;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
     use super::*;
+
+    /// The names of a class, joined.
+    fn of_class(meanings: &[&[Meaning]], class: Class) -> Vec<&'static str> {
+        let all = meanings.iter().flat_map(|some| some.iter());
+        all.filter(|meaning| meaning.class == class).map(|meaning| meaning.name).collect()
+    }
 
     #[test]
     fn indexes_are_positions_and_names_are_unique() {
@@ -260,6 +427,57 @@ mod tests {
         }
         for (position, counter) in SourceCounter::ALL.iter().enumerate() {
             assert_eq!(*counter as usize, position);
+        }
+    }
+
+    /// An operator acts upon these. A change here is a change of what "lost" means.
+    #[test]
+    fn losses_are_these() {
+        assert_eq!(
+            of_class(&[&TargetCounter::MEANINGS, &DerivedTarget::MEANINGS], Class::Lost),
+            [
+                "discarded_unsynced",
+                "discarded_hold_expired",
+                "discarded_stale",
+                "discarded_table_full",
+                "discarded_clone",
+                "discarded_rewrite",
+                "discarded_malformed",
+                "discarded_port",
+                "discarded_source_mac",
+                "withdrawn",
+                "discarded_hold_dropped",
+            ]
+        );
+        assert_eq!(
+            of_class(&[&SourceCounter::MEANINGS], Class::Lost),
+            [
+                "skipped_urgent",
+                "skipped_mptcp",
+                "skipped_udp_multi",
+                "skipped_udp_super",
+                "failed_clone"
+            ]
+        );
+        assert_eq!(
+            of_class(&[&MappingCounter::MEANINGS, &DerivedMapping::MEANINGS], Class::Lost),
+            ["failed_clone", "failed_rewrite", "endpoint_conflict", "unsent"]
+        );
+        assert!(of_class(&[&GuardCounter::MEANINGS], Class::Lost).is_empty());
+    }
+
+    #[test]
+    fn each_is_explained_in_sentences() {
+        let all = [
+            &SourceCounter::MEANINGS[..],
+            &MappingCounter::MEANINGS,
+            &DerivedMapping::MEANINGS,
+            &TargetCounter::MEANINGS,
+            &DerivedTarget::MEANINGS,
+            &GuardCounter::MEANINGS,
+        ];
+        for meaning in all.into_iter().flatten() {
+            assert!(meaning.help.ends_with('.'), "{}: {}", meaning.name, meaning.help);
         }
     }
 }
