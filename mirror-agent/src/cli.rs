@@ -2,6 +2,7 @@
 
 mod compare;
 mod keys;
+mod stats;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -18,6 +19,7 @@ use crate::{
 
 pub use compare::Compare;
 pub use keys::Keys;
+pub use stats::{Stats, Status};
 
 /// Mirrors live memcached traffic to a new host, in the kernel.
 ///
@@ -367,33 +369,6 @@ pub struct MapList {
     /// Only this interface
     pub interface: Option<String>,
 
-    /// As JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `stats`.
-#[derive(Debug, Args)]
-pub struct Stats {
-    /// Only this interface
-    pub interface: Option<String>,
-
-    /// Go on, with rates
-    #[arg(long, short)]
-    pub follow: bool,
-
-    /// Time between two tables of --follow
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time::duration)]
-    pub interval: Duration,
-
-    /// One JSON document for each table
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `status`.
-#[derive(Debug, Args)]
-pub struct Status {
     /// As JSON
     #[arg(long)]
     pub json: bool,

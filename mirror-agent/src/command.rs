@@ -10,6 +10,8 @@ mod keys;
 mod map;
 mod stats;
 mod status;
+mod survey;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -35,8 +37,11 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Drop(arguments) => drop::run(&store()?, &arguments).await?,
         Verb::Guard(arguments) => guard::run(&store()?, &arguments).await?,
         Verb::Map(arguments) => map::run(&store()?, &arguments).await?,
-        Verb::Stats(arguments) => stats::run(&store()?, &arguments).await?,
-        Verb::Status(arguments) => status::run(&store()?, &arguments).await?,
+        Verb::Stats(arguments) => match &arguments.explain {
+            Some(name) => stats::explain(name)?,
+            None => stats::run(&store()?, &arguments).await?,
+        },
+        Verb::Status(arguments) => return status::run(store, &arguments).await,
         Verb::Detach(arguments) => detach::run(&store()?, &arguments).await?,
         // These ask servers, and need neither privileges nor the kernel's programs.
         Verb::Keys(arguments) => keys::run(&arguments).await?,

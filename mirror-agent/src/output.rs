@@ -6,7 +6,8 @@ mod keys;
 mod maps;
 mod selection;
 mod state;
-mod table;
+mod stats;
+mod status;
 mod terminal;
 mod text;
 
@@ -15,6 +16,15 @@ pub use json::{stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, lines as source_lines, text as maps_text};
 pub use selection::{Deadline, SelectionState};
-pub use state::{MapState, State};
-pub use table::{stats as stats_table, status as status_table};
+pub use state::{Detail, MapState, Origin, RoleDetail, ServedPort, State, TargetDetail};
+pub use stats::{
+    all::text as stats_all,
+    explain::text as counter_text,
+    follow::{HEADER as FOLLOW_HEADER, Row as FollowRow, row as follow_row},
+    text as stats_text,
+};
+pub use status::{
+    check::{Verdict, line as check_line},
+    table as status_table,
+};
 pub use terminal::{clear_progress, is_closed, line, note, print, progress};

@@ -5,6 +5,7 @@ use std::{io::Write as _, time::Duration};
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::watch::Watch;
 use crate::{
     kernel::{
         packet_trace::PacketTrace,
@@ -13,7 +14,6 @@ use crate::{
     lifecycle::remove,
     net::netlink::Network,
     output,
-    stats::snapshot,
 };
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -31,19 +31,15 @@ pub(super) async fn run(
     if let Some(lines) = lines {
         lines.show()?;
     }
-    let mut before: Option<Vec<snapshot::Snapshot>> = None;
+    let mut watch = Watch::default();
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = tick.tick() => {
-                let now: Vec<_> =
-                    attachments.iter().map(snapshot::read).collect::<Result<_>>()?;
-                let old = before.as_deref().map(|old| (old, INTERVAL.as_secs_f64()));
-                let text = output::stats_table(&now, old);
+                let text = watch.look(network, attachments.to_vec()).await?;
                 // A terminal that is gone is no reason to stop mirroring.
-                let _ = writeln!(std::io::stdout(), "{text}");
-                before = Some(now);
+                let _ = write!(std::io::stdout(), "{text}");
             }
         }
     }

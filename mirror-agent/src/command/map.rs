@@ -174,7 +174,7 @@ fn print(store: &Store, list: &cli::MapList) -> Result<()> {
         states.first().with_context(|| format!("no source is attached at {name}"))?;
     }
     if list.json {
-        output::line(&output::maps_json(&states))
+        output::line(&output::maps_json(&states, Now::read()?.wall.as_secs_f64()))
     } else {
         output::print(&output::maps_text(&states))
     }

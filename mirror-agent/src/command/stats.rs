@@ -1,34 +1,56 @@
-//! `stats`: shows counters.
-
-use std::time::Instant;
+//! `stats`: health at a glance, and what the counters say.
 
 use anyhow::{Result, bail};
 
-use crate::{cli, kernel::pins::Store, output, stats::snapshot};
+use super::{survey, watch::Watch};
+use crate::{
+    cli,
+    kernel::{clock::Now, pins::Store},
+    net::netlink::Network,
+    output,
+    stats::meaning,
+};
 
-/// Runs the verb.
+/// Runs the verb, but for `--explain`.
 pub(super) async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
-    let interface = arguments.interface.as_deref();
-    let mut before: Option<(Vec<snapshot::Snapshot>, Instant)> = None;
+    let network = Network::connect()?;
+    if arguments.follow && !arguments.json {
+        return follow(store, &network, arguments).await;
+    }
     loop {
-        let (now, at) = (snapshot::read_all(store, interface)?, Instant::now());
-        if let Some(interface) = interface
-            && now.is_empty()
-        {
-            bail!("nothing is attached to {interface}");
-        }
+        let states = survey::all(store, &network, arguments.interface.as_deref()).await?;
         if arguments.json {
-            output::line(&output::stats_json(&now))?;
+            output::line(&output::stats_json(&states, Now::read()?.wall.as_secs_f64()))?;
+        } else if arguments.all {
+            output::print(&output::stats_all(&states))?;
         } else {
-            let old = before
-                .as_ref()
-                .map(|(old, then)| (old.as_slice(), at.duration_since(*then).as_secs_f64()));
-            output::print(&output::stats_table(&now, old))?;
+            output::print(&output::stats_text(&states))?;
         }
         if !arguments.follow {
             return Ok(());
         }
-        before = Some((now, at));
         tokio::time::sleep(arguments.interval).await;
+    }
+}
+
+/// A line for each attachment and interval, until nobody reads them any more.
+async fn follow(store: &Store, network: &Network, arguments: &cli::Stats) -> Result<()> {
+    let mut watch = Watch::default();
+    loop {
+        let attachments = survey::attachments(store, arguments.interface.as_deref())?;
+        output::print(&watch.look(network, attachments).await?)?;
+        tokio::time::sleep(arguments.interval).await;
+    }
+}
+
+/// `stats --explain`: what the counter `name` means.
+pub(super) fn explain(name: &str) -> Result<()> {
+    let found = meaning::find(name);
+    if !found.is_empty() {
+        return output::print(&output::counter_text(name, &found));
+    }
+    match &meaning::near(name)[..] {
+        [] => bail!("there is no counter {name}; `stats --all` shows all of what is attached"),
+        near => bail!("there is no counter {name}; did you mean {}?", near.join(", ")),
     }
 }

@@ -107,6 +107,11 @@ pub fn meta(of: &Attachment) -> Result<Array<MapData, Meta>> {
     array(of, META)
 }
 
+/// Whether that was written down at all.
+pub fn has_meta(of: &Attachment) -> bool {
+    !is_missing(&of.map(META))
+}
+
 /// Counters of an attachment, for each CPU: one entry.
 pub fn counters<const N: usize>(of: &Attachment) -> Result<PerCpuArray<MapData, [u64; N]>> {
     per_cpu(of, COUNTERS)

@@ -12,6 +12,12 @@ pub fn is_complete(attachment: &Attachment) -> bool {
     read_any(attachment).is_ok_and(|meta| meta.abi != 0)
 }
 
+/// What is known of an attachment, whichever version made it; `None` where nothing can be read. Of another version's
+/// (see [`Meta::abi`]), only what is frozen means anything.
+pub fn of_any_version(attachment: &Attachment) -> Option<Meta> {
+    read_any(attachment).ok()
+}
+
 /// What is known of an attachment.
 ///
 /// # Errors

@@ -1,62 +1,151 @@
-//! JSON, one document a call.
+//! JSON, one document a call. `docs/json.md` describes it.
 
 use serde_json::{Map, Value, json};
 
-use super::{selection::SelectionState, state::State};
-use crate::stats::snapshot::{Snapshot, Values};
+use super::{
+    selection::SelectionState,
+    state::{Detail, RoleDetail, State, TargetDetail},
+};
+use crate::{
+    config::mapping::MapSpec,
+    stats::{
+        figures::percent,
+        snapshot::{Snapshot, Values},
+    },
+};
+
+/// Raised with every change that a reader may stumble over; what is new beside the rest is none.
+const SCHEMA: u32 = 1;
+
+/// What all documents have in common. `time` is this moment, in seconds since the epoch.
+pub(super) fn document(attachments: Vec<Value>, time: f64) -> String {
+    json!({ "schema": SCHEMA, "time": time, "attachments": attachments }).to_string()
+}
 
 /// `stats --json`.
-pub fn stats(snapshots: &[Snapshot]) -> String {
-    let interfaces: Vec<Value> = snapshots
-        .iter()
-        .map(|snapshot| {
-            json!({
-                "interface": snapshot.interface,
-                "role": snapshot.role.name(),
-                "counters": object(&snapshot.counters),
-                "maps": snapshot.maps.iter().map(|(map, values)| json!({
-                    "map": map.to_string(),
-                    "counters": object(values),
-                })).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    json!({ "interfaces": interfaces }).to_string()
+pub fn stats(states: &[State], time: f64) -> String {
+    let attachments = states.iter().map(|state| {
+        let mut entry = verdict(state);
+        let detail = state.detail.as_ref();
+        let tally = detail.map(|detail| &detail.tally);
+        entry.extend(fields(json!({
+            "attached_at": state.origin.as_ref().map(|origin| origin.attached_at),
+            "due": tally.map(|tally| tally.due()),
+            "done": tally.map(|tally| tally.done),
+            "done_percent": tally.and_then(|tally| percent(tally.done, tally.due())),
+            "lost": tally.map(|tally| tally.lost()),
+            "losses": tally.map(|tally| object(&tally.losses)),
+            "connections": detail.and_then(connections),
+            "counters": detail.map(|detail| object(&detail.snapshot.counters)),
+            "maps": detail.map_or_else(Vec::new, |detail| maps(&detail.snapshot)),
+        })));
+        Value::Object(entry)
+    });
+    document(attachments.collect(), time)
 }
 
 /// `status --json`.
-pub fn status(states: &[State]) -> String {
-    let attachments: Vec<Value> = states
-        .iter()
-        .map(|state| {
-            json!({
-                "interface": state.interface,
-                "role": state.role.name(),
-                "present": state.present,
-                "attached_at": state.attached_at,
-                "version": state.version,
-                "magic": state.magic,
-                "redundancy": state.redundancy,
-                "maps": texts(&state.maps),
-                "selection": state.selection.as_ref().map(selection),
-                "ports": state.ports,
-                "receive_buffer_shortages": state.shortages.iter().map(|shortage| json!({
-                    "port": shortage.port,
-                    "receive_buffer": shortage.bytes,
-                    "wanted": shortage.wanted,
-                    "message": shortage.to_string(),
-                })).collect::<Vec<_>>(),
-                "from": state.from,
-                "senders": texts(&state.senders),
-                "mode": state.mode.map(|mode| mode.to_string()),
-                "warnings": state.warnings,
-            })
-        })
-        .collect();
-    json!({ "attachments": attachments }).to_string()
+pub fn status(states: &[State], time: f64) -> String {
+    let attachments = states.iter().map(|state| {
+        let mut entry = verdict(state);
+        let (origin, detail) = (state.origin.as_ref(), state.detail.as_ref());
+        entry.extend(fields(json!({
+            "attached_at": origin.map(|origin| origin.attached_at),
+            "changed_at": detail.map(|detail| detail.changed_at),
+            "age_seconds": origin.map(|origin| origin.age),
+            "version": origin.map(|origin| &origin.version),
+            "hook": detail.and_then(|detail| detail.hook).map(|hook| hook.name()),
+            "fallbacks": detail.map_or_else(Vec::new, |detail| texts(&detail.fallbacks)),
+            "warnings": state.warnings,
+        })));
+        if let Some(detail) = detail {
+            entry.extend(match &detail.role {
+                RoleDetail::Source { magic, redundancy, maps, selection: selected } => {
+                    fields(json!({
+                        "magic": hex(*magic),
+                        "redundancy": redundancy,
+                        "maps": maps.iter().map(|one| Value::Object(map(one))).collect::<Vec<_>>(),
+                        "selection": selection(selected),
+                    }))
+                }
+                RoleDetail::Target(target) => of_target(target),
+                RoleDetail::Guard { guarded_servers, mode } => fields(json!({
+                    "guarded_servers": texts(guarded_servers),
+                    "mode": mode.map(|mode| mode.to_string()),
+                })),
+            });
+        }
+        Value::Object(entry)
+    });
+    document(attachments.collect(), time)
 }
 
-/// `ends_at` in seconds since the epoch, `seconds_left` 0 when it is over; null without an end.
+/// How every entry begins.
+fn verdict(state: &State) -> Map<String, Value> {
+    fields(json!({
+        "interface": state.interface,
+        "role": state.role.name(),
+        "state": state.condition.name(),
+        "health": state.health.level.key(),
+        "reasons": state.health.reasons,
+    }))
+}
+
+fn of_target(target: &TargetDetail) -> Map<String, Value> {
+    fields(json!({
+        "magic": hex(target.magic),
+        "ports": target.ports.iter().map(|port| json!({
+            "port": port.port,
+            "listens": port.listens,
+        })).collect::<Vec<_>>(),
+        "receive_buffer_shortages": target.shortages.iter().map(|shortage| json!({
+            "port": shortage.port,
+            "receive_buffer": shortage.bytes,
+            "wanted": shortage.wanted,
+            "message": shortage.to_string(),
+        })).collect::<Vec<_>>(),
+        "allowed_macs": target.allowed_macs,
+        "max_connections": target.max_connections,
+        "hold_queue": target.hold_queue.map(|queue| json!({
+            "discipline": queue.discipline.name(),
+            "ordered": queue.ordered,
+        })),
+    }))
+}
+
+fn connections(detail: &Detail) -> Option<Value> {
+    let RoleDetail::Target(target) = &detail.role else { return None };
+    let now = &target.connections;
+    Some(json!({
+        "open": now.open,
+        "opening": now.opening,
+        "unsynced": now.unsynced,
+        "direct": now.direct,
+        "total": now.total(),
+        "max": target.max_connections,
+    }))
+}
+
+fn maps(snapshot: &Snapshot) -> Vec<Value> {
+    let entries = snapshot.maps.iter().map(|(spec, values)| {
+        let mut entry = map(spec);
+        entry.insert("counters".to_owned(), object(values).into());
+        Value::Object(entry)
+    });
+    entries.collect()
+}
+
+/// One `--map`: as it is typed, and its parts.
+pub(super) fn map(spec: &MapSpec) -> Map<String, Value> {
+    fields(json!({
+        "map": spec.to_string(),
+        "local_addr": spec.local_addr.map(|address| address.to_string()),
+        "local_port": spec.local_port,
+        "target": spec.target.to_string(),
+    }))
+}
+
+/// `deadline` in seconds since the epoch, `seconds_left` 0 when it has passed; null without one.
 pub(super) fn selection(selection: &SelectionState) -> Value {
     json!({
         "clients": texts(&selection.clients),
@@ -72,7 +161,11 @@ pub(super) fn selection(selection: &SelectionState) -> Value {
     })
 }
 
-pub(super) fn texts(values: &[impl ToString]) -> Vec<String> {
+fn hex(magic: u32) -> String {
+    format!("{magic:#x}")
+}
+
+fn texts(values: &[impl ToString]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
@@ -80,69 +173,42 @@ fn object(values: &Values) -> Map<String, Value> {
     values.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect()
 }
 
+fn fields(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        config::{multiply::Multiply, rate::Limits, sample::Sample},
-        kernel::pins::Role,
-        output::Deadline,
-        target::receive_buffer::Shortage,
+        output::state::tests::{
+            expired_source, guard, lossy_target, source, target, without_detail,
+        },
+        stats::condition::Condition,
     };
+
+    fn pretty(text: &str) -> String {
+        format!("{:#}", serde_json::from_str::<Value>(text).unwrap())
+    }
 
     #[test]
     fn what_is_attached() {
-        let source = State {
-            interface: "eth0".into(),
-            role: Role::Source,
-            present: true,
-            attached_at: 1_700_000_000,
-            age: 60,
-            version: "0.1.0".into(),
-            magic: 0x1234,
-            redundancy: 1,
-            maps: vec!["11211=10.0.0.5:11211".parse().unwrap()],
-            selection: Some(SelectionState {
-                clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
-                excluded: vec!["10.1.2.3".parse().unwrap()],
-                sample: Sample(5_000),
-                copies: Multiply::default(),
-                limits: Limits::default(),
-                deadline: Some(Deadline { at: 1_700_003_600, left: 3540, over_for: 0 }),
-                dry_run: true,
-            }),
-            ports: vec![],
-            shortages: vec![],
-            from: vec![],
-            senders: vec![],
-            mode: None,
-            warnings: vec!["something is on".into()],
-        };
-        let over = State {
-            selection: Some(SelectionState {
-                clients: vec![],
-                excluded: vec![],
-                sample: Sample::ALL,
-                copies: Multiply::default(),
-                limits: Limits::default(),
-                deadline: Some(Deadline { at: 1_700_000_030, left: 0, over_for: 30 }),
-                dry_run: false,
-            }),
-            ..source.clone()
-        };
-        let target = State {
-            role: Role::Target,
-            warnings: vec![],
-            maps: vec![],
-            selection: None,
-            ports: vec![11211, 11212],
-            shortages: vec![
-                Shortage { port: 11211, bytes: Some(131_072), wanted: 8 << 20 },
-                Shortage { port: 11212, bytes: None, wanted: 8 << 20 },
-            ],
-            ..source.clone()
-        };
-        let document: Value = serde_json::from_str(&status(&[source, over, target])).unwrap();
-        insta::assert_snapshot!(format!("{document:#}"));
+        let states = [
+            expired_source(),
+            lossy_target(),
+            guard(),
+            without_detail(Condition::OtherVersion),
+            without_detail(Condition::Incomplete),
+        ];
+        insta::assert_snapshot!(pretty(&status(&states, 1_700_000_000.25)));
+    }
+
+    #[test]
+    fn what_was_counted() {
+        let states = [source(), target(), guard(), without_detail(Condition::OtherVersion)];
+        insta::assert_snapshot!(pretty(&stats(&states, 1_700_000_000.25)));
     }
 }

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    json::{selection, texts},
+    json::{document, map, selection},
     selection::SelectionState,
     state::MapState,
 };
-use crate::config::mapping::MapSpec;
+use crate::{config::mapping::MapSpec, kernel::pins::Role};
 
 /// What a source copies, a line each.
 pub fn lines<'a>(
@@ -34,19 +34,17 @@ pub fn text(states: &[MapState]) -> String {
     text
 }
 
-/// One document; `selection` as in `status --json`.
-pub fn json(states: &[MapState]) -> String {
-    let sources: Vec<Value> = states
-        .iter()
-        .map(|state| {
-            json!({
-                "interface": state.interface,
-                "maps": texts(&state.maps),
-                "selection": selection(&state.selection),
-            })
+/// One document; `selection` as in `status --json`. `time` is this moment, in seconds since the epoch.
+pub fn json(states: &[MapState], time: f64) -> String {
+    let attachments = states.iter().map(|state| {
+        json!({
+            "interface": state.interface,
+            "role": Role::Source.name(),
+            "maps": state.maps.iter().map(|one| Value::from(map(one))).collect::<Vec<_>>(),
+            "selection": selection(&state.selection),
         })
-        .collect();
-    json!({ "sources": sources }).to_string()
+    });
+    document(attachments.collect(), time)
 }
 
 #[cfg(test)]
@@ -79,8 +77,9 @@ mod tests {
           10% of all connections
         ");
         assert_eq!(text(&[]), "no source is attached\n");
-        let document: Value = serde_json::from_str(&json(&states)).unwrap();
-        assert_eq!(document["sources"][0]["maps"][1], "11212=[fd00::5]:11212");
-        assert_eq!(document["sources"][0]["selection"]["sample_percent"], 10.0);
+        let document: Value = serde_json::from_str(&json(&states, 0.5)).unwrap();
+        let source = &document["attachments"][0];
+        assert_eq!(source["maps"][1]["map"], "11212=[fd00::5]:11212");
+        assert_eq!(source["selection"]["sample_percent"], 10.0);
     }
 }

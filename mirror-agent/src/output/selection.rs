@@ -59,6 +59,16 @@ impl SelectionState {
 
     /// What is not as it would be without any option, a line each.
     pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.lines_but_deadline();
+        lines.extend(self.deadline.map(|deadline| match deadline.left {
+            0 => deadline.text(),
+            _ => format!("for {} more", deadline.text()),
+        }));
+        lines
+    }
+
+    /// The same without the deadline.
+    pub fn lines_but_deadline(&self) -> Vec<String> {
         let mut lines = prefixes("only clients of", &self.clients);
         lines.extend(prefixes("no clients of", &self.excluded));
         if self.sample != Sample::ALL {
@@ -68,15 +78,9 @@ impl SelectionState {
         if *count > 1 {
             lines.push(format!("each connection {count} times"));
         }
-        lines.extend(pools.iter().map(|pool| format!("further copies from {pool}")));
+        lines.extend(pools.iter().map(|pool| format!("extra copies from {pool}")));
         let rates = self.limits.rates();
         lines.extend(rates.iter().map(|rate| format!("no more than {rate} to each target")));
-        if let Some(ends) = self.deadline {
-            lines.push(match ends.left {
-                0 => format!("over since {}: nothing is copied", format_duration(ends.over_for)),
-                left => format!("for {} more", format_duration(left)),
-            });
-        }
         if self.dry_run {
             lines.push("dry run: counts, and sends nothing".to_owned());
         }
@@ -85,6 +89,14 @@ impl SelectionState {
 }
 
 impl Deadline {
+    /// How long it is until then, or since then.
+    pub fn text(&self) -> String {
+        match self.left {
+            0 => format!("expired {} ago", format_duration(self.over_for)),
+            left => format_duration(left),
+        }
+    }
+
     /// `end` and `now` in ns since boot; `wall` is the same moment as `now`, since the epoch.
     fn new(end: u64, now: u64, wall: Duration) -> Self {
         let (left, over) = (end.saturating_sub(now), now.saturating_sub(end));

@@ -5,8 +5,16 @@ use std::net::SocketAddr;
 use super::selection::SelectionState;
 use crate::{
     config::mapping::MapSpec,
-    kernel::{attach::xdp::Mode, pins::Role},
-    target::receive_buffer::Shortage,
+    kernel::{
+        attach::{hook::Mechanism, xdp::Mode},
+        fallback::Fallback,
+        pins::Role,
+    },
+    stats::{
+        condition::Condition, connections::Connections, health::Health, snapshot::Snapshot,
+        tally::Tally,
+    },
+    target::{hold_device::HoldQueue, receive_buffer::Shortage},
 };
 
 /// What `map list` knows of one source.
@@ -20,39 +28,313 @@ pub struct MapState {
     pub selection: SelectionState,
 }
 
-/// What `status` knows of one attachment.
+/// A port of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServedPort {
+    /// The port.
+    pub port: u16,
+    /// Whether a TCP socket listens at it in this network namespace; `None` where the kernel does not say.
+    pub listens: Option<bool>,
+}
+
+/// What is known of one attachment.
 #[derive(Clone, Debug)]
 pub struct State {
     /// The interface.
     pub interface: String,
     /// Which programs.
     pub role: Role,
-    /// Whether the interface is still there.
-    pub present: bool,
+    /// Whether it can work at all.
+    pub condition: Condition,
+    /// How well it does.
+    pub health: Health,
+    /// Who attached, and when; `None` where that cannot be read.
+    pub origin: Option<Origin>,
+    /// What is specific to its role; `None` where it is half made, or another version's.
+    pub detail: Option<Detail>,
+    /// What does harm at its interface, and what to do about it.
+    pub warnings: Vec<String>,
+}
+
+/// Who attached, and when. Every version can read it of every other.
+#[derive(Clone, Debug)]
+pub struct Origin {
     /// Seconds since the epoch.
     pub attached_at: u64,
     /// Seconds that it has been attached for.
     pub age: u64,
     /// Version of the agent that attached.
     pub version: String,
-    /// Magic of the seal.
+}
+
+/// What is known of an attachment that this version made.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// When it was last changed, in seconds since the epoch.
+    pub changed_at: u64,
+    /// By what the programs are attached, of a source or target.
+    pub hook: Option<Mechanism>,
+    /// What it is used in place of what would be better.
+    pub fallbacks: Vec<Fallback>,
+    /// Its counters.
+    pub snapshot: Snapshot,
+    /// What was done and what was lost of it.
+    pub tally: Tally,
+    /// What only one role has.
+    pub role: RoleDetail,
+}
+
+/// What only one role has.
+#[derive(Clone, Debug)]
+pub enum RoleDetail {
+    /// A source.
+    Source {
+        /// The number that marks copies.
+        magic: u32,
+        /// How often each TCP copy is sent.
+        redundancy: u32,
+        /// Its maps.
+        maps: Vec<MapSpec>,
+        /// What is mirrored of that which they take.
+        selection: SelectionState,
+    },
+    /// A target.
+    Target(Box<TargetDetail>),
+    /// A guard.
+    Guard {
+        /// Whose packets it drops.
+        guarded_servers: Vec<SocketAddr>,
+        /// Where its program runs.
+        mode: Option<Mode>,
+    },
+}
+
+/// What only a target has.
+#[derive(Clone, Debug)]
+pub struct TargetDetail {
+    /// The number that marks copies.
     pub magic: u32,
-    /// How often a source sends each TCP copy.
-    pub redundancy: u32,
-    /// Maps of a source.
-    pub maps: Vec<MapSpec>,
-    /// What is copied of that which the maps of a source take.
-    pub selection: Option<SelectionState>,
-    /// Ports of a target.
-    pub ports: Vec<u16>,
+    /// Its ports.
+    pub ports: Vec<ServedPort>,
     /// Those of them whose listeners lack room for large values.
     pub shortages: Vec<Shortage>,
-    /// MAC addresses that a target takes copies from; none for all.
-    pub from: Vec<String>,
-    /// Whom a guard drops packets of.
-    pub senders: Vec<SocketAddr>,
-    /// Where a guard's program runs.
-    pub mode: Option<Mode>,
-    /// What does harm at its interface, and what to do about it.
-    pub warnings: Vec<String>,
+    /// MAC addresses that it takes copies from; none for all.
+    pub allowed_macs: Vec<String>,
+    /// Connections that it can mirror at once.
+    pub max_connections: u32,
+    /// Those that it has.
+    pub connections: Connections,
+    /// Where copies wait; `None` where it is gone.
+    pub hold_queue: Option<HoldQueue>,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{
+        config::{multiply::Multiply, rate::Limits, sample::Sample},
+        output::Deadline,
+        stats::{
+            health::{self, Facts},
+            snapshot::{Values, tests::snapshot},
+        },
+        target::hold_device::{Discipline, HoldQueue},
+    };
+
+    /// Judged as it is by `command::survey`.
+    fn state(
+        condition: Condition,
+        snapshot: Snapshot,
+        hook: Option<Mechanism>,
+        role: RoleDetail,
+    ) -> State {
+        let mut state = State {
+            interface: snapshot.interface.clone(),
+            role: snapshot.role,
+            condition,
+            health: Health::OK,
+            origin: Some(Origin {
+                attached_at: 1_700_000_000,
+                age: 3 * 3600 + 13 * 60,
+                version: "0.1.0".into(),
+            }),
+            detail: Some(Detail {
+                changed_at: 1_700_000_060,
+                hook,
+                fallbacks: vec![],
+                tally: Tally::of(&snapshot),
+                snapshot,
+                role,
+            }),
+            warnings: vec![],
+        };
+        judge(&mut state, &[]);
+        state
+    }
+
+    fn judge(state: &mut State, silent: &[u16]) {
+        let nothing = Tally::default();
+        state.health = health::judge(Facts {
+            role: state.role,
+            condition: &state.condition,
+            total: state.detail.as_ref().map_or(&nothing, |detail| &detail.tally),
+            recent: None,
+            served: 2,
+            silent,
+        });
+    }
+
+    fn selection(deadline: Option<Deadline>) -> SelectionState {
+        SelectionState {
+            clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            excluded: vec!["10.1.2.3".parse().unwrap()],
+            sample: Sample(5_000),
+            copies: Multiply { count: 3, pools: vec!["198.18.0.0/15".parse().unwrap()] },
+            limits: Limits { packets: 50_000, kbits: 100_000 },
+            deadline,
+            dry_run: false,
+        }
+    }
+
+    fn of_map(sent: u64, rest: &[(&'static str, u64)]) -> Values {
+        let mut values = vec![
+            ("copies", sent),
+            ("sent", sent),
+            ("sent_segments", sent + 5),
+            ("sent_bytes", sent * 100),
+        ];
+        values.extend(rest);
+        values
+    }
+
+    fn source_with(condition: Condition, selection: SelectionState) -> State {
+        let counters = [
+            ("seen", 9_812_345),
+            ("mirrored", 9_801_211),
+            ("skipped_client", 1200),
+            ("skipped_mptcp", 12),
+            ("skipped_fragment", 3),
+        ];
+        let mut snapshot = snapshot(Role::Source, &counters);
+        let maps = ["11211=10.0.0.5:11211", "10.0.0.1:11212=10.0.0.6:11211"];
+        let maps = maps.map(|map| map.parse().unwrap()).to_vec();
+        snapshot.maps = vec![
+            (maps[0], of_map(9_000_000, &[("rate_limited", 7)])),
+            (maps[1], of_map(801_211, &[("unsent", 15)])),
+        ];
+        let role = RoleDetail::Source { magic: 0x6d1_9c7b, redundancy: 2, maps, selection };
+        state(condition, snapshot, Some(Mechanism::Tcx), role)
+    }
+
+    /// Two maps; a little is lost.
+    pub(in crate::output) fn source() -> State {
+        let deadline = Deadline { at: 1_700_090_000, left: 86_399, over_for: 0 };
+        source_with(Condition::Running, selection(Some(deadline)))
+    }
+
+    /// The same when its time is over.
+    pub(in crate::output) fn expired_source() -> State {
+        let deadline = Deadline { at: 1_700_090_000, left: 0, over_for: 1000 };
+        source_with(Condition::Expired, selection(Some(deadline)))
+    }
+
+    fn target_with(condition: Condition, counters: &[(&'static str, u64)]) -> State {
+        let mut snapshot = snapshot(Role::Target, counters);
+        snapshot.interface = "eth1".into();
+        let ports = [11211, 11212].map(|port| ServedPort { port, listens: Some(port == 11211) });
+        let detail = TargetDetail {
+            magic: 0x6d1_9c7b,
+            ports: ports.to_vec(),
+            shortages: vec![],
+            allowed_macs: vec![],
+            max_connections: 262_144,
+            connections: Connections {
+                open: 812,
+                opening: 1,
+                unsynced: 2,
+                direct: 0,
+                open_ports: vec![11211],
+            },
+            hold_queue: Some(HoldQueue { discipline: Discipline::Tbf, ordered: Some(true) }),
+        };
+        let role = RoleDetail::Target(Box::new(detail));
+        state(condition, snapshot, Some(Mechanism::Tcx), role)
+    }
+
+    /// Little is lost.
+    pub(in crate::output) fn target() -> State {
+        target_with(
+            Condition::Running,
+            &[
+                ("arrived", 9_812_345),
+                ("applied", 9_799_279),
+                ("discarded_pure_ack", 11_134),
+                ("discarded_unsynced", 1801),
+                ("discarded_hold_expired", 131),
+                ("opened", 12),
+                ("adopted", 800),
+                ("acked_for_client", 120_000),
+                ("reply_dropped_data", 9_700_000),
+                ("reply_dropped_ack", 47),
+            ],
+        )
+    }
+
+    /// Much is lost; one port has no server, the other's has too little room.
+    pub(in crate::output) fn lossy_target() -> State {
+        let mut state = target_with(
+            Condition::Running,
+            &[
+                ("arrived", 1_000_000),
+                ("applied", 950_000),
+                ("withdrawn", 12),
+                ("discarded_hold_expired", 49_000),
+                ("discarded_port", 1000),
+                ("desynced", 70),
+                ("waiting", 5),
+                ("longest_wait_ms", 18),
+            ],
+        );
+        if let Some(Detail { hook, fallbacks, role: RoleDetail::Target(target), .. }) =
+            &mut state.detail
+        {
+            *hook = Some(Mechanism::Clsact);
+            *fallbacks = vec![Fallback::Clsact, Fallback::FairQueue];
+            target.hold_queue = Some(HoldQueue { discipline: Discipline::Fq, ordered: None });
+            target.shortages =
+                vec![Shortage { port: 11211, bytes: Some(131_072), wanted: 8 << 20 }];
+            target.allowed_macs = vec!["02:00:5e:10:00:01".into()];
+        }
+        judge(&mut state, &[11212]);
+        state
+    }
+
+    /// Its interface is gone.
+    pub(in crate::output) fn gone_target() -> State {
+        target_with(Condition::InterfaceGone, &[("arrived", 5), ("applied", 5)])
+    }
+
+    /// It dropped something.
+    pub(in crate::output) fn guard() -> State {
+        let counters = [("seen", 1_234_567), ("passed", 1_234_565), ("dropped_tcp", 2)];
+        let mut snapshot = snapshot(Role::Guard, &counters);
+        snapshot.interface = "eth2".into();
+        let role = RoleDetail::Guard {
+            guarded_servers: vec!["10.0.0.5:11211".parse().unwrap()],
+            mode: Some(Mode::Native),
+        };
+        state(Condition::Running, snapshot, None, role)
+    }
+
+    /// A source of which only the frozen part of what is remembered can be read, or nothing.
+    pub(in crate::output) fn without_detail(condition: Condition) -> State {
+        let mut state = source();
+        state.interface = "eth3".into();
+        if condition == Condition::Incomplete {
+            state.origin = None;
+        }
+        (state.condition, state.detail) = (condition, None);
+        judge(&mut state, &[]);
+        state
+    }
 }

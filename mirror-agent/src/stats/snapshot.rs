@@ -2,22 +2,22 @@
 
 use anyhow::{Context as _, Result};
 use aya::maps::{MapData, PerCpuArray};
-use mirror_common::abi::{GuardCounter, MappingCounter, SourceCounter, TargetCounter, Waits};
+use mirror_common::abi::{
+    DerivedMapping, DerivedTarget, GuardCounter, MappingCounter, SourceCounter, TargetCounter,
+    Waits,
+};
 
 use crate::{
     config::mapping::MapSpec,
     kernel::{
         clock, maps, meta,
-        pins::{Attachment, Role, Store},
+        pins::{Attachment, Role},
     },
     source::mappings::in_use,
 };
 
 /// Sums over all CPUs, in the order of the counter's enum, by name.
 pub type Values = Vec<(&'static str, u64)>;
-
-/// Those of a target that say how things are now, and do not count.
-pub const GAUGES: [&str; 2] = ["waiting", "longest_wait_ms"];
 
 /// The counters of one attachment.
 #[derive(Clone, Debug)]
@@ -30,17 +30,6 @@ pub struct Snapshot {
     pub counters: Values,
     /// Of each map, for a source.
     pub maps: Vec<(MapSpec, Values)>,
-}
-
-/// Reads everything that is attached, or only what is at `interface`.
-pub fn read_all(store: &Store, interface: Option<&str>) -> Result<Vec<Snapshot>> {
-    store
-        .attachments()?
-        .iter()
-        .filter(|attachment| interface.is_none_or(|wanted| wanted == attachment.interface))
-        .filter(|attachment| meta::is_complete(attachment))
-        .map(read)
-        .collect()
 }
 
 /// Reads one attachment.
@@ -77,8 +66,11 @@ fn hold_device(counters: &Values, waits: Waits, idle: u64) -> [(&'static str, u6
     let missing = count(TargetCounter::Held).saturating_sub(count(TargetCounter::Released));
     let (waiting, dropped) = if idle > LONGEST_ROUND { (0, missing) } else { (missing, 0) };
     let longest = if waiting == 0 { 0 } else { waits.longest / 1_000_000 };
-    let [name, other] = GAUGES;
-    [(name, waiting), (other, longest), ("discarded_hold_dropped", dropped)]
+    [
+        (DerivedTarget::Waiting.name(), waiting),
+        (DerivedTarget::LongestWait.name(), longest),
+        (DerivedTarget::HoldDropped.name(), dropped),
+    ]
 }
 
 fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
@@ -88,13 +80,13 @@ fn mappings(attachment: &Attachment) -> Result<Vec<(MapSpec, Values)>> {
         .map(|(index, spec)| {
             let sums = sums::<{ MappingCounter::COUNT }>(&counters, index)?;
             let mut values: Values = MappingCounter::NAMES.into_iter().zip(sums).collect();
-            values.push(("unsent", unsent(&sums)));
+            values.push((DerivedMapping::Unsent.name(), unsent(&sums)));
             Ok((spec, values))
         })
         .collect()
 }
 
-/// Multiply that were made and neither left nor failed: no route or next hop, or on their way.
+/// Copies that were made and neither left nor failed: no route or next hop, or on their way.
 fn unsent(sums: &[u64; MappingCounter::COUNT]) -> u64 {
     [MappingCounter::Sent, MappingCounter::FailedClone, MappingCounter::FailedRewrite]
         .iter()
@@ -114,8 +106,13 @@ fn sums<const N: usize>(map: &PerCpuArray<MapData, [u64; N]>, index: u32) -> Res
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Of `eth0`, with these counters and no others.
+    pub(crate) fn snapshot(role: Role, counters: &[(&'static str, u64)]) -> Snapshot {
+        Snapshot { interface: "eth0".into(), role, counters: counters.to_vec(), maps: vec![] }
+    }
 
     #[test]
     fn what_is_missing_waits_or_was_dropped() {

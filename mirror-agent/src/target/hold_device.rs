@@ -1,6 +1,7 @@
 //! The hold device: a veth pair whose near end sends slowly. A copy that cannot be served yet goes
 //! round through it and is judged again.
 
+mod look;
 mod order;
 
 use anyhow::{Context as _, Result, bail};
@@ -17,6 +18,7 @@ use rtnetlink::{
     },
 };
 
+pub use self::look::{Discipline, HoldQueue};
 use crate::{kernel::fallback::Fallback, net::netlink::Network};
 
 /// What the queue lets through, in bytes per second: the pace at which held copies go round. Each time

@@ -45,11 +45,27 @@ pub(super) fn keep(near: &str, far: &str) -> Result<()> {
     switch(far, Offload::Merging, true)
 }
 
+/// Whether NAPI is on at the far end.
+pub(super) fn is_kept(far: &str) -> Result<bool> {
+    /// `ETHTOOL_GGRO`.
+    const IS_MERGING: u32 = 0x2b;
+    let value = call(far, Value { command: IS_MERGING, data: 0 });
+    Ok(value.with_context(|| format!("cannot look at {far}"))?.data != 0)
+}
+
 /// Switches `offload` of the interface `name` of this network namespace.
 fn switch(name: &str, offload: Offload, on: bool) -> Result<()> {
+    let value = Value { command: offload.command(), data: u32::from(on) };
+    let state = if on { "on" } else { "off" };
+    call(name, value)
+        .map(drop)
+        .with_context(|| format!("cannot switch {offload:?} of {name} {state}"))
+}
+
+/// Asks the driver of the interface `name`; returns what it made of `value`.
+fn call(name: &str, mut value: Value) -> Result<Value> {
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
         .context("cannot open a socket")?;
-    let mut value = Value { command: offload.command(), data: u32::from(on) };
     // SAFETY: integers and arrays of them, for which zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last byte stays zero.
@@ -60,13 +76,11 @@ fn switch(name: &str, offload: Offload, on: bool) -> Result<()> {
         *to = from.cast_signed() as libc::c_char;
     }
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
-    // SAFETY: the kernel reads the request and the value that it points to, both of which outlive the call.
+    // SAFETY: the kernel reads the request, and reads and writes the value that it points to; both outlive the call.
     let result =
         unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
     if result != 0 {
-        return Err(std::io::Error::last_os_error()).with_context(|| {
-            format!("cannot switch {offload:?} of {name} {}", if on { "on" } else { "off" })
-        });
+        return Err(std::io::Error::last_os_error().into());
     }
-    Ok(())
+    Ok(value)
 }

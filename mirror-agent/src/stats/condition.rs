@@ -1,0 +1,57 @@
+//! Whether what is attached can work at all.
+
+use std::fmt;
+
+/// What has become of an attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It works.
+    Running,
+    /// The deadline of a source has passed: nothing is mirrored any more.
+    Expired,
+    /// The interface is there, and is down.
+    InterfaceDown,
+    /// The interface is gone, or another has its name.
+    InterfaceGone,
+    /// An agent was killed while it attached, or is at it right now.
+    Incomplete,
+    /// Another version of the agent attached.
+    OtherVersion,
+}
+
+impl Condition {
+    /// In tables and JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Expired => "expired",
+            Self::InterfaceDown => "interface down",
+            Self::InterfaceGone => "interface gone",
+            Self::Incomplete => "incomplete",
+            Self::OtherVersion => "other version",
+        }
+    }
+
+    /// What it is, and what to do about it; nothing where it works.
+    pub const fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Running => None,
+            Self::Expired => Some("the deadline has passed: nothing is mirrored"),
+            Self::InterfaceDown => Some("the interface is down: nothing arrives until it is up"),
+            Self::InterfaceGone => {
+                Some("the interface is gone: detach, or attach again when it is back")
+            }
+            Self::Incomplete => Some(
+                "it is being attached right now, or an agent was killed while it did so; if it stays like this, \
+                 attach again, or detach",
+            ),
+            Self::OtherVersion => Some("another version attached it: detach, and attach again"),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,241 @@
+//! The verdict: does the mirror do what it is there for?
+//!
+//! | verdict | when |
+//! |---|---|
+//! | OK | it works, and of all that had to be mirrored at most 1 in 1,000 was lost |
+//! | EXPIRED | the deadline of a source has passed, as was wanted: nothing is mirrored any more |
+//! | DEGRADED | it works, and more than that was lost: since it was attached, or in the last minute that `--follow` has seen; or nothing listens at a port that is served |
+//! | DOWN | nothing is mirrored: the interface is gone or down; the attachment is half made, or another version's; none of a source's copies leaves the host; or memcached is not there and copies arrive |
+//!
+//! Silence is not a fault: a source that sees no packet for its maps, and a target at which no copy arrives, are OK.
+//! `docs/counters.md` says the same to operators.
+
+use std::fmt;
+
+use mirror_common::abi::DerivedMapping;
+
+use super::{
+    condition::Condition,
+    figures::{grouped, listed, percent_text},
+    tally::Tally,
+};
+use crate::kernel::pins::Role;
+
+/// How well it goes, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// It works.
+    Ok,
+    /// It ended, as was wanted.
+    Expired,
+    /// It works, and too much is lost.
+    Degraded,
+    /// It does not work.
+    Down,
+}
+
+impl Level {
+    /// In text.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Expired => "EXPIRED",
+            Self::Degraded => "DEGRADED",
+            Self::Down => "DOWN",
+        }
+    }
+
+    /// In JSON.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Expired => "expired",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A verdict, and why it is not better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// How well it goes.
+    pub level: Level,
+    /// Why not better; empty where it is OK.
+    pub reasons: Vec<String>,
+}
+
+impl Health {
+    /// Nothing is wrong.
+    pub const OK: Self = Self { level: Level::Ok, reasons: Vec::new() };
+
+    fn add(&mut self, level: Level, reason: String) {
+        self.level = self.level.max(level);
+        self.reasons.push(reason);
+    }
+}
+
+/// What a verdict is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Which programs.
+    pub role: Role,
+    /// Whether they can work at all.
+    pub condition: &'a Condition,
+    /// All since it was attached.
+    pub total: &'a Tally,
+    /// What is new since a minute ago, where that is known.
+    pub recent: Option<&'a Tally>,
+    /// How many ports a target serves.
+    pub served: usize,
+    /// Those of them at which nothing listens, and that have no connections.
+    pub silent: &'a [u16],
+}
+
+/// What a role counts, and what it says when it is done.
+pub const fn words(role: Role) -> (&'static str, &'static str) {
+    match role {
+        Role::Source => ("copies", "sent"),
+        Role::Target => ("segments", "applied"),
+        Role::Guard => ("packets", "dropped"),
+    }
+}
+
+/// The verdict.
+pub fn judge(facts: Facts<'_>) -> Health {
+    let mut health = Health::OK;
+    let level = match facts.condition {
+        Condition::Running => Level::Ok,
+        Condition::Expired => Level::Expired,
+        Condition::InterfaceDown
+        | Condition::InterfaceGone
+        | Condition::Incomplete
+        | Condition::OtherVersion => Level::Down,
+    };
+    if let Some(advice) = facts.condition.advice() {
+        health.add(level, advice.to_owned());
+    }
+    if *facts.condition != Condition::Running {
+        return health;
+    }
+    if !facts.silent.is_empty() {
+        let ports: Vec<String> = facts.silent.iter().map(ToString::to_string).collect();
+        let all = facts.silent.len() == facts.served && facts.total.due() > 0;
+        let level = if all { Level::Down } else { Level::Degraded };
+        health.add(level, format!("nothing listens at port {}", ports.join(", ")));
+    }
+    let windows = [("", Some(facts.total)), ("in the last minute: ", facts.recent)];
+    for (when, tally) in windows.into_iter().filter_map(|(when, tally)| Some((when, tally?))) {
+        if facts.role == Role::Source && none_leaves(tally) {
+            let copies = grouped(tally.lost());
+            let reason = format!(
+                "{when}none of {copies} copies left this host: no route to the target, or the next hop does not answer"
+            );
+            health.add(Level::Down, reason);
+        } else if tally.is_degraded() {
+            let (unit, _) = words(facts.role);
+            let reason = format!(
+                "{when}lost {} of {} {unit} ({}): {}",
+                grouped(tally.lost()),
+                grouped(tally.due()),
+                percent_text(tally.lost(), tally.due()),
+                listed(&tally.losses)
+            );
+            health.add(Level::Degraded, reason);
+        }
+    }
+    health
+}
+
+fn none_leaves(tally: &Tally) -> bool {
+    let unsent = DerivedMapping::Unsent.name();
+    tally.done == 0 && tally.losses.iter().any(|(name, _)| *name == unsent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(done: u64, losses: &[(&'static str, u64)]) -> Tally {
+        Tally { done, losses: losses.to_vec() }
+    }
+
+    fn facts<'a>(role: Role, total: &'a Tally) -> Facts<'a> {
+        Facts { role, condition: &Condition::Running, total, recent: None, served: 1, silent: &[] }
+    }
+
+    #[test]
+    fn silence_is_ok() {
+        for role in Role::ALL {
+            assert_eq!(judge(facts(role, &Tally::default())), Health::OK);
+        }
+    }
+
+    #[test]
+    fn one_in_a_thousand_is_ok_and_more_is_not() {
+        let healthy = tally(9999, &[("discarded_unsynced", 10)]);
+        assert_eq!(judge(facts(Role::Target, &healthy)), Health::OK);
+        let lossy = tally(9979, &[("discarded_unsynced", 20), ("withdrawn", 1)]);
+        let health = judge(facts(Role::Target, &lossy));
+        assert_eq!(health.level, Level::Degraded);
+        assert_eq!(
+            health.reasons,
+            ["lost 21 of 10,000 segments (0.21 %): unsynced 20, withdrawn 1"]
+        );
+    }
+
+    #[test]
+    fn the_last_minute_counts_by_itself() {
+        let total = tally(1_000_000, &[("discarded_hold_expired", 5)]);
+        let recent = tally(1000, &[("discarded_hold_expired", 5)]);
+        let health = judge(Facts { recent: Some(&recent), ..facts(Role::Target, &total) });
+        assert_eq!(health.level, Level::Degraded);
+        assert_eq!(health.reasons.len(), 1);
+        assert!(health.reasons[0].starts_with("in the last minute: lost 5 of 1,005"));
+    }
+
+    #[test]
+    fn a_source_of_which_nothing_leaves_is_down() {
+        let none = tally(0, &[("unsent", 7)]);
+        let health = judge(facts(Role::Source, &none));
+        assert_eq!(health.level, Level::Down);
+        let some = tally(1, &[("unsent", 7)]);
+        assert_eq!(judge(facts(Role::Source, &some)).level, Level::Degraded);
+        // What cannot be mirrored says nothing of the way to the target.
+        let multipath = tally(0, &[("skipped_mptcp", 7)]);
+        assert_eq!(judge(facts(Role::Source, &multipath)).level, Level::Degraded);
+    }
+
+    #[test]
+    fn a_port_without_a_server() {
+        let (idle, busy) = (Tally::default(), tally(5, &[]));
+        let of =
+            |total, served| judge(Facts { served, silent: &[11211], ..facts(Role::Target, total) });
+        assert_eq!(of(&idle, 1).level, Level::Degraded, "it may be started yet");
+        assert_eq!(of(&busy, 1).level, Level::Down);
+        assert_eq!(of(&busy, 2).level, Level::Degraded, "the other port has one");
+        assert_eq!(of(&busy, 1).reasons, ["nothing listens at port 11211"]);
+    }
+
+    #[test]
+    fn conditions() {
+        let total = tally(5, &[("unsent", 100)]);
+        for (condition, level) in [
+            (Condition::Expired, Level::Expired),
+            (Condition::InterfaceDown, Level::Down),
+            (Condition::InterfaceGone, Level::Down),
+            (Condition::Incomplete, Level::Down),
+            (Condition::OtherVersion, Level::Down),
+        ] {
+            let health = judge(Facts { condition: &condition, ..facts(Role::Source, &total) });
+            assert_eq!(health.level, level);
+            assert_eq!(health.reasons, [condition.advice().unwrap()]);
+        }
+    }
+}
