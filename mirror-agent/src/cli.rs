@@ -28,13 +28,16 @@ pub use self::{
 };
 use crate::config::time;
 
-/// Mirrors live memcached traffic to a new host, in the kernel.
+/// What long help says at its end.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 an error, 2 a wrong command line. `compare` and `status --check` have more: see their help.";
+
+/// Mirrors live memcached traffic to a new host, in the kernel
 ///
-/// On the old host, `attach` copies every packet that clients send to memcached. On the new host,
-/// `drop` lets memcached serve the copies and discards its replies. Both load programs into the
-/// kernel and return; the programs run until `detach`.
+/// On the old host, attach copies every packet that clients send to memcached. On the new host, drop lets memcached
+/// serve the copies, and drops its replies. Both load programs into the kernel and exit; the programs run until detach.
 #[derive(Debug, Parser)]
-#[command(name = "mirror-agent", version)]
+#[command(name = "mirror-agent", version, after_long_help = EXIT_CODES)]
 pub struct Cli {
     /// BPF file system that programs and maps are pinned in
     #[arg(
@@ -42,7 +45,10 @@ pub struct Cli {
         global = true,
         value_name = "DIR",
         env = "MIRROR_AGENT_BPFFS",
-        default_value = "/sys/fs/bpf"
+        default_value = "/sys/fs/bpf",
+        help_heading = "Advanced",
+        hide_short_help = true,
+        display_order = 1000
     )]
     pub bpffs: PathBuf,
 
@@ -123,11 +129,46 @@ pub struct Detach {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Command, CommandFactory as _};
+
     use super::*;
 
     #[test]
     fn the_definition_is_sound() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    /// `command` and all verbs below it, by what is typed.
+    fn verbs(command: &Command, typed: &str, found: &mut Vec<(String, Command)>) {
+        found.push((typed.to_owned(), command.clone().term_width(80)));
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            verbs(verb, &format!("{typed} {}", verb.get_name()), found);
+        }
+    }
+
+    fn all() -> Vec<(String, Command)> {
+        let mut command = Cli::command().term_width(80);
+        command.build();
+        let mut found = Vec::new();
+        verbs(&command, "mirror-agent", &mut found);
+        found
+    }
+
+    #[test]
+    fn short_help_fits_a_screen() {
+        for (typed, mut command) in all() {
+            let help = command.render_help().to_string();
+            assert!(help.lines().count() <= 40, "{typed}: {} lines\n{help}", help.lines().count());
+            assert!(!help.contains('`'), "{typed}: a terminal shows backticks as they are\n{help}");
+            insta::assert_snapshot!(format!("help_{}", typed.replace(' ', "-")), help);
+        }
+    }
+
+    #[test]
+    fn long_help_says_more() {
+        for (typed, mut command) in all() {
+            let name = format!("long_help_{}", typed.replace(' ', "-"));
+            insta::assert_snapshot!(name, command.render_long_help());
+        }
     }
 }

@@ -13,8 +13,8 @@ Examples:
   mirror-agent attach eth0 --map 11211-11220=10.0.0.5 --sample 10% --for 24h
   mirror-agent attach eth0 --map 11211=10.0.0.5 --map 11211=10.0.0.6 --dry-run
 
-Repeating `attach` adds the maps and prefixes that it names, and changes the settings that it names. What is not named
-stays. `map set` and `map remove` take maps away, `detach` takes all off.";
+Repeating attach adds the maps and prefixes that it names, and changes the settings that it names. What is not named
+stays. map set and map remove take maps away, detach takes all off.";
 
 /// `attach`.
 #[derive(Debug, Args)]

@@ -14,8 +14,8 @@ Examples:
   mirror-agent drop eth0 --port 11211
   mirror-agent drop eth0 --port 11211-11220 --source-mac 02:00:5e:10:00:01
 
-Repeating `drop` adds the ports and MAC addresses that it names, and changes the settings that it names. What is not
-named stays. `port remove` takes ports away, `detach` takes all off.";
+Repeating drop adds the ports and MAC addresses that it names, and changes the settings that it names. What is not
+named stays. port remove takes ports away, detach takes all off.";
 
 /// `drop`.
 #[derive(Debug, Args)]

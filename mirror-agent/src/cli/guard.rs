@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Example:
   mirror-agent guard eth0 --server 10.0.0.5:11211
 
-Repeating `guard` adds the servers that it names. `server remove` takes servers away, `detach` takes all off: do that
+Repeating guard adds the servers that it names. server remove takes servers away, detach takes all off: do that
 before clients are to talk to the new memcached.";
 
 /// `guard`.

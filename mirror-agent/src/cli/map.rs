@@ -22,10 +22,10 @@ pub enum Map {
 #[derive(Debug, Args)]
 #[command(group = entries())]
 pub struct MapEdit {
-    /// Interface that `attach` was given
+    /// Interface that attach was given
     pub interface: String,
 
-    /// A map, as `attach` takes it; may be repeated
+    /// A map, as attach takes it; may be repeated
     #[arg(long = "map", value_name = "MAP")]
     pub maps: Vec<MapSpecs>,
 
@@ -48,9 +48,9 @@ fn entries() -> ArgGroup {
 
 /// `map set`: what is given, all at once.
 #[derive(Debug, Args)]
-#[command(group = settings())]
+#[command(group = settings(), override_usage = "mirror-agent map set [OPTIONS] <INTERFACE>")]
 pub struct MapSet {
-    /// Interface that `attach` was given
+    /// Interface that attach was given
     pub interface: String,
 
     /// These maps and no others; may be repeated

@@ -21,7 +21,7 @@ pub enum Port {
 /// `port add` and `port remove`: what is given, all at once.
 #[derive(Debug, Args)]
 pub struct PortEdit {
-    /// Interface that `drop` was given
+    /// Interface that drop was given
     pub interface: String,
 
     /// A port, a range, or a list of both; may be repeated
@@ -43,7 +43,7 @@ pub enum Server {
 /// `server add` and `server remove`: what is given, all at once.
 #[derive(Debug, Args)]
 pub struct ServerEdit {
-    /// Interface that `guard` was given
+    /// Interface that guard was given
     pub interface: String,
 
     /// A server, like 10.0.0.5:11211; may be repeated
