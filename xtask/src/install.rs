@@ -1,31 +1,18 @@
 //! Installs what is missing, from Debian's packages and crates.io.
 
+mod debian;
 mod servers;
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result};
 
+use self::debian::packages;
 pub(crate) use self::servers::servers;
 use crate::{
     bpf_toolchain::{HELP, Toolchain, find_program},
     process::{exec, workspace},
 };
-
-/// Installs packages, but starts none of their services: memcached's would take the port and stay
-/// behind, and the tests start their own. `policy-rc.d` is Debian's switch for that. One that is
-/// there is somebody else's, and stays. It is a shell's trap that removes ours, as it has to go
-/// even when the installation is interrupted.
-const INSTALL: &str = r#"
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT
-    trap 'exit 130' INT TERM HUP
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod +x "$policy"
-fi
-apt-get install -q -y --no-install-recommends "$@"
-"#;
 
 /// A compiler and a linker for the BPF target.
 pub(crate) fn bpf_toolchain() -> Result<()> {
@@ -127,37 +114,4 @@ pub(crate) fn fuzzer() -> Result<()> {
         ]))?;
     }
     Ok(())
-}
-
-/// Installs those of `names` that are not installed.
-fn packages(names: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_installed(name)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list = missing.join(" ");
-    if find_program("apt-get").is_none() {
-        bail!("there is no apt-get to install {list}: install what corresponds to them here");
-    }
-    if !nix::unistd::geteuid().is_root() {
-        bail!("only root can install {list}: run this as root, or install them first");
-    }
-    println!("installing {list}");
-    exec(apt("apt-get").args(["update", "-q"]))?;
-    exec(apt("sh").args(["-e", "-c", INSTALL, "install"]).args(&missing))
-        .map_err(|_| anyhow!("apt-get install {list} failed: see its output above"))
-}
-
-fn apt(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    command
-}
-
-fn is_installed(package: &str) -> bool {
-    Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${db:Status-Status}", package])
-        .stderr(Stdio::null())
-        .output()
-        .is_ok_and(|output| output.stdout == b"installed")
 }

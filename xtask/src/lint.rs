@@ -1,4 +1,4 @@
-//! `lint`: formatting, clippy, documentation. Warnings are errors.
+//! `lint`: formatting, layout, clippy, documentation. Warnings are errors.
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -7,6 +7,7 @@ use crate::{
     bpf_toolchain::{FLAGS, HELP, Toolchain},
     install,
     process::{WITHOUT_PROGRAMS, cargo, exec, target_dir, workspace},
+    tidy,
 };
 
 /// Nothing to choose.
@@ -17,6 +18,7 @@ pub(crate) struct Options {}
 pub(crate) fn run(_: &Options) -> Result<()> {
     exec(cargo().args(["fmt", "--all", "--check"]))?;
     exec(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
+    tidy::run(&tidy::Options::default())?;
     install::bpf_toolchain()?;
     exec(
         cargo()
