@@ -48,14 +48,17 @@ pub(super) fn read(workspace: &Path) -> Result<(Vec<Source>, Vec<Source>)> {
     Ok((rust, pages))
 }
 
-/// All files below `folder`, but for what is built, and hidden folders.
+/// All files below `folder`, but for hidden folders, and those that cargo builds to, which it puts a tag into.
 fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if folder.join("CACHEDIR.TAG").exists() {
+        return Ok(());
+    }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         if !entry.file_type()?.is_dir() {
             paths.push(entry.path());
-        } else if name != "target" && !name.to_string_lossy().starts_with('.') {
+        } else if !name.to_string_lossy().starts_with('.') {
             walk(&entry.path(), paths)?;
         }
     }
