@@ -15,9 +15,13 @@ pub(crate) const TARGET: &str = "bpfel-unknown-none";
 /// Full type information, and the instruction set of Linux 5.12 and later.
 pub(crate) const FLAGS: &str = "-C debuginfo=2 -C link-arg=--btf -C target-cpu=v3";
 
+/// Has the agent compiled without its kernel programs.
+pub(crate) const SKIP: &str = "MIRROR_EBPF_SKIP_BUILD";
+
 /// What to do where there is none.
 pub(crate) const HELP: &str = "\
-the kernel programs need a compiler for the BPF target and bpf-linker. Install either
+the kernel programs need a compiler for the BPF target and bpf-linker. For checks and tests of all else, do without
+them: set MIRROR_EBPF_SKIP_BUILD=1. To have them, install either
   rustup toolchain install nightly --component rust-src && cargo install bpf-linker
 or, on Debian 12 (`cargo xtask build`, as root, does this)
   apt-get install rustc-web cargo-web libstd-rust-web-dev-bpf llvm-22-dev && \\
@@ -50,9 +54,10 @@ impl Toolchain {
         debian().or_else(nightly)
     }
 
-    /// `cargo SUBCOMMAND` for the kernel programs, into a target folder of its own: cargo would
-    /// wait for itself if it were shared with the build that called us.
-    pub(crate) fn cargo(&self, subcommand: &str, workspace: &Path, target_dir: &Path) -> Command {
+    /// `cargo SUBCOMMAND` for the kernel programs, into a target folder of their own: cargo would
+    /// wait for itself if it were shared with the build that called us. It is the same whoever
+    /// calls, with the same flags, so that nothing is compiled twice.
+    pub(crate) fn cargo(&self, subcommand: &str, workspace: &Path) -> Command {
         // By its path, as cargo would prefer the `cargo-clippy` of another toolchain.
         let own = self.bin.join(format!("cargo-{subcommand}"));
         let cargo = self.bin.join("cargo");
@@ -67,7 +72,7 @@ impl Toolchain {
         command
             .current_dir(workspace.join("mirror-ebpf"))
             .args([subcommand, "--release", "--locked", "--target", TARGET, "--target-dir"])
-            .arg(target_dir)
+            .arg(target_dir(workspace))
             .env("CARGO", cargo)
             .env("RUSTC", self.bin.join("rustc"))
             .env("RUSTFLAGS", FLAGS);
@@ -82,6 +87,12 @@ impl Toolchain {
         }
         command
     }
+}
+
+/// Where kernel programs are built.
+pub(crate) fn target_dir(workspace: &Path) -> PathBuf {
+    let shared = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    workspace.join(shared).join("ebpf")
 }
 
 /// Where a program is.
