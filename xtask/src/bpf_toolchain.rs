@@ -39,6 +39,10 @@ const KEPT: [&str; 7] = [
     "RUSTUP_HOME",
 ];
 
+/// What cargo tells build scripts, of which we may be one. Crates that look at it would be compiled anew each time that
+/// another program than the last calls.
+const TOLD: [&str; 7] = ["DEBUG", "HOST", "NUM_JOBS", "OPT_LEVEL", "OUT_DIR", "PROFILE", "TARGET"];
+
 /// A compiler for the BPF target.
 pub(crate) struct Toolchain {
     /// The folder of its `cargo`, `rustc` and, maybe, `cargo-clippy`.
@@ -65,7 +69,8 @@ impl Toolchain {
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             let leaks = text.starts_with("CARGO") || text.starts_with("RUST");
-            if leaks && !KEPT.iter().any(|kept| text.starts_with(kept)) {
+            let kept = KEPT.iter().any(|kept| text.starts_with(kept));
+            if leaks && !kept || TOLD.contains(&&*text) {
                 command.env_remove(&name);
             }
         }
