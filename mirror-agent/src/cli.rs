@@ -11,13 +11,9 @@ use jiff::Timestamp;
 use mirror_common::abi::{MAX_COPIES, MAX_REDUNDANCY, mac_key};
 
 use crate::{
-    clients::Cidr,
-    hooks::Kind,
-    mapping::{self, MapSpec},
-    rate::Rate,
-    sample::Sample,
-    time,
-    xdp::Mode,
+    config::{clients::Cidr, mapping::MapSpec, rate::Rate, sample::Sample, time},
+    kernel::attach::{hook::Mechanism, xdp::Mode},
+    net::address::endpoint,
 };
 
 pub use compare::Compare;
@@ -88,7 +84,7 @@ pub struct Attach {
 
     /// Which of that is copied, and until when
     #[command(flatten)]
-    pub choice: Choice,
+    pub selection: SelectionArgs,
 
     /// Options that `attach` and `drop` share
     #[command(flatten)]
@@ -97,7 +93,7 @@ pub struct Attach {
 
 /// What `attach` copies of that which maps take.
 #[derive(Debug, Args)]
-pub struct Choice {
+pub struct SelectionArgs {
     /// Copy only what clients of these addresses send, like `10.0.0.0/8` or `fd00::/8`; repeat it for more
     ///
     /// The longest prefix that covers a client decides, of --client and --exclude-client together. Without
@@ -130,7 +126,7 @@ pub struct Choice {
     pub copies_from: Vec<Cidr>,
 
     /// Stop after this time, like `24h`; nothing has to run for that
-    #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]
+    #[arg(long = "for", value_name = "TIME", value_parser = time::duration, conflicts_with = "until")]
     pub length: Option<Duration>,
 
     /// Stop at this moment, like `2030-01-31T18:00:00Z`, or `2030-01-31 18:00` on this host's clock
@@ -223,7 +219,7 @@ impl XdpMode {
 #[derive(Debug, Args)]
 pub struct Common {
     /// Number that tells copies from other packets; the same on both hosts
-    #[arg(long, value_name = "NUMBER", value_parser = number, default_value_t = mirror_common::seal::Magic::DEFAULT.0)]
+    #[arg(long, value_name = "NUMBER", value_parser = number, default_value_t = mirror_common::packet::seal::Magic::DEFAULT.0)]
     pub magic: u32,
 
     /// Stay, show counters, and detach on Ctrl-C or SIGTERM
@@ -252,11 +248,11 @@ pub enum HookKind {
 
 impl HookKind {
     /// What it means on this kernel.
-    pub fn resolve(self) -> anyhow::Result<Kind> {
+    pub fn resolve(self) -> anyhow::Result<Mechanism> {
         match self {
-            Self::Auto => Kind::of_kernel(),
-            Self::Tcx => Ok(Kind::Tcx),
-            Self::Clsact => Ok(Kind::Clsact),
+            Self::Auto => Mechanism::of_kernel(),
+            Self::Tcx => Ok(Mechanism::Tcx),
+            Self::Clsact => Ok(Mechanism::Clsact),
         }
     }
 }
@@ -345,7 +341,7 @@ pub struct MapSet {
     pub copies_from: Vec<Cidr>,
 
     /// Stop after this time, from now
-    #[arg(long = "for", value_name = "TIME", value_parser = time::length, conflicts_with = "until")]
+    #[arg(long = "for", value_name = "TIME", value_parser = time::duration, conflicts_with = "until")]
     pub length: Option<Duration>,
 
     /// Stop at this moment
@@ -387,7 +383,7 @@ pub struct Stats {
     pub follow: bool,
 
     /// Time between two tables of --follow
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time::length)]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time::duration)]
     pub interval: Duration,
 
     /// One JSON document for each table
@@ -426,7 +422,7 @@ fn number(text: &str) -> Result<u32, String> {
 
 /// An address and a port that something can be sent from.
 fn sender(text: &str) -> Result<SocketAddr, String> {
-    let sender = mapping::end(text)?;
+    let sender = endpoint(text)?;
     if sender.port() == 0 || sender.ip().is_unspecified() || sender.ip().is_multicast() {
         return Err(format!("nobody sends from {sender}"));
     }

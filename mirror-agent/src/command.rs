@@ -8,7 +8,6 @@ mod foreground;
 mod guard;
 mod keys;
 mod map;
-mod plan;
 mod stats;
 mod status;
 
@@ -18,8 +17,7 @@ use anyhow::Result;
 
 use crate::{
     cli::{Cli, Verb},
-    pins::Store,
-    preflight,
+    kernel::{pins::Store, requirements},
 };
 
 /// Does what was typed; what the process ends with, where nothing failed.
@@ -29,7 +27,7 @@ use crate::{
 /// Where what was typed cannot be done.
 pub async fn run(cli: Cli) -> Result<ExitCode> {
     let store = || {
-        preflight::check()?;
+        requirements::check()?;
         Store::open(&cli.bpffs)
     };
     match cli.verb {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use mirror_agent::{cli::Cli, command};
+use mirror_agent::{cli::Cli, command, output};
 use tokio::runtime;
 
 fn main() -> ExitCode {
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     .init();
     match run(cli) {
         Ok(code) => code,
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mirror-agent: {error:#}");
             ExitCode::FAILURE

@@ -5,6 +5,7 @@
 pub mod classic;
 mod connection;
 pub mod dump;
+pub mod endpoint;
 pub mod key;
 mod lines;
 pub mod meta;

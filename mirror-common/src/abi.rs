@@ -1,51 +1,36 @@
 //! What crosses the border between kernel and agent: map keys and values, counters, marks.
 
-mod alias;
-mod choice;
+mod address;
 mod counter;
+mod extra_copy;
 mod flow;
 mod fragment;
-mod gauge;
+mod guarded_server;
 mod mapping;
 pub mod mark;
 mod meta;
+mod rate_state;
 mod receive_buffer;
-mod sender;
+mod request_state;
+mod selection;
 pub mod served;
 pub mod stamp;
 #[cfg(feature = "user")]
 mod user;
 mod waits;
 
-pub use alias::{AliasKey, MAX_COPIES, MAX_OWNERS, Owner};
-pub use choice::{ALL_FLOWS, Choice, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES};
+pub use address::{Address, MAX_ALLOWED_MACS, mac_key, v4_mapped};
 pub use counter::{GuardCounter, LABEL, MappingCounter, SourceCounter, TargetCounter};
-pub use flow::{CopySide, Finished, Flow, FlowKey, ReplySide, since, ticks};
+pub use extra_copy::{EndpointKey, MAX_COPIES, MAX_OWNERS, Owner};
+pub use flow::{CopySide, Evidence, Finished, Flow, FlowKey, Gap, ReplySide, State, since, ticks};
 pub use fragment::FragmentKey;
-pub use gauge::Gauge;
+pub use guarded_server::{GuardedServer, MAX_GUARDED_SERVERS};
 pub use mapping::{
-    BANKS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
+    GENERATIONS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
 };
 pub use meta::Meta;
+pub use rate_state::RateState;
 pub use receive_buffer::{MAX_LISTENERS, ReceiveBuffer};
-pub use sender::{MAX_SENDERS, Sender};
+pub use request_state::RequestState;
+pub use selection::{ALL_FLOWS, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES, Selection};
 pub use waits::Waits;
-
-/// An address as four words whose memory is in network byte order; IPv4 as `::ffff:a.b.c.d`
-/// (RFC 4291, 2.5.5.2). Words, since the BPF machine copies those and not bytes.
-pub type Address = [u32; 4];
-
-/// How many MAC addresses a target can be limited to.
-pub const MAX_FEEDERS: u32 = 64;
-
-/// A MAC address as a map key: a number whose lowest 48 bits it is.
-#[inline(always)]
-pub const fn mac_key(mac: [u8; 6]) -> u64 {
-    u64::from_be_bytes([0, 0, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]])
-}
-
-/// The IPv4 address `v4`, a word in network byte order, in the form that map keys use.
-#[inline(always)]
-pub const fn v4_mapped(v4: u32) -> Address {
-    [0, 0, 0x0000_ffffu32.to_be(), v4]
-}

@@ -1,10 +1,12 @@
 //! What a guard drops: whatever a new host might still send to clients, should it leak.
 
 use crate::{
-    abi::{GuardCounter, Sender},
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    tcp::{self, Header},
+    abi::{GuardCounter, GuardedServer},
+    packet::{
+        Packet,
+        parse::{self, Headers, ParseError, TCP},
+        tcp::{self, Header},
+    },
 };
 
 /// What becomes of `packet`, which starts with an Ethernet header, given who is guarded against. Everything
@@ -12,20 +14,23 @@ use crate::{
 ///
 /// Of packets in IP fragments the first is dropped; the others pass, and can never be put together.
 #[inline(always)]
-pub fn judge<P: Packet + ?Sized>(packet: &P, is_guarded: impl Fn(&Sender) -> bool) -> GuardCounter {
+pub fn judge<P: Packet + ?Sized>(
+    packet: &P,
+    is_guarded: impl Fn(&GuardedServer) -> bool,
+) -> GuardCounter {
     let from = |headers: &Headers| {
-        is_guarded(&Sender { addr: headers.src, port: u32::from(headers.src_port_number()) })
+        is_guarded(&GuardedServer { addr: headers.src, port: u32::from(headers.src_port_number()) })
     };
     match parse::headers(packet) {
         Ok(headers) if from(&headers) => counter(packet, &headers),
-        Err(Unparsed::Fragment) => match parse::fragment(packet) {
+        Err(ParseError::Fragment) => match parse::fragment(packet) {
             Some(found) if found.first && from(&found.headers) => GuardCounter::DroppedFragment,
             _ => GuardCounter::Passed,
         },
         // About a copy: whoever sends the error, the client never sent what it is about.
-        Err(Unparsed::Protocol) => match parse::quoted(packet) {
+        Err(ParseError::Protocol) => match parse::quoted(packet) {
             Some(quoted)
-                if is_guarded(&Sender {
+                if is_guarded(&GuardedServer {
                     addr: quoted.dst,
                     port: u32::from(quoted.dst_port_number()),
                 }) =>

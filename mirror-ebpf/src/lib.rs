@@ -4,12 +4,8 @@
 //! belt. All only fetch bytes, ask `mirror-common` and carry out its verdict.
 #![no_std]
 
-pub mod clock;
-pub mod counters;
-pub mod debug;
-pub mod settings;
-pub mod skb;
-pub mod xdp;
+pub mod packet;
+pub mod runtime;
 
 #[cfg(target_arch = "bpf")]
 #[panic_handler]

@@ -26,7 +26,7 @@ pub fn lost(target: &Counters) -> u64 {
         "discarded_finished",
         "discarded_no_flow",
         "discarded_mptcp",
-        "discarded_real_client",
+        "discarded_direct_client",
     ];
     target
         .iter()
@@ -156,7 +156,7 @@ impl Host {
 
     /// How many packets all maps of this host took.
     pub fn copied(&self) -> u64 {
-        self.all_map_counters().values().map(|map| map["cloned"]).sum()
+        self.all_map_counters().values().map(|map| map["copies"]).sum()
     }
 
     fn interfaces(&self) -> Vec<Value> {
@@ -177,7 +177,7 @@ fn assert_sums(counters: &Counters, role: &str) {
     if role == "source" {
         assert_eq!(
             counters["seen"],
-            counters["cloned"] + counters["dry_run"] + by("skipped_") + by("failed_"),
+            counters["mirrored"] + counters["dry_run"] + by("skipped_") + by("failed_"),
             "source: {counters:?}"
         );
     } else if role == "guard" {
@@ -190,7 +190,7 @@ fn assert_sums(counters: &Counters, role: &str) {
             "target: {counters:?}"
         );
         // Nothing is on its way any more, so that all that was held has to be back, but for what was dropped.
-        let back = counters["returned"] + counters["discarded_hold_dropped"];
+        let back = counters["released"] + counters["discarded_hold_dropped"];
         assert_eq!(counters["held"], back, "target: {counters:?}");
     }
 }

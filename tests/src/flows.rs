@@ -10,13 +10,13 @@ use crate::{Host, bpf::Map};
 const TIMES: [usize; 4] = [
     offset_of!(Flow, copy.stalled_at),
     offset_of!(Flow, copy.gap_at),
-    offset_of!(Flow, copy.returned_at),
+    offset_of!(Flow, copy.released_at),
     offset_of!(Flow, copy.seen_at),
 ];
 /// The same in the units of a flow.
 const TICKS: [usize; 3] = [
     offset_of!(Flow, copy.ahead_at),
-    offset_of!(Flow, copy.broken_at),
+    offset_of!(Flow, copy.desynced_at),
     offset_of!(Flow, copy.acked_at),
 ];
 

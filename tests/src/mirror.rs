@@ -169,8 +169,8 @@ impl Mirror {
         let (source, target) = (self.old.settled("source"), self.new.settled("target"));
         let maps = self.old.all_map_counters();
         let total = |name: &str| maps.values().map(|counters| counters[name]).sum::<u64>();
-        assert_eq!(source["cloned"] * self.redundancy, total("cloned"), "{source:?}, {maps:?}");
-        assert_eq!(total("cloned"), total("sent"), "{maps:?}");
+        assert_eq!(source["mirrored"] * self.redundancy, total("copies"), "{source:?}, {maps:?}");
+        assert_eq!(total("copies"), total("sent"), "{maps:?}");
         assert_eq!(arrived(total("sent_segments")), target["arrived"], "{maps:?}, {target:?}");
         (source, target)
     }

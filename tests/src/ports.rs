@@ -7,7 +7,7 @@ use crate::{Host, bpf::Map};
 
 /// Has the target at `eth0` refuse copies for `port`, and still keep replies to them from leaving.
 pub fn retire(host: &Host, port: u16) {
-    set(host, port, served::RETIRING);
+    set(host, port, served::DRAINING);
 }
 
 /// Has it serve `port` again.

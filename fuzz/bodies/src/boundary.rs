@@ -1,6 +1,6 @@
 //! `memcache::start`, against the grammar of both protocols, written down once more and differently.
 
-use mirror_common::memcache::{LOOK, Start, start};
+use mirror_common::memcached::request_start::{LOOK, Start, start};
 
 /// Commands with a key (protocol.txt).
 const KEYED: [&str; 19] = [

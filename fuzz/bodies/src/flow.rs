@@ -6,9 +6,11 @@ mod judged;
 mod server;
 
 use mirror_common::{
-    abi::{CopySide, Flow},
-    copy::{self, Pass},
-    reply,
+    abi::{CopySide, Flow, State},
+    target::{
+        copy::{self, Pass},
+        reply,
+    },
 };
 
 use event::{Event, Kind};
@@ -47,9 +49,9 @@ pub fn check(input: &[u8]) -> Met {
                 host.arrives(segment);
             }
             Kind::Again => host.again(),
-            Kind::Return => host.returns(event.choice()),
-            Kind::Split => host.splits(event.choice()),
-            Kind::Drop => host.loses(event.choice()),
+            Kind::Return => host.returns(event.selection()),
+            Kind::Split => host.splits(event.selection()),
+            Kind::Drop => host.loses(event.selection()),
             Kind::Wait => host.wait(event.time()),
             Kind::Reply => {
                 if let Some(reply) = host.server.reply(&event) {
@@ -66,12 +68,12 @@ pub fn check(input: &[u8]) -> Met {
 /// Whatever the numbers: no panic, nothing passes, and each field has one writer.
 fn anything(flow: Flow, event: &Event) {
     let mut copied = flow;
-    for pass in [Pass::First, Pass::Again, Pass::Held] {
+    for pass in [Pass::First, Pass::Requeued, Pass::Held] {
         judge_copy(&mut copied, &event.wild_segment(), pass, event.wild_time());
     }
     let mut replied = flow;
     judge_reply(&mut replied, &event.wild_reply(), event.wild_time());
-    let mut real = Flow { copy: CopySide { state: CopySide::STATE_REAL, ..flow.copy }, ..flow };
+    let mut real = Flow { copy: CopySide { state: State::DIRECT, ..flow.copy }, ..flow };
     judge_copy(&mut real, &event.wild_segment(), Pass::First, event.wild_time());
     judge_reply(&mut real, &event.wild_reply(), event.wild_time());
 }

@@ -7,7 +7,7 @@ use etherparse::{
 use mirror_common::{
     abi::{GuardCounter, v4_mapped},
     guard,
-    parse::{Headers, Unparsed, headers},
+    packet::parse::{Headers, ParseError, headers},
 };
 
 /// Tags, and IPv6 extension headers, that the mirror follows.
@@ -25,7 +25,7 @@ enum Truth {
 }
 
 /// Checks that what is found in `frame` lies inside, and is what etherparse finds. Returns it.
-pub fn check(frame: &[u8]) -> Result<Headers, Unparsed> {
+pub fn check(frame: &[u8]) -> Result<Headers, ParseError> {
     let found = headers(frame);
     if let Ok(found) = &found {
         lies_inside(found, frame);
@@ -35,7 +35,7 @@ pub fn check(frame: &[u8]) -> Result<Headers, Unparsed> {
     assert!(found.is_err() || guard::judge(frame, |_| true) != GuardCounter::Passed);
     match truth(frame).unwrap_or(Truth::Other) {
         Truth::Whole(expected) => assert_eq!(found, Ok(expected)),
-        Truth::NotIp => assert_eq!(found, Err(Unparsed::NotIp)),
+        Truth::NotIp => assert_eq!(found, Err(ParseError::NotIp)),
         Truth::Fragment => assert!(found.is_err(), "a fragment: {found:?}"),
         Truth::Other => {}
     }

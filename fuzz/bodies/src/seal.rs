@@ -3,12 +3,15 @@
 use etherparse::checksum::Sum16BitWords;
 use mirror_common::{
     abi::v4_mapped,
-    checksum::{self, difference, fold},
-    parse::{TCP, UDP},
-    seal::{
-        Magic, is_sealed_tcp, is_sealed_udp, seal_tcp, seal_udp_length, udp_reserved, unseal_tcp,
+    packet::{
+        checksum::{self, difference, fold},
+        parse::{TCP, UDP},
+        seal::{
+            Magic, is_sealed_tcp, is_sealed_udp, seal_tcp, seal_udp_length, udp_reserved,
+            unseal_tcp,
+        },
+        tcp::{ACK, FIN, Header, PSH, RST, SYN, URG},
     },
-    tcp::{ACK, FIN, Header, PSH, RST, SYN, URG},
 };
 
 use crate::bytes::Bytes;

@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use fuzz_bodies::{boundary, codec, flow, parse, seal};
-use mirror_common::{copy, memcache::Start, parse::Unparsed, reply};
+use mirror_common::{
+    memcached::request_start::Start,
+    packet::parse::ParseError,
+    target::{copy, reply},
+};
 
 /// Gives `check` the corpus of `target`, and returns what it says of each file. The file that it fails
 /// for is the last that is printed.
@@ -41,7 +45,8 @@ fn all_met<T: PartialEq + std::fmt::Debug>(met: &[T], kinds: &[T]) {
 #[test]
 fn parse_corpus() {
     let met = replay("parse", parse::check);
-    let wrong = [Unparsed::NotIp, Unparsed::Protocol, Unparsed::Fragment, Unparsed::Malformed];
+    let wrong =
+        [ParseError::NotIp, ParseError::Protocol, ParseError::Fragment, ParseError::Malformed];
     all_met(&met, &wrong.map(Err));
     let kinds: Vec<_> = met.iter().flatten().map(|found| (found.family, found.protocol)).collect();
     all_met(&kinds, &[(4, 6), (4, 17), (6, 6), (6, 17)]);

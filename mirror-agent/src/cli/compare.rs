@@ -4,7 +4,10 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use clap::Args;
 
-use crate::{compare::pair::Pairs, rate::Rate, sample::Sample, time};
+use crate::{
+    config::{rate::Rate, sample::Sample, time},
+    inspect::compare::pair::Pairs,
+};
 
 /// What help says at its end.
 const EXIT_CODES: &str = "\
@@ -55,7 +58,7 @@ pub struct Compare {
     pub rounds: u32,
 
     /// Wait this long before each further look: longer than copies are late
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time::length)]
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time::duration)]
     pub wait: Duration,
 
     /// Ask each server for no more than so many keys in a second
@@ -78,7 +81,7 @@ pub struct Compare {
     pub json: bool,
 
     /// Give up where memcached is busy, or says nothing, for this long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::length)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::duration)]
     pub timeout: Duration,
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use crate::{endpoint::Endpoint, time};
+use crate::{config::time, memcached::endpoint::Endpoint};
 
 /// `keys`.
 #[derive(Debug, Args)]
@@ -46,6 +46,6 @@ pub struct Keys {
     pub json: bool,
 
     /// Give up where memcached is busy, or says nothing, for this long
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::length)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::duration)]
     pub timeout: Duration,
 }

@@ -2,109 +2,121 @@
 
 use anyhow::Result;
 use aya::programs::TcAttachType;
-use mirror_common::seal::Magic;
+use mirror_common::packet::seal::Magic;
 
-use super::{
-    foreground,
-    plan::{Copied, Plan},
-};
+use super::foreground;
 use crate::{
-    choice::Chosen,
     cli,
-    clients::Clients,
-    copies::Copies,
-    hooks::{self, Hook, Kind},
-    mapping,
-    network::Network,
-    object::{self, Settings},
-    offload,
-    packet_lines::PacketLines,
-    pins::{Attachment, Role, Store},
-    rate::Limits,
-    tables, time,
+    config::{
+        clients::Clients, mapping, multiply::Multiply, rate::Limits, selection::Selection, time,
+    },
+    kernel::{
+        attach::{
+            self,
+            hook::{Hook, Mechanism},
+        },
+        clock::Now,
+        meta, object,
+        packet_trace::PacketTrace,
+        pins::{Attachment, Role, Store},
+        settings::{self, Settings},
+    },
+    lifecycle::install::install,
+    net::{netlink::Network, offload},
+    output::{self, SelectionState},
+    source::{
+        mappings,
+        plan::{MirrorConfig, Plan},
+    },
 };
 
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     mapping::check(&arguments.maps)?;
-    let clients = Clients::new(&arguments.choice.clients, &arguments.choice.excluded_clients)?;
+    let clients =
+        Clients::new(&arguments.selection.clients, &arguments.selection.excluded_clients)?;
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
-    let kind = arguments.common.hook.resolve()?;
-    let cli::Common { magic, debug_packets, .. } = arguments.common;
-    let settings = Settings {
-        debug_packets,
-        ..Settings::source(interface.index, magic, arguments.redundancy)
-    };
+    let mechanism = arguments.common.hook.resolve()?;
+    let settings = Settings::Source(settings::Source {
+        ifindex: interface.index,
+        magic: Magic(arguments.common.magic),
+        redundancy: arguments.redundancy,
+        trace: arguments.common.debug_packets,
+    });
     // The ways are found, and refused, before anything is touched.
-    let mut plan = Plan::new(&network, &interface, &arguments.maps, Chosen::default()).await?;
+    let mut plan = Plan::new(&network, &interface, &arguments.maps, Selection::default()).await?;
 
-    let lock = store.lock()?;
-    let attachment = store.attachment(&interface.name, Role::Source);
-    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
-    let before = if fresh { None } else { Some(Copied::read(&attachment)?) };
-    let known = before.as_ref().map(|before| &before.chosen);
-    plan.chosen = choose(&arguments.choice, clients, known)?;
-    plan.chosen.copies().check(&arguments.maps, arguments.redundancy)?;
-    let result = install(&network, &attachment, (&settings, kind), &plan).await;
-    if result.is_err() && fresh {
-        super::detach::remove(&network, &attachment).await?;
-    }
-    let lines = result?;
-    let done = match before {
-        None => "attached",
-        Some(before) => {
-            let same = before.maps.iter().all(|map| plan.entries.iter().any(|(new, _)| new == map))
-                && before.maps.len() == plan.entries.len();
-            plan.say_farewell(&interface.name, Magic(settings.magic), before);
-            if same { "was attached already, with" } else { "was attached; its maps are now" }
-        }
+    let make = async |attachment: &Attachment, fresh: bool| {
+        let before = if fresh { None } else { Some(MirrorConfig::read(attachment)?) };
+        let known = before.as_ref().map(|before| &before.selection);
+        plan.selection = choose(&arguments.selection, clients, known)?;
+        plan.selection.multiply().check(&arguments.maps, arguments.redundancy)?;
+        let trace = load(&network, attachment, (&settings, mechanism), &plan).await?;
+        let done = match before {
+            None => "attached",
+            Some(before) => {
+                let same =
+                    before.maps.iter().all(|map| plan.entries.iter().any(|(new, _)| new == map))
+                        && before.maps.len() == plan.entries.len();
+                plan.send_teardown(&interface.name, Magic(arguments.common.magic), before);
+                if same { "was attached already, with" } else { "was attached; its maps are now" }
+            }
+        };
+        Ok((attachment.clone(), trace, done))
     };
-    drop(lock);
+    let (attachment, trace, done) =
+        install(store, &network, (Role::Source, &interface), make).await?;
 
-    println!("{}: {done}", interface.name);
-    plan.print()?;
+    output::line(&format!("{}: {done}", interface.name))?;
+    let selection = SelectionState::of(&plan.selection, Now::read()?);
+    output::print(&output::source_lines(plan.maps(), &selection))?;
     interface.warn_if_down();
     for warning in offload::warnings(&interface.name).await {
         log::warn!("{}: {warning}", interface.name);
     }
     if arguments.common.foreground {
-        foreground::run(store, &network, &[attachment], lines).await?;
+        foreground::run(store, &network, &[attachment], trace).await?;
     }
     Ok(())
 }
 
 /// What was typed about which packets to copy; whoever was in the sample `before` stays there.
-fn choose(arguments: &cli::Choice, clients: Clients, before: Option<&Chosen>) -> Result<Chosen> {
+fn choose(
+    arguments: &cli::SelectionArgs,
+    clients: Clients,
+    before: Option<&Selection>,
+) -> Result<Selection> {
     let ends_in = time::ends_in(arguments.until, arguments.length)?;
-    let mut chosen = Chosen::new(clients, arguments.sample, ends_in, arguments.dry_run, before)?;
-    chosen.set_limits(Limits::new(&arguments.rate_limit)?);
-    chosen.set_copies(&Copies::new(arguments.copies, &arguments.copies_from)?);
-    Ok(chosen)
+    let mut selection =
+        Selection::new(clients, arguments.sample, ends_in, arguments.dry_run, before)?;
+    selection.set_limits(Limits::new(&arguments.rate_limit)?);
+    selection.set_multiply(&Multiply::new(arguments.copies, &arguments.copies_from)?);
+    Ok(selection)
 }
 
-/// Loads, attaches, and fills the maps, ingress last.
-async fn install(
+/// Loads, attaches, and fills the tables, ingress last.
+async fn load(
     network: &Network,
     attachment: &Attachment,
-    (settings, kind): (&Settings, Kind),
+    (settings, mechanism): (&Settings, Mechanism),
     plan: &Plan,
-) -> Result<Option<PacketLines>> {
+) -> Result<Option<PacketTrace>> {
     attachment.create()?;
-    hooks::check_kind(attachment, kind)?;
+    attach::check_mechanism(attachment, mechanism)?;
     let mut ebpf = object::load(attachment, settings)?;
-    plan.attach_ways_out(&mut ebpf, attachment, kind)?;
-    tables::change(attachment, &plan.entries, &plan.chosen).await?;
+    plan.attach_egress(&mut ebpf, attachment, mechanism)?;
+    mappings::change(attachment, &plan.entries, &plan.selection).await?;
     let ingress = Hook {
         program: "source_ingress",
         interface: &attachment.interface,
         side: TcAttachType::Ingress,
         pin: "ingress",
         first: true,
-        kind,
+        mechanism,
     };
-    hooks::attach(&mut ebpf, attachment, &ingress)?;
-    plan.detach_other_ways(network, attachment).await?;
-    object::write_meta(attachment, settings)?;
-    PacketLines::take(&mut ebpf, settings)
+    attach::attach(&mut ebpf, attachment, &ingress)?;
+    plan.detach_other_egress(network, attachment).await?;
+    meta::write(attachment, settings)?;
+    PacketTrace::take(&mut ebpf, settings)
 }

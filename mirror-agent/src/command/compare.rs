@@ -1,7 +1,7 @@
 //! `compare`: whether new memcacheds hold what old ones hold.
 
 use std::{
-    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     process::ExitCode,
     sync::{
         Arc,
@@ -17,13 +17,15 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::{
     cli,
-    compare::{
-        pair::Pair,
-        run::{Options, Progress, compare},
-        tally::Verdict,
+    inspect::{
+        compare::{
+            pair::Pair,
+            run::{Options, Progress, compare},
+            tally::Verdict,
+        },
+        filter::Prefixes,
     },
-    keys::Prefixes,
-    render::{self, Compared, Report},
+    output::{self, Compared, Report},
 };
 
 /// Pairs that are compared at a time.
@@ -62,13 +64,13 @@ pub(super) async fn run(arguments: &cli::Compare) -> Result<ExitCode> {
         arguments.allow.map(|share| share.percent() / 100.0).unwrap_or_default(),
     );
     let text = match arguments.json {
-        true => render::comparison_json(&report).context("cannot write JSON")? + "\n",
-        false => render::comparison_table(&report),
+        true => output::comparison_json(&report).context("cannot write JSON")? + "\n",
+        false => output::comparison_table(&report),
     };
-    match io::stdout().write_all(text.as_bytes()) {
+    match output::print(&text) {
         // Who reads the output may have enough before its end; the verdict is the exit code.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        written => written.context("cannot write what was found")?,
+        Err(error) if output::is_closed(&error) => {}
+        written => written?,
     }
     Ok(ExitCode::from(code(&report)))
 }
@@ -122,9 +124,9 @@ impl Reporting {
             // Nothing is ever sent: it ends with the sender.
             while stopped.recv_timeout(PROGRESS) == Err(RecvTimeoutError::Timeout) {
                 let (looked_at, differ) = (of(&progress.looked_at), of(&progress.differ));
-                eprint!("\r{looked_at} keys compared, {differ} differ");
+                output::progress(&format!("{looked_at} keys compared, {differ} differ"));
             }
-            eprint!("\r\x1b[K");
+            output::clear_progress();
         });
         Self { stop: Some(stop), thread: Some(thread) }
     }

@@ -2,17 +2,22 @@
 
 use anyhow::{Context as _, Result};
 use aya::programs::TcAttachType;
-use mirror_common::{abi::served, command};
+use mirror_common::{abi::served, memcached::admin_command, packet::seal::Magic};
 
 use super::foreground;
 use crate::{
-    cli, feeders, hold_device,
-    hooks::{self, Hook},
-    network::{Interface, Network},
-    object::{self, Settings},
-    packet_lines::PacketLines,
-    pins::{Attachment, Role, Store},
-    receive_buffer, retire,
+    cli,
+    kernel::{
+        attach::{self, hook::Hook},
+        maps, meta, object,
+        packet_trace::PacketTrace,
+        pins::{Attachment, Role, Store},
+        settings::{self, Settings},
+    },
+    lifecycle::install::install,
+    net::netlink::{Interface, Network},
+    output,
+    target::{allowed_macs, hold_device, ports, receive_buffer},
 };
 
 /// Runs the verb.
@@ -20,65 +25,63 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
 
-    let lock = store.lock()?;
-    let attachment = store.attachment(&interface.name, Role::Target);
-    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
-    let result = install(&network, &attachment, &interface, arguments).await;
-    if result.is_err() && fresh {
-        super::detach::remove(&network, &attachment).await?;
-        hold_device::remove(&network, interface.index).await?;
-    }
-    let lines = result?;
-    drop(lock);
+    let make = async |attachment: &Attachment, fresh: bool| {
+        Ok((attachment.clone(), load(&network, attachment, &interface, arguments).await?, fresh))
+    };
+    let (attachment, trace, fresh) =
+        install(store, &network, (Role::Target, &interface), make).await?;
 
     let ports: Vec<String> = arguments.ports.iter().map(ToString::to_string).collect();
-    println!(
+    output::line(&format!(
         "{}: {} copies for port {}, replies to them are dropped",
         interface.name,
         if fresh { "serves" } else { "was attached already; it serves" },
         ports.join(", ")
-    );
+    ))?;
     interface.warn_if_down();
     if arguments.common.foreground {
-        foreground::run(store, &network, &[attachment], lines).await?;
+        foreground::run(store, &network, &[attachment], trace).await?;
     }
     Ok(())
 }
 
 /// The commands that memcached is not to be given.
-fn withheld(arguments: &cli::Drop) -> u32 {
-    let administration = if arguments.all_commands { 0 } else { command::ADMINISTRATION };
-    administration | if arguments.no_flush { command::FLUSH } else { 0 }
+fn blocked(arguments: &cli::Drop) -> u32 {
+    let administration = if arguments.all_commands { 0 } else { admin_command::ADMINISTRATION };
+    administration | if arguments.no_flush { admin_command::FLUSH } else { 0 }
 }
 
-async fn install(
+async fn load(
     network: &Network,
     attachment: &Attachment,
     interface: &Interface,
     arguments: &cli::Drop,
-) -> Result<Option<PacketLines>> {
-    let kind = arguments.common.hook.resolve()?;
+) -> Result<Option<PacketTrace>> {
+    let mechanism = arguments.common.hook.resolve()?;
     attachment.create()?;
-    hooks::check_kind(attachment, kind)?;
-    let settings = Settings {
-        magic: arguments.common.magic,
+    attach::check_mechanism(attachment, mechanism)?;
+    let settings = Settings::Target(settings::Target {
         ifindex: interface.index,
+        magic: Magic(arguments.common.magic),
         hold_ifindex: hold_device::ensure(network, interface.index).await?,
-        flows: arguments.flows,
-        redundancy: 1,
-        feeders_limited: !arguments.from.is_empty(),
-        withheld: withheld(arguments),
+        max_connections: arguments.flows,
+        macs_limited: !arguments.from.is_empty(),
+        blocked: blocked(arguments),
         receive_buffer: if arguments.no_receive_buffer { 0 } else { receive_buffer::WANTED },
-        debug_packets: arguments.common.debug_packets,
-    };
+        trace: arguments.common.debug_packets,
+    });
     let mut ebpf = object::load(attachment, &settings)?;
-    feeders::set(attachment, &arguments.from)?;
-    let retired: Vec<u16> = retire::served(attachment)?
+    allowed_macs::set(attachment, &arguments.from)?;
+    let gone: Vec<u16> = ports::served(attachment)?
         .into_iter()
         .filter(|port| !arguments.ports.contains(port))
         .collect();
-    retire::ports(attachment, &retired).await?;
-    receive_buffer::set(attachment, &arguments.ports, settings.receive_buffer);
+    ports::drain(attachment, &gone).await?;
+    receive_buffer::set(
+        attachment,
+        &arguments.ports,
+        if arguments.no_receive_buffer { 0 } else { receive_buffer::WANTED },
+    );
 
     let (_, far_end) = hold_device::names(interface.index);
     // Replies first, then the way back from the hold device: nothing is served that could leak.
@@ -88,18 +91,18 @@ async fn install(
         side: TcAttachType::Egress,
         pin: "egress",
         first: true,
-        kind,
+        mechanism,
     };
-    hooks::attach(&mut ebpf, attachment, &egress)?;
+    attach::attach(&mut ebpf, attachment, &egress)?;
     let hold = Hook {
         program: "target_hold",
         interface: &far_end,
         side: TcAttachType::Ingress,
         pin: "hold",
         first: true,
-        kind,
+        mechanism,
     };
-    hooks::attach(&mut ebpf, attachment, &hold)?;
+    attach::attach(&mut ebpf, attachment, &hold)?;
     // Last of all, so that a source on the same interface sees copies sealed, and lets them be.
     let ingress = Hook {
         program: "target_ingress",
@@ -108,11 +111,11 @@ async fn install(
         first: false,
         ..egress
     };
-    hooks::attach(&mut ebpf, attachment, &ingress)?;
-    let mut table = object::array::<u32>(attachment, "PORTS")?;
+    attach::attach(&mut ebpf, attachment, &ingress)?;
+    let mut table = maps::served_ports(attachment)?;
     for port in &arguments.ports {
         table.set(u32::from(*port), served::YES, 0).context("cannot write PORTS")?;
     }
-    object::write_meta(attachment, &settings)?;
-    PacketLines::take(&mut ebpf, &settings)
+    meta::write(attachment, &settings)?;
+    PacketTrace::take(&mut ebpf, &settings)
 }

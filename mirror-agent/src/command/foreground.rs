@@ -6,7 +6,14 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    counters, network::Network, packet_lines::PacketLines, pins::Attachment, pins::Store, render,
+    kernel::{
+        packet_trace::PacketTrace,
+        pins::{Attachment, Store},
+    },
+    lifecycle::remove,
+    net::netlink::Network,
+    output,
+    stats::snapshot,
 };
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -16,7 +23,7 @@ pub(super) async fn run(
     store: &Store,
     network: &Network,
     attachments: &[Attachment],
-    lines: Option<PacketLines>,
+    lines: Option<PacketTrace>,
 ) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
@@ -24,16 +31,16 @@ pub(super) async fn run(
     if let Some(lines) = lines {
         lines.show()?;
     }
-    let mut before: Option<Vec<counters::Snapshot>> = None;
+    let mut before: Option<Vec<snapshot::Snapshot>> = None;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = tick.tick() => {
                 let now: Vec<_> =
-                    attachments.iter().map(counters::read).collect::<Result<_>>()?;
+                    attachments.iter().map(snapshot::read).collect::<Result<_>>()?;
                 let old = before.as_deref().map(|old| (old, INTERVAL.as_secs_f64()));
-                let text = render::stats_table(&now, old);
+                let text = output::stats_table(&now, old);
                 // A terminal that is gone is no reason to stop mirroring.
                 let _ = writeln!(std::io::stdout(), "{text}");
                 before = Some(now);
@@ -42,8 +49,9 @@ pub(super) async fn run(
     }
     let _lock = store.lock()?;
     for attachment in attachments {
-        super::detach::remove(network, attachment).await?;
-        println!("{}: {} detached", attachment.interface, attachment.role);
+        remove::remove(network, attachment).await?;
+        // The same holds here.
+        let _ = output::line(&format!("{}: {} detached", attachment.interface, attachment.role));
     }
     Ok(())
 }

@@ -4,11 +4,16 @@ use anyhow::Result;
 
 use crate::{
     cli,
-    network::{Interface, Network},
-    object::{self, Settings},
-    pins::{Attachment, Role, Store},
-    senders,
-    xdp::{self, Mode},
+    guard::servers,
+    kernel::{
+        attach::xdp::{self, Mode},
+        meta, object,
+        pins::{Attachment, Role, Store},
+        settings::Settings,
+    },
+    lifecycle::install::install,
+    net::netlink::{Interface, Network},
+    output,
 };
 
 /// Runs the verb.
@@ -16,39 +21,35 @@ pub(super) async fn run(store: &Store, arguments: &cli::Guard) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
 
-    let _lock = store.lock()?;
-    let attachment = store.attachment(&interface.name, Role::Guard);
-    let fresh = super::detach::clear_if_stale(&network, &attachment, &interface).await?;
-    let result = install(&network, &attachment, &interface, arguments).await;
-    if result.is_err() && fresh {
-        super::detach::remove(&network, &attachment).await?;
-    }
-    let mode = result?;
+    let make = async |attachment: &Attachment, fresh: bool| {
+        Ok((load(&network, attachment, &interface, arguments).await?, fresh))
+    };
+    let (mode, fresh) = install(store, &network, (Role::Guard, &interface), make).await?;
 
     let senders: Vec<String> = arguments.from.iter().map(ToString::to_string).collect();
-    println!(
+    output::line(&format!(
         "{}: {} all that {} sends ({mode} XDP)",
         interface.name,
         if fresh { "drops" } else { "was guarded already; it drops" },
         senders.join(", ")
-    );
+    ))?;
     interface.warn_if_down();
     Ok(())
 }
 
 /// Loads, fills the table, and attaches.
-async fn install(
+async fn load(
     network: &Network,
     attachment: &Attachment,
     interface: &Interface,
     arguments: &cli::Guard,
 ) -> Result<Mode> {
     attachment.create()?;
-    let settings = Settings::guard(interface.index);
+    let settings = Settings::Guard { ifindex: interface.index };
     let mut ebpf = object::load(attachment, &settings)?;
-    senders::set(attachment, &arguments.from)?;
+    servers::set(attachment, &arguments.from)?;
     let place = ("guard_ingress", interface);
     let mode = xdp::attach(network, &mut ebpf, attachment, place, arguments.mode.wanted()).await?;
-    object::write_meta(attachment, &settings)?;
+    meta::write(attachment, &settings)?;
     Ok(mode)
 }

@@ -14,16 +14,18 @@ use tokio::runtime::Handle;
 
 use crate::{
     cli,
-    endpoint::Endpoint,
-    keys::{Prefixes, Reservoir},
-    listing::drain,
+    inspect::{
+        filter::{Prefixes, Reservoir},
+        listing::drain,
+        spool::Spool,
+    },
     memcached::{
         ASKED_AT_ONCE, Connection, Lines, Stats,
         dump::{Item, Line},
+        endpoint::Endpoint,
         meta::Wanted,
     },
-    render,
-    spool::Spool,
+    output,
 };
 
 /// Bytes that the values that are asked for at once may take, as long as it is not a single one.
@@ -107,7 +109,7 @@ impl Printer {
             let reported = &mut self.reported;
             spool.wait_until_closed(|bytes| {
                 if is_due(reported) {
-                    eprint!("\r{} MB of the list collected", bytes / 1_000_000);
+                    output::progress(&format!("{} MB of the list collected", bytes / 1_000_000));
                 }
             });
             self.clear();
@@ -116,7 +118,7 @@ impl Printer {
         }
         let mut out = BufWriter::new(io::stdout().lock());
         if !self.json {
-            self.put(writeln!(out, "{}", render::keys_heading(self.values.is_some())))?;
+            self.put(writeln!(out, "{}", output::keys_heading(self.values.is_some())))?;
         }
         let mut lines = Lines::default();
         while self.left > 0
@@ -209,8 +211,8 @@ impl Printer {
         let now = self.clock.0 + self.clock.1.elapsed().as_secs();
         for (item, value) in items.iter().zip(values) {
             let text = match self.json {
-                true => render::key_json(item, value.as_deref(), now)?,
-                false => render::key_row(item, value.as_deref(), now),
+                true => output::key_json(item, value.as_deref(), now)?,
+                false => output::key_row(item, value.as_deref(), now),
             };
             self.put(writeln!(out, "{text}"))?;
             self.shown += 1;
@@ -234,21 +236,21 @@ impl Printer {
     fn report(&mut self) {
         if is_due(&mut self.reported) {
             let of = self.expected.map(|items| format!(" of about {items}")).unwrap_or_default();
-            eprint!("\r{}{of} items seen, {} shown", self.seen, self.shown);
+            output::progress(&format!("{}{of} items seen, {} shown", self.seen, self.shown));
         }
     }
 
     /// Takes the last report off the terminal.
     fn clear(&self) {
         if self.reported.is_some() {
-            eprint!("\r\x1b[K");
+            output::clear_progress();
         }
     }
 
     fn sum_up(&self) {
         self.clear();
         if io::stderr().is_terminal() {
-            eprintln!("{} items seen, {} shown", self.seen, self.shown);
+            output::note(&format!("{} items seen, {} shown", self.seen, self.shown));
         }
         if self.unreadable > 0 {
             log::warn!("{} lines of the list could not be read", self.unreadable);

@@ -1,20 +1,24 @@
 //! `map`: changes what a source copies while it does.
 
 use anyhow::{Context as _, Result, bail};
-use mirror_common::{abi::Meta, seal::Magic};
+use mirror_common::{abi::Meta, packet::seal::Magic};
 
-use super::plan::{Copied, Plan};
 use crate::{
     cli,
-    clients::Clients,
-    copies::Copies,
-    hooks::Kind,
-    network::{Interface, Network},
-    object::{self, Settings},
-    pins::{Attachment, Role, Store},
-    rate::Limits,
-    render::{self, ChoiceState, MapState},
-    tables, time,
+    config::{clients::Clients, multiply::Multiply, rate::Limits, time},
+    kernel::{
+        attach,
+        clock::Now,
+        meta, object,
+        pins::{Attachment, Role, Store},
+        settings::{self, Settings},
+    },
+    net::netlink::{Interface, Network},
+    output::{self, MapState, SelectionState},
+    source::{
+        mappings,
+        plan::{MirrorConfig, Plan},
+    },
 };
 
 /// Runs the verb.
@@ -27,7 +31,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Map) -> Result<()> {
     }
 }
 
-impl Copied {
+impl MirrorConfig {
     fn add(&mut self, edit: &cli::MapEdit) -> Result<()> {
         for map in &edit.maps {
             if self.maps.contains(map) {
@@ -35,10 +39,10 @@ impl Copied {
             }
             self.maps.push(*map);
         }
-        let clients = &self.chosen.clients;
+        let clients = &self.selection.clients;
         let included = [clients.included(), edit.clients.clone()].concat();
         let excluded = [clients.excluded(), edit.excluded_clients.clone()].concat();
-        self.chosen.set_clients(Clients::new(&included, &excluded)?);
+        self.selection.set_clients(Clients::new(&included, &excluded)?);
         Ok(())
     }
 
@@ -47,7 +51,7 @@ impl Copied {
         if self.maps.is_empty() {
             bail!("that is all that is mapped; use `detach` to end the mirror");
         }
-        let clients = &self.chosen.clients;
+        let clients = &self.selection.clients;
         let included = without(&clients.included(), &edit.clients, "a prefix of --client")?;
         let excluded =
             without(&clients.excluded(), &edit.excluded_clients, "a prefix of --exclude-client")?;
@@ -57,7 +61,7 @@ impl Copied {
                  `map set --all-clients`, or end the mirror with `detach`"
             );
         }
-        self.chosen.set_clients(Clients::new(&included, &excluded)?);
+        self.selection.set_clients(Clients::new(&included, &excluded)?);
         Ok(())
     }
 
@@ -66,28 +70,28 @@ impl Copied {
             self.maps.clone_from(&set.maps);
         }
         if set.all_clients || !set.clients.is_empty() || !set.excluded_clients.is_empty() {
-            self.chosen.set_clients(Clients::new(&set.clients, &set.excluded_clients)?);
+            self.selection.set_clients(Clients::new(&set.clients, &set.excluded_clients)?);
         }
         if let Some(sample) = set.sample {
-            self.chosen.set_sample(sample);
+            self.selection.set_sample(sample);
         }
         if set.no_rate_limit || !set.rate_limit.is_empty() {
-            self.chosen.set_limits(Limits::new(&set.rate_limit)?);
+            self.selection.set_limits(Limits::new(&set.rate_limit)?);
         }
-        let now = self.chosen.copies();
+        let now = self.selection.multiply();
         let count = set.copies.unwrap_or(now.count);
         let pools = match (&set.copies_from[..], count) {
             ([], 1) => &[],
             ([], _) => &now.pools[..],
             (pools, _) => pools,
         };
-        self.chosen.set_copies(&Copies::new(count, pools)?);
+        self.selection.set_multiply(&Multiply::new(count, pools)?);
         let ends_in = time::ends_in(set.until, set.length)?;
         if ends_in.is_some() || set.no_end {
-            self.chosen.set_end(ends_in)?;
+            self.selection.set_deadline(ends_in)?;
         }
         if set.dry_run || set.no_dry_run {
-            self.chosen.set_dry_run(set.dry_run);
+            self.selection.set_dry_run(set.dry_run);
         }
         Ok(())
     }
@@ -105,39 +109,45 @@ fn without<T: PartialEq + Clone + ToString>(all: &[T], gone: &[T], what: &str) -
 async fn change(
     store: &Store,
     interface: &str,
-    edit: impl FnOnce(&mut Copied) -> Result<()>,
+    edit: impl FnOnce(&mut MirrorConfig) -> Result<()>,
 ) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(interface).await?;
     let _lock = store.lock()?;
     let attachment = store.attachment(&interface.name, Role::Source);
     let meta = attached(&attachment, &interface)?;
-    let before = Copied::read(&attachment)?;
+    let before = MirrorConfig::read(&attachment)?;
     let mut after = before.clone();
     edit(&mut after)?;
-    after.chosen.copies().check(&after.maps, meta.redundancy)?;
+    after.selection.multiply().check(&after.maps, meta.redundancy)?;
 
-    let plan = Plan::new(&network, &interface, &after.maps, after.chosen).await?;
+    let plan = Plan::new(&network, &interface, &after.maps, after.selection).await?;
     if plan.needs_hooks(&attachment)? {
         // As the running programs were loaded.
-        let settings = Settings::source(meta.ifindex, meta.seal, meta.redundancy);
+        let settings = Settings::Source(settings::Source {
+            ifindex: meta.ifindex,
+            magic: Magic(meta.seal),
+            redundancy: meta.redundancy,
+            trace: false,
+        });
         let mut ebpf = object::load(&attachment, &settings)?;
-        let kind = Kind::of(&attachment)?.context("no program is attached")?;
-        plan.attach_ways_out(&mut ebpf, &attachment, kind)?;
+        let mechanism = attach::mechanism_of(&attachment)?.context("no program is attached")?;
+        plan.attach_egress(&mut ebpf, &attachment, mechanism)?;
     }
-    tables::change(&attachment, &plan.entries, &plan.chosen).await?;
-    plan.detach_other_ways(&network, &attachment).await?;
-    plan.say_farewell(&interface.name, Magic(meta.seal), before);
-    println!("{}: copies now", interface.name);
-    plan.print()
+    mappings::change(&attachment, &plan.entries, &plan.selection).await?;
+    plan.detach_other_egress(&network, &attachment).await?;
+    plan.send_teardown(&interface.name, Magic(meta.seal), before);
+    output::line(&format!("{}: copies now", interface.name))?;
+    let selection = SelectionState::of(&plan.selection, Now::read()?);
+    output::print(&output::source_lines(plan.maps(), &selection))
 }
 
 /// What is known of the source at `interface`, which has to be there.
 fn attached(attachment: &Attachment, interface: &Interface) -> Result<Meta> {
-    if !attachment.exists() || !object::is_complete(attachment) {
+    if !attachment.exists() || !meta::is_complete(attachment) {
         bail!("no source is attached at {}; see `attach`", interface.name);
     }
-    let meta = object::meta(attachment)?;
+    let meta = meta::read(attachment)?;
     if meta.ifindex != interface.index {
         bail!(
             "{}: what was attached was another interface by that name; attach again",
@@ -152,40 +162,39 @@ fn print(store: &Store, list: &cli::MapList) -> Result<()> {
     let mut states = Vec::new();
     for attachment in store.attachments()? {
         let wanted = list.interface.as_ref().is_none_or(|name| *name == attachment.interface);
-        if attachment.role != Role::Source || !wanted || !object::is_complete(&attachment) {
+        if attachment.role != Role::Source || !wanted || !meta::is_complete(&attachment) {
             continue;
         }
-        object::meta(&attachment)?;
-        let Copied { maps, chosen } = Copied::read(&attachment)?;
-        let choice = ChoiceState::of(&chosen)?;
-        states.push(MapState { interface: attachment.interface, maps, choice });
+        meta::read(&attachment)?;
+        let MirrorConfig { maps, selection } = MirrorConfig::read(&attachment)?;
+        let selection = SelectionState::of(&selection, Now::read()?);
+        states.push(MapState { interface: attachment.interface, maps, selection });
     }
     if let Some(name) = &list.interface {
         states.first().with_context(|| format!("no source is attached at {name}"))?;
     }
     if list.json {
-        println!("{}", render::maps_json(&states));
+        output::line(&output::maps_json(&states))
     } else {
-        print!("{}", render::maps_text(&states));
+        output::print(&output::maps_text(&states))
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choice::Chosen;
+    use crate::config::selection::Selection;
     use clap::Parser as _;
 
-    fn copied(maps: &[&str], clients: &[&str]) -> Copied {
+    fn copied(maps: &[&str], clients: &[&str]) -> MirrorConfig {
         let clients: Vec<_> = clients.iter().map(|one| one.parse().unwrap()).collect();
-        let mut chosen = Chosen::default();
-        chosen.set_clients(Clients::new(&clients, &[]).unwrap());
-        Copied { maps: maps.iter().map(|map| map.parse().unwrap()).collect(), chosen }
+        let mut selection = Selection::default();
+        selection.set_clients(Clients::new(&clients, &[]).unwrap());
+        MirrorConfig { maps: maps.iter().map(|map| map.parse().unwrap()).collect(), selection }
     }
 
     /// What `line` makes of it: maps and clients, or why not.
-    fn edited(mut copied: Copied, line: &str) -> Result<String, String> {
+    fn edited(mut copied: MirrorConfig, line: &str) -> Result<String, String> {
         let line = format!("mirror-agent map {line}");
         let parsed =
             cli::Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())?;
@@ -199,7 +208,7 @@ mod tests {
         done.map_err(|error| error.to_string())?;
         let texts = |all: Vec<String>| all.join(" ");
         let maps = texts(copied.maps.iter().map(ToString::to_string).collect());
-        let clients = copied.chosen.clients.included();
+        let clients = copied.selection.clients.included();
         Ok(format!("{maps} {}", texts(clients.iter().map(ToString::to_string).collect())))
     }
 

@@ -4,26 +4,26 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{cli, counters, pins::Store, render};
+use crate::{cli, kernel::pins::Store, output, stats::snapshot};
 
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
     let interface = arguments.interface.as_deref();
-    let mut before: Option<(Vec<counters::Snapshot>, Instant)> = None;
+    let mut before: Option<(Vec<snapshot::Snapshot>, Instant)> = None;
     loop {
-        let (now, at) = (counters::read_all(store, interface)?, Instant::now());
+        let (now, at) = (snapshot::read_all(store, interface)?, Instant::now());
         if let Some(interface) = interface
             && now.is_empty()
         {
             bail!("nothing is attached to {interface}");
         }
         if arguments.json {
-            println!("{}", render::stats_json(&now));
+            output::line(&output::stats_json(&now))?;
         } else {
             let old = before
                 .as_ref()
                 .map(|(old, then)| (old.as_slice(), at.duration_since(*then).as_secs_f64()));
-            print!("{}", render::stats_table(&now, old));
+            output::print(&output::stats_table(&now, old))?;
         }
         if !arguments.follow {
             return Ok(());

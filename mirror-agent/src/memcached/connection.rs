@@ -14,7 +14,7 @@ use super::{
     dump::{self, EndFinder},
     socket, stats,
 };
-use crate::endpoint::Endpoint;
+use crate::memcached::endpoint::Endpoint;
 
 /// Bytes that are read at a time.
 const READ: usize = 1 << 18;

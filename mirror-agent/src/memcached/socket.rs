@@ -1,4 +1,4 @@
-//! Sockets whose packets tell that the agent asks, so that sources do not copy them (`mirror_common::inspection`).
+//! Sockets whose packets tell that the agent asks, so that sources do not copy them (`mirror_common::packet::inspection`).
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use mirror_common::inspection::{DSCP, FIRST_PORT, PORTS};
+use mirror_common::packet::inspection::{DSCP, FIRST_PORT, PORTS};
 use tokio::{
     net::{TcpSocket, TcpStream, lookup_host},
     time::timeout,
 };
 
-use crate::endpoint::Endpoint;
+use crate::memcached::endpoint::Endpoint;
 
 /// The last two bits of what was the type of service are ECN's (RFC 3168, 5).
 const TRAFFIC_CLASS: u32 = (DSCP as u32) << 2;

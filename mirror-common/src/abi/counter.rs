@@ -48,12 +48,12 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Packets at the source's interface: `seen = cloned + dry_run + skipped_* + failed_*`.
+    /// Packets at the source's interface: `seen = mirrored + dry_run + skipped_* + failed_*`.
     SourceCounter {
         /// Packets that arrived at the interface.
         Seen = "seen",
         /// Packets that were copied, to one target or to several.
-        Cloned = "cloned",
+        Mirrored = "mirrored",
         /// Packets that would have been copied, were it not for `--dry-run`.
         DryRun = "dry_run",
         /// Neither IPv4 nor IPv6.
@@ -67,7 +67,7 @@ counters! {
         /// IP fragments.
         SkippedFragment = "skipped_fragment",
         /// Copies that another mirror made, whatever its magic.
-        SkippedCopy = "skipped_copy",
+        SkippedSealed = "skipped_sealed",
         /// Packets of the mirror's own on their way through this host.
         SkippedOwn = "skipped_own",
         /// Segments with urgent data, which a sealed copy cannot carry.
@@ -81,13 +81,13 @@ counters! {
         /// Several UDP datagrams in one packet, which the kernel would cut after the copy is sealed.
         SkippedUdpSuper = "skipped_udp_super",
         /// For a map, when the time of `--for` or `--until` was over.
-        SkippedOver = "skipped_over",
+        SkippedExpired = "skipped_expired",
         /// For a map, of clients that are not wanted.
         SkippedClient = "skipped_client",
         /// For a map, of connections that are not in the sample.
         SkippedSample = "skipped_sample",
         /// For a map, of connections that the rate limits of all its targets shed.
-        SkippedLimit = "skipped_limit",
+        SkippedRateLimit = "skipped_rate_limit",
         /// Headers that lie about their length, or are cut short.
         FailedMalformed = "failed_malformed",
         /// The kernel could not clone the packet, or the interface's egress refused the clone.
@@ -100,10 +100,10 @@ counters! {
 }
 
 counters! {
-    /// Copies by mapping: `cloned = sent + failed_* + unsent`. What a dry run counts is apart from these.
+    /// Copies by mapping: `copies = sent + failed_* + unsent`. What a dry run counts is apart from these.
     MappingCounter {
         /// Copies made for this mapping.
-        Cloned = "cloned",
+        Copies = "copies",
         /// Copies that left the host.
         Sent = "sent",
         /// The same in TCP segments and UDP datagrams as they are on the wire.
@@ -115,11 +115,11 @@ counters! {
         /// The copy could not be rewritten.
         FailedRewrite = "failed_rewrite",
         /// Packets of connections that the rate limit shed.
-        Shed = "shed",
+        RateLimited = "rate_limited",
         /// Further copies of a connection that were not made, since their client's end is another's.
-        Collided = "collided",
+        EndpointConflict = "endpoint_conflict",
         /// Copies that would have been made, were it not for `--dry-run`.
-        DryRun = "dry_run",
+        DryRunCopies = "dry_run_copies",
         /// The same in TCP segments and UDP datagrams as they would have been on the wire.
         DryRunSegments = "dry_run_segments",
         /// The same in bytes, from the IP header.
@@ -128,7 +128,7 @@ counters! {
 }
 
 counters! {
-    /// Segments at the target: `arrived = applied + discarded_*`, and `held - returned`, which are in the
+    /// Segments at the target: `arrived = applied + discarded_*`, and `held - released`, which are in the
     /// hold device right now or were dropped there.
     TargetCounter {
         /// Sealed copies that arrived, in segments.
@@ -138,10 +138,10 @@ counters! {
         /// Times that a segment was sent into the hold device.
         Held = "held",
         /// Times that a segment came back from it.
-        Returned = "returned",
+        Released = "released",
         /// Before the first proven request boundary of a connection that is older than the mirror, or
         /// whose stream had a hole.
-        DiscardedUnproven = "discarded_unproven",
+        DiscardedUnsynced = "discarded_unsynced",
         /// A pure acknowledgement: the puppet makes its own.
         DiscardedPureAck = "discarded_pure_ack",
         /// Bytes that were delivered before.
@@ -151,7 +151,7 @@ counters! {
         /// A command that changes a server and not its items: meant for the old host.
         DiscardedCommand = "discarded_command",
         /// Of a 4-tuple on which a real client talks to this host.
-        DiscardedRealClient = "discarded_real_client",
+        DiscardedDirectClient = "discarded_direct_client",
         /// A reset or FIN of a connection that the target never opened.
         DiscardedNoFlow = "discarded_no_flow",
         /// Of an MPTCP connection that is not open here.
@@ -171,7 +171,7 @@ counters! {
         /// A sealed copy for a port that is not served here.
         DiscardedPort = "discarded_port",
         /// A sealed copy from a link-layer address that may not feed copies.
-        DiscardedFeeder = "discarded_feeder",
+        DiscardedSourceMac = "discarded_source_mac",
         /// Connections opened by a copied SYN.
         Opened = "opened",
         /// Connections that are older than the mirror and were adopted.
@@ -180,7 +180,7 @@ counters! {
         /// connection was given up.
         Withdrawn = "withdrawn",
         /// Flows that were broken by a lost segment or by waiting.
-        Broken = "broken",
+        Desynced = "desynced",
         /// Sockets of the puppet that were reset.
         Reset = "reset",
         /// Flows that ended.
@@ -188,18 +188,18 @@ counters! {
         /// Idle flows that were ended to make room in a full table.
         Evicted = "evicted",
         /// 4-tuples that a real client took over.
-        RealTakeover = "real_takeover",
+        DirectTakeover = "direct_takeover",
         /// Packets of real clients to a served port, untouched; of those in IP fragments, the first.
-        RealIn = "real_in",
+        DirectIn = "direct_in",
         /// Replies to real clients, and ICMP errors about what they sent, untouched; of those in IP fragments,
         /// the first.
-        RealOut = "real_out",
-        /// Segments of this agent's own `keys` and `compare`, untouched, instead of in `real_in`.
+        DirectOut = "direct_out",
+        /// Segments of this agent's own `keys` and `compare`, untouched, instead of in `direct_in`.
         InspectionIn = "inspection_in",
-        /// Replies to these, and to clients of the same ports (61440 to 61503), untouched, instead of in `real_out`.
+        /// Replies to these, and to clients of the same ports (61440 to 61503), untouched, instead of in `direct_out`.
         InspectionOut = "inspection_out",
         /// Replies turned round into acknowledgements.
-        Reflected = "reflected",
+        AckedForClient = "acked_for_client",
         /// Replies dropped: data or FIN whose acknowledgement the next copy carries.
         ReplyData = "reply_dropped_data",
         /// Replies dropped: pure acknowledgements.
@@ -221,9 +221,9 @@ counters! {
         /// Packets at egress that are not from a served port, and further fragments, untouched.
         EgressOther = "egress_other",
         /// Reflected acknowledgements given to the stack.
-        ReflectedIn = "reflected_in",
+        AckInjected = "ack_injected",
         /// Segments made for an adoption or a reset and given to the stack.
-        Synthesized = "synthesized",
+        SegmentInjected = "segment_injected",
     }
 }
 

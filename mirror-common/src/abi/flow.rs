@@ -11,8 +11,8 @@
 //! 4-tuple exists. `acked` is written on both sides; it is a hint, and a stale value costs one
 //! needless reflection.
 
-use super::Address;
-use crate::walk::Walk;
+use super::address::Address;
+use crate::abi::RequestState;
 
 /// A mirrored connection, as seen from the target. 40 bytes, all in network byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,12 +34,26 @@ pub struct FlowKey {
     pub request: u16,
 }
 
+/// What the target knows of a flow's stream. Zero is [`State::UNSYNCED`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(transparent)]
+pub struct State(u32);
+
+impl State {
+    /// No request boundary is known: copies are looked at and discarded.
+    pub const UNSYNCED: Self = Self(0);
+    /// The synthetic client's SYN was given to the kernel; the connection is open once [`ReplySide`] says so.
+    pub const SYNCED: Self = Self(1);
+    /// A direct client owns the 4-tuple: copies are discarded, replies pass.
+    pub const DIRECT: Self = Self(2);
+}
+
 /// What copies taught us. Written at ingress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct CopySide {
-    /// One of the `STATE_` values.
-    pub state: u32,
+    /// What the target knows of the stream.
+    pub state: State,
     /// `BIT_` values.
     pub bits: u32,
     /// Sequence number of the SYN that opened the connection.
@@ -47,35 +61,31 @@ pub struct CopySide {
     /// Next sequence number to be given to the socket: the end of what was delivered in order.
     pub next_seq: u32,
     /// While watching: end of the last segment seen.
-    pub watch_end: u32,
+    pub last_end: u32,
     /// What the last segment acknowledged that was watched or delivered.
-    pub watch_ack: u32,
+    pub last_ack: u32,
     /// Number of the current use of the hold device; a copy that returns with another is stale.
     pub epoch: u32,
     /// Held segments that have yet to come back until each was judged once since `gap_at`.
     pub gap_round: u32,
     /// The first sequence number of those that wait behind the gap.
     pub gap_end: u32,
-    /// While watching without a [`Walk`]: segments on end that began like a request. While a segment of an open
-    /// connection is missing: replies that its client got since then.
-    pub hints: u16,
-    /// While walking: segments that did so where none begins. While a segment is missing: the lower half of what
-    /// the last acknowledged.
-    pub doubts: u16,
+    /// [`Evidence`] while the flow is unsynchronised, [`Gap`] while a segment of a synchronised one is missing.
+    pub notes: [u16; 2],
     /// Since when copies wait in vain, in ns of the monotonic clock.
     pub stalled_at: u64,
     /// Since when a segment is missing before those that came back, in ns; 0 for not at all.
     pub gap_at: u64,
     /// When a copy last came back from the hold device, in ns.
-    pub returned_at: u64,
+    pub released_at: u64,
     /// When the last copy arrived, in ns.
     pub seen_at: u64,
-    /// While watching: where the stream is at `watch_end`.
-    pub walk: Walk,
+    /// While watching: where the stream is at `last_end`.
+    pub request_state: RequestState,
     /// Since when TCP has segments ahead of one that is missing, or since when that last changed, in [`ticks`].
     pub ahead_at: u32,
     /// When the last connection was given up or reset, in [`ticks`].
-    pub broken_at: u32,
+    pub desynced_at: u32,
     /// Since when the server has not acknowledged more, in [`ticks`], as far as copies were there to see it.
     pub acked_at: u32,
     /// What it had acknowledged then.
@@ -102,16 +112,27 @@ pub const fn since(moment: u32, now: u64) -> u64 {
     (ticks(now).wrapping_sub(moment) as u64) << 20
 }
 
-impl CopySide {
-    /// No boundary is proven: copies are looked at and discarded.
-    pub const STATE_WATCH: u32 = 0;
-    /// The puppet's SYN was given to the kernel; the connection is open once [`ReplySide`] says so.
-    pub const STATE_OPEN: u32 = 1;
-    /// A real client owns the 4-tuple: copies are discarded, replies pass.
-    pub const STATE_REAL: u32 = 2;
+/// What speaks for and against a boundary, while the flow is unsynchronised.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Evidence {
+    /// Without a [`RequestState`]: segments in a row that began like a request.
+    pub request_starts: u16,
+    /// With one: segments that began like a request where none begins.
+    pub contradictions: u16,
+}
 
-    /// `watch_end` and `watch_ack` are set.
-    pub const BIT_WATCHED: u32 = 1;
+/// What the client was told while a segment of a synchronised flow is missing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Gap {
+    /// Replies that it got since then.
+    pub replies: u16,
+    /// The lower half of what it acknowledged last.
+    pub last_ack_low: u16,
+}
+
+impl CopySide {
+    /// `last_end` and `last_ack` are set.
+    pub const BIT_LAST: u32 = 1;
     /// The last segment watched ended in CR LF.
     pub const BIT_CRLF: u32 = 2;
     /// A socket of the puppet's is left over and has to be reset before the next connection.
@@ -127,6 +148,38 @@ impl CopySide {
     /// device would be taken for its own. The other's first is far away (the golden section of the 12
     /// bits of a mark), and it went up by one for each time that it gave up what it held.
     pub const EPOCH_STEP: u32 = 2531;
+
+    /// For an unsynchronised flow.
+    #[inline(always)]
+    pub fn evidence(&self) -> Evidence {
+        Evidence { request_starts: self.notes[0], contradictions: self.notes[1] }
+    }
+
+    /// The same.
+    #[inline(always)]
+    pub fn set_evidence(&mut self, evidence: Evidence) {
+        self.notes = [evidence.request_starts, evidence.contradictions];
+    }
+
+    /// For a synchronised flow with a gap.
+    #[inline(always)]
+    pub fn gap(&self) -> Gap {
+        Gap { replies: self.notes[0], last_ack_low: self.notes[1] }
+    }
+
+    /// The same.
+    #[inline(always)]
+    pub fn set_gap(&mut self, gap: Gap) {
+        self.notes = [gap.replies, gap.last_ack_low];
+    }
+
+    /// When the copy was queued that comes first, in ns: what [`CopySide::gap_at`] is with
+    /// [`CopySide::BIT_QUEUED`].
+    #[inline(always)]
+    pub fn queued_at(&self) -> u64 {
+        debug_assert!(self.has(Self::BIT_QUEUED), "nothing is queued");
+        self.gap_at
+    }
 
     /// Whether all of `bit` is set.
     #[inline(always)]
@@ -182,7 +235,7 @@ pub struct Flow {
     pub copy: CopySide,
     /// Written at egress.
     pub reply: ReplySide,
-    /// Last acknowledgement that the puppet gave: by a copy or by a reflected reply.
+    /// Last acknowledgement that the puppet gave: by a copy or for the client.
     pub acked: u32,
     /// Segments that went into the hold device. Written for copies from the wire.
     pub held_in: u32,

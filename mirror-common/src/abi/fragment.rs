@@ -1,6 +1,6 @@
 //! What tells the fragments of one packet from those of another.
 
-use super::Address;
+use super::address::Address;
 
 /// A packet that leaves in fragments (RFC 791, 2.3; RFC 8200, 4.5). 40 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -1,12 +1,12 @@
 //! What the source mirrors: one [`Mapping`] for each `--map`, found through a [`PortSlot`].
 
-use super::Address;
+use super::address::Address;
 
 /// Mappings one interface can hold; the index has to fit a mark.
 pub const MAX_MAPPINGS: u32 = 1024;
-/// What maps and choices say is there twice: one bank of tables is in force, and the other is filled, so that a
+/// What maps and selections say is there twice: one generation of tables is in force, and the other is filled, so that a
 /// change of many entries is one.
-pub const BANKS: u32 = 2;
+pub const GENERATIONS: u32 = 2;
 /// Mappings that one local port can have (fan-out, or several local addresses).
 pub const MAX_FAN_OUT: usize = 8;
 /// How often a TCP copy can be sent to each target.
@@ -40,10 +40,10 @@ impl Mapping {
     }
 }
 
-/// Index of a port's [`PortSlot`] in the array that has all of both banks.
+/// Index of a port's [`PortSlot`] in the array that has all of both generations.
 #[inline(always)]
-pub const fn slot_index(bank: u32, port: u16) -> u32 {
-    bank << 16 | port as u32
+pub const fn slot_index(generation: u32, port: u16) -> u32 {
+    generation << 16 | port as u32
 }
 
 /// The mappings of one local port, as indexes. 20 bytes; [`slot_index`] says where.

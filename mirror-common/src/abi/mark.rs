@@ -3,7 +3,10 @@
 //! Layout, host order: 16 bits of [`PREFIX`], 4 bits of [`Stage`], 12 bits of argument. A mark never
 //! leaves the host (the field is not on the wire) and is zero again once a packet is let go.
 
-use super::{BANKS, MAX_MAPPINGS};
+use super::mapping::{GENERATIONS, MAX_MAPPINGS};
+
+/// In `skb->cb` of our clones at egress: tells them from packets of others that happen to have our mark.
+pub const TOKEN: u32 = 0x6d69_7272;
 
 /// Upper half of every mark of ours.
 pub const PREFIX: u32 = 0x6d72;
@@ -12,19 +15,19 @@ pub const PREFIX: u32 = 0x6d72;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Stage {
-    /// Source: a fresh copy that still has to be fanned out; the argument is the bank of tables that says
-    /// where to, and the first mapping ([`fan`]).
-    Fan = 1,
+    /// Source: a fresh copy that still has to be fanned out; the argument is the generation of tables that says
+    /// where to, and the first mapping ([`pack_fan_out`]).
+    FanOut = 1,
     /// Source: a copy for one mapping (the argument), not yet rewritten.
-    Single = 2,
+    Rewrite = 2,
     /// Source: a rewritten copy on its way out; the argument is the mapping, for the counters.
-    Sent = 3,
+    Leaving = 3,
     /// Target: a sealed copy on its second pass, behind a segment that was made for it.
-    Again = 4,
+    Requeued = 4,
     /// Target: a sealed copy in, or back from, the hold device; the argument is the flow's epoch.
     Held = 5,
     /// Target: a reply turned round into an ACK.
-    Reflected = 6,
+    AckForClient = 6,
     /// Target: what was made, behind the hold device, of a copy that was judged there.
     Judged = 7,
 }
@@ -32,19 +35,19 @@ pub enum Stage {
 /// Largest argument that fits a mark.
 pub const MAX_ARGUMENT: u32 = 0xfff;
 
-/// The argument of [`Stage::Fan`]: a mapping's index is below [`MAX_MAPPINGS`].
+/// The argument of [`Stage::FanOut`]: a mapping's index is below [`MAX_MAPPINGS`].
 #[inline(always)]
-pub const fn fan(bank: u32, first: u32) -> u32 {
-    (bank * MAX_MAPPINGS) | first
+pub const fn pack_fan_out(generation: u32, first: u32) -> u32 {
+    (generation * MAX_MAPPINGS) | first
 }
 
-/// The bank and the first mapping of such an argument.
+/// The generation and the first mapping of such an argument.
 #[inline(always)]
-pub const fn unfan(argument: u32) -> (u32, u32) {
-    (argument / MAX_MAPPINGS % BANKS, argument % MAX_MAPPINGS)
+pub const fn unpack_fan_out(argument: u32) -> (u32, u32) {
+    (argument / MAX_MAPPINGS % GENERATIONS, argument % MAX_MAPPINGS)
 }
 
-const _: () = assert!(fan(BANKS - 1, MAX_MAPPINGS - 1) <= MAX_ARGUMENT);
+const _: () = assert!(pack_fan_out(GENERATIONS - 1, MAX_MAPPINGS - 1) <= MAX_ARGUMENT);
 
 /// The mark for `stage` with `argument` (cut to 12 bits).
 #[inline(always)]
@@ -59,12 +62,12 @@ pub const fn unpack(mark: u32) -> Option<(Stage, u32)> {
         return None;
     }
     let stage = match mark >> 12 & 0xf {
-        1 => Stage::Fan,
-        2 => Stage::Single,
-        3 => Stage::Sent,
-        4 => Stage::Again,
+        1 => Stage::FanOut,
+        2 => Stage::Rewrite,
+        3 => Stage::Leaving,
+        4 => Stage::Requeued,
         5 => Stage::Held,
-        6 => Stage::Reflected,
+        6 => Stage::AckForClient,
         7 => Stage::Judged,
         _ => return None,
     };
@@ -79,12 +82,12 @@ mod tests {
     #[test]
     fn round_trip_and_foreign_marks() {
         for stage in [
-            Stage::Fan,
-            Stage::Single,
-            Stage::Sent,
-            Stage::Again,
+            Stage::FanOut,
+            Stage::Rewrite,
+            Stage::Leaving,
+            Stage::Requeued,
             Stage::Held,
-            Stage::Reflected,
+            Stage::AckForClient,
             Stage::Judged,
         ] {
             assert_eq!(unpack(pack(stage, 1023)), Some((stage, 1023)));
@@ -96,8 +99,8 @@ mod tests {
 
     #[test]
     fn a_fan_names_bank_and_mapping() {
-        for (bank, first) in [(0, 0), (1, 0), (0, 1023), (1, 1023)] {
-            assert_eq!(unfan(fan(bank, first)), (bank, first));
+        for (generation, first) in [(0, 0), (1, 0), (0, 1023), (1, 1023)] {
+            assert_eq!(unpack_fan_out(pack_fan_out(generation, first)), (generation, first));
         }
     }
 

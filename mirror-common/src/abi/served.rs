@@ -5,4 +5,4 @@ pub const NO: u32 = 0;
 /// Serves copies, and keeps replies to them from leaving.
 pub const YES: u32 = 1;
 /// Refuses copies, and still keeps replies from leaving: for the time it takes to end the sockets.
-pub const RETIRING: u32 = 2;
+pub const DRAINING: u32 = 2;

@@ -1,8 +1,8 @@
 //! The agent's side of the border: these types are plain bytes to the `bpf` system call.
 
 use super::{
-    Choice, ClientKey, Finished, Flow, FlowKey, Gauge, Mapping, Meta, PortSlot, ReceiveBuffer,
-    Sender, Waits,
+    ClientKey, Finished, Flow, FlowKey, GuardedServer, Mapping, Meta, PortSlot, RateState,
+    ReceiveBuffer, Selection, Waits,
 };
 
 macro_rules! plain_bytes {
@@ -13,16 +13,16 @@ macro_rules! plain_bytes {
 }
 
 plain_bytes!(
-    Choice,
+    Selection,
     ClientKey,
     Finished,
     Flow,
     FlowKey,
-    Gauge,
+    RateState,
     Mapping,
     Meta,
     PortSlot,
     ReceiveBuffer,
-    Sender,
+    GuardedServer,
     Waits
 );

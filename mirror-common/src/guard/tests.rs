@@ -9,8 +9,8 @@ use crate::abi::v4_mapped;
 const GUARDED: [u8; 4] = [10, 0, 0, 5];
 const CLIENT: [u8; 4] = [10, 0, 0, 9];
 
-fn is_guarded(sender: &Sender) -> bool {
-    *sender == Sender { addr: v4_mapped(u32::from_ne_bytes(GUARDED)), port: 11211 }
+fn is_guarded(sender: &GuardedServer) -> bool {
+    *sender == GuardedServer { addr: v4_mapped(u32::from_ne_bytes(GUARDED)), port: 11211 }
 }
 
 fn fate(frame: &[u8]) -> GuardCounter {

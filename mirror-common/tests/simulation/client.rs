@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use mirror_common::tcp::{ACK, FIN, PSH, RST, SYN, after};
+use mirror_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, after};
 
 use crate::requests::{Protocol, Request};
 

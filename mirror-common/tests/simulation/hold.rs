@@ -1,7 +1,7 @@
 //! The hold device (`mirror-agent/src/hold_device.rs`): a slow queue, out of which everything comes
 //! back.
 
-use mirror_common::tcp::{FIN, PSH};
+use mirror_common::packet::tcp::{FIN, PSH};
 
 use crate::{Host, client::Sent};
 

@@ -24,7 +24,7 @@ mod target;
 
 use std::iter::successors;
 
-use mirror_common::{command::FLUSH, tcp::SYN};
+use mirror_common::{memcached::admin_command::FLUSH, packet::tcp::SYN};
 use proptest::{collection::vec, option, prelude::*};
 
 use client::{Connection, Ending, Pace, Plan, REST};
@@ -69,7 +69,7 @@ struct Host {
     /// Every so many copies the hold device drops one; 0 for none.
     hold_drops: usize,
     /// Commands that memcached is not given.
-    withheld: u32,
+    blocked: u32,
 }
 
 /// Runs `plans`, one after the other on the same 4-tuple, and returns the target at the end.
@@ -260,7 +260,7 @@ property!(
     what_is_withheld_breaks_no_more_than_its_own_request,
     (plan(1..25), option::of(pipelining()), slow_host(), vec(small_request(), 8..12)),
     |(mut plan, pace, mut host, tail)| {
-        host.withheld = FLUSH;
+        host.blocked = FLUSH;
         plan.pace = pace.unwrap_or(plan.pace);
         if plan.pace.behind > 0 {
             without_mimics(&mut plan);
@@ -354,9 +354,9 @@ property!(
         any::<bool>(),
         vec(small_request(), 8..12),
     ),
-    |(mut plans, pace, network, (mut host, hold_drops, withheld), in_haste, tail)| {
+    |(mut plans, pace, network, (mut host, hold_drops, blocked), in_haste, tail)| {
         host.hold_drops = hold_drops;
-        host.withheld = withheld;
+        host.blocked = blocked;
         for plan in &mut plans {
             plan.pace = pace.unwrap_or(plan.pace);
             if plan.pace.behind > 0 {
@@ -374,7 +374,7 @@ property!(
         // device keeps what it is given.
         let found_out = if plans.iter().any(has_mimics) { 4 } else { 0 };
         let expected = &all(&plans)[first_of_tail(&plans) + 2 + found_out..];
-        if hold_drops == 0 && withheld == 0 {
+        if hold_drops == 0 && blocked == 0 {
             assert!(target.server.executed.ends_with(expected));
         }
     }

@@ -105,7 +105,7 @@ pub(crate) fn fast_host() -> impl Strategy<Value = Host> {
         appetite: 64_000,
         hold_busy: 0,
         hold_drops: 0,
-        withheld: 0,
+        blocked: 0,
     })
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn slow_host() -> impl Strategy<Value = Host> {
         appetite,
         hold_busy: 0,
         hold_drops: 0,
-        withheld: 0,
+        blocked: 0,
     })
 }
 

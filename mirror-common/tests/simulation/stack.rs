@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mirror_common::tcp::{ACK, FIN, PSH, RST, SYN};
+use mirror_common::packet::tcp::{ACK, FIN, PSH, RST, SYN};
 use smoltcp::{
     iface::{Config, Interface, SocketHandle, SocketSet},
     phy::{self, ChecksumCapabilities, DeviceCapabilities, Medium},

@@ -3,13 +3,16 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use mirror_common::{
-    abi::{CopySide, Flow, mark::MAX_ARGUMENT},
-    command,
-    copy::{self, Action, Pass, Segment},
-    memcache::{self, LOOK, Start},
-    reply::{self, Reply},
-    tcp::{ACK, FIN, PSH, RST, SYN, late},
-    walk::Walk,
+    abi::{CopySide, Flow, RequestState, State, mark::MAX_ARGUMENT},
+    memcached::{
+        admin_command,
+        request_start::{self, LOOK, Start},
+    },
+    packet::tcp::{ACK, FIN, PSH, RST, SYN, late},
+    target::{
+        copy::{self, Action, Pass, Segment},
+        reply::{self, Reply},
+    },
 };
 
 use crate::{
@@ -62,7 +65,7 @@ pub(crate) struct Target {
     now: u64,
     hold_device: HoldDevice,
     /// What memcached is not to be given.
-    withheld: u32,
+    blocked: u32,
     /// When memcached looks next.
     serves_at: Option<u64>,
     pub(crate) counts: Counts,
@@ -81,7 +84,7 @@ impl Target {
             bodies: Vec::new(),
             now: 0,
             hold_device: HoldDevice::new(host),
-            withheld: host.withheld,
+            blocked: host.blocked,
             serves_at: None,
             counts: Counts::default(),
             connections,
@@ -112,7 +115,7 @@ impl Target {
             self.now = time;
             match self.bodies[number].take() {
                 Some(Event::Copy(sent)) => self.copy(sent, Pass::First, 0, time),
-                Some(Event::Again(sent)) => self.copy(sent, Pass::Again, 0, time),
+                Some(Event::Again(sent)) => self.copy(sent, Pass::Requeued, 0, time),
                 Some(Event::Held(sent, epoch, since)) => self.copy(sent, Pass::Held, epoch, since),
                 Some(Event::Reflected(wire)) => self.give(&wire),
                 Some(Event::Serve) if self.serves_at == Some(time) => self.serve(),
@@ -153,12 +156,12 @@ impl Target {
         self.flow = None;
     }
 
-    /// `commands::withheld`.
+    /// `commands::blocked`.
     fn withholds(&self, payload: &[u8]) -> bool {
-        let mut bytes = [0; command::LOOK];
-        let length = payload.len().min(command::LOOK);
+        let mut bytes = [0; admin_command::LOOK];
+        let length = payload.len().min(admin_command::LOOK);
         bytes[..length].copy_from_slice(&payload[..length]);
-        command::withheld(&bytes, payload.len() as u32) & self.withheld != 0
+        admin_command::blocked(&bytes, payload.len() as u32) & self.blocked != 0
     }
 
     /// `tcp_copy::run`; `since` is when the copy was held first.
@@ -167,7 +170,7 @@ impl Target {
         match pass {
             Pass::First => self.counts.arrived += segments,
             Pass::Held => self.counts.in_hold -= segments,
-            Pass::Again => {}
+            Pass::Requeued => {}
         }
         let mut segment = Segment {
             seq: sent.seq,
@@ -176,10 +179,10 @@ impl Target {
             length: sent.payload.len() as u32,
             segments: segments as u32,
             waited: if pass == Pass::Held { self.now - since } else { 0 },
-            withheld: self.withheld != 0 && self.withholds(&sent.payload),
+            blocked: self.blocked != 0 && self.withholds(&sent.payload),
             start: Start::None,
             crlf: false,
-            walk: Walk::default(),
+            request_state: RequestState::default(),
         };
         if !self.find(&segment, pass) {
             self.counts.discarded += segments;
@@ -194,15 +197,16 @@ impl Target {
             let mut head = [0; LOOK];
             let length = sent.payload.len().min(LOOK);
             head[..length].copy_from_slice(&sent.payload[..length]);
-            segment.start = memcache::start(&head);
+            segment.start = request_start::start(&head);
         }
         if copy::wants_evidence(&flow.copy, &segment, pass) {
             segment.crlf = sent.payload.ends_with(b"\r\n");
-            segment.walk = copy::walk_from(&flow.copy, &segment).along(&sent.payload);
+            segment.request_state =
+                copy::request_state_from(&flow.copy, &segment).feed(&sent.payload);
         }
-        let was_open = flow.copy.state == CopySide::STATE_OPEN;
+        let was_open = flow.copy.state == State::SYNCED;
         let verdict = copy::judge(flow, &segment, pass, self.now);
-        self.counts.broken += usize::from(was_open && flow.copy.state == CopySide::STATE_WATCH);
+        self.counts.broken += usize::from(was_open && flow.copy.state == State::UNSYNCED);
         let epoch = flow.copy.epoch & MAX_ARGUMENT;
         let end = segment.seq.wrapping_add(segment.length);
         match verdict.action {

@@ -12,7 +12,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use mirror_common::{abi::GuardCounter, guard};
-use mirror_ebpf::xdp::Frame;
+use mirror_ebpf::packet::xdp::Frame;
 
 /// XDP, so that what is dropped costs as little as can be. Frames of several buffers are taken as they are.
 #[xdp(frags)]

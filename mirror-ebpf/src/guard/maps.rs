@@ -4,12 +4,13 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, PerCpuArray},
 };
-use mirror_common::abi::{GuardCounter, MAX_SENDERS, Meta, Sender};
-use mirror_ebpf::counters::Counters;
+use mirror_common::abi::{GuardCounter, GuardedServer, MAX_GUARDED_SERVERS, Meta};
+use mirror_ebpf::runtime::counters::Counters;
 
 /// Who is guarded against.
 #[map]
-static SENDERS: HashMap<Sender, u32> = HashMap::with_max_entries(MAX_SENDERS, 0);
+static GUARDED_SERVERS: HashMap<GuardedServer, u32> =
+    HashMap::with_max_entries(MAX_GUARDED_SERVERS, 0);
 
 #[map]
 static COUNTERS: PerCpuArray<[u64; GuardCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
@@ -20,8 +21,8 @@ static META: Array<Meta> = Array::with_max_entries(1, 0);
 
 /// Whether nothing of this sender may arrive.
 #[inline(always)]
-pub fn is_guarded(sender: &Sender) -> bool {
-    SENDERS.get_ptr(sender).is_some()
+pub fn is_guarded(sender: &GuardedServer) -> bool {
+    GUARDED_SERVERS.get_ptr(sender).is_some()
 }
 
 /// Adds one to this CPU's counter of packets seen, and to that of what became of one.

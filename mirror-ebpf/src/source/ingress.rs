@@ -9,67 +9,66 @@ use mirror_common::{
         MappingCounter, SourceCounter,
         mark::{self, Stage},
     },
-    inspection, mptcp,
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    seal, tcp,
+    packet::{
+        Packet, inspection, mptcp,
+        parse::{self, Headers, ParseError, TCP},
+        seal, tcp,
+    },
 };
 use mirror_ebpf::{
-    settings,
-    skb::{NEXT, Skb},
+    packet::skb::{NEXT, Skb},
+    runtime::settings,
 };
 
-use crate::{choose, limit::Charge, maps};
-
-/// Tells our clones at egress from packets of others that happen to have our mark.
-pub const TOKEN: u32 = 0x6d69_7272;
+use crate::{maps, rate_limit::Charge, select};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
-    let (Ok(fate) | Err(fate)) = mirror(skb);
-    maps::count_seen(fate);
+    let (Ok(outcome) | Err(outcome)) = mirror(skb);
+    maps::count_seen(outcome);
     NEXT
 }
 
 /// What became of the packet; as an error where something stopped it on the way.
 #[inline(always)]
 fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
-    let (mark, tokens) = (skb.mark(), [skb.token(), skb.second_token()]);
+    let (mark, tokens) = (skb.mark(), [skb.token(), skb.copy_id()]);
     if mark::unpack(mark).is_some() {
         return Err(SourceCounter::SkippedOwn);
     }
     // Once for each packet: whatever it says holds for all that is done with this one.
-    let bank = maps::bank();
-    if parse::plain_ports(&skb).is_some_and(|(_, to)| maps::port(bank, to).is_none()) {
+    let generation = maps::generation();
+    if parse::plain_ports(&skb).is_some_and(|(_, to)| maps::port(generation, to).is_none()) {
         return Err(SourceCounter::SkippedPort);
     }
     let headers = parse::headers(&skb).map_err(|reason| match reason {
-        Unparsed::NotIp => SourceCounter::SkippedNotIp,
-        Unparsed::Protocol => SourceCounter::SkippedProtocol,
-        Unparsed::Fragment => SourceCounter::SkippedFragment,
-        Unparsed::Malformed => SourceCounter::FailedMalformed,
+        ParseError::NotIp => SourceCounter::SkippedNotIp,
+        ParseError::Protocol => SourceCounter::SkippedProtocol,
+        ParseError::Fragment => SourceCounter::SkippedFragment,
+        ParseError::Malformed => SourceCounter::FailedMalformed,
     })?;
-    let slot = maps::port(bank, headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
+    let slot =
+        maps::port(generation, headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
     let index = maps::find(slot, &headers, |_| true).ok_or(SourceCounter::SkippedAddress)?;
     admit(skb, &headers)?;
-    let choice = choose::take(bank, &headers)?;
-    let charge = Charge::of(skb, &headers, choice);
-    if choice.dry_run != 0 {
-        choose::count_only(skb, &headers, slot, (choice, charge));
+    let selection = select::take(generation, &headers)?;
+    let charge = Charge::of(skb, &headers, selection);
+    if selection.dry_run != 0 {
+        select::count_only(skb, &headers, slot, (selection, charge));
         return Ok(SourceCounter::DryRun);
     }
-    let index = charge.first(slot, &headers, index).ok_or(SourceCounter::SkippedLimit)?;
+    let index = charge.first(slot, &headers, index).ok_or(SourceCounter::SkippedRateLimit)?;
 
-    skb.set_mark(mark::pack(Stage::Fan, mark::fan(bank, index)));
-    skb.set_token(TOKEN);
-    skb.set_second_token(0);
+    skb.set_mark(mark::pack(Stage::FanOut, mark::pack_fan_out(generation, index)));
+    skb.set_token(mark::TOKEN);
+    skb.set_copy_id(0);
     let cloned = skb.clone_to_egress(skb.ifindex());
     skb.set_mark(mark);
     skb.set_token(tokens[0]);
-    skb.set_second_token(tokens[1]);
+    skb.set_copy_id(tokens[1]);
     cloned.map_err(|_| SourceCounter::FailedClone)?;
-    maps::count_mapping(index, MappingCounter::Cloned, 1);
-    Ok(SourceCounter::Cloned)
+    maps::count_mapping(index, MappingCounter::Copies, 1);
+    Ok(SourceCounter::Mirrored)
 }
 
 /// Whether the packet can be copied at all.
@@ -81,7 +80,7 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
             return Err(SourceCounter::FailedMalformed);
         }
         if seal::is_sealed_tcp(&header, settings::seal()) || seal::looks_sealed_tcp(&header) {
-            return Err(SourceCounter::SkippedCopy);
+            return Err(SourceCounter::SkippedSealed);
         }
         if inspection::is_request(&skb, headers) {
             return Err(SourceCounter::SkippedInspection);
@@ -107,7 +106,7 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
     let field = (u32::from_be(datagram[1]) >> 16) as u16;
     let last = u32::from_be(datagram[3]);
     if seal::is_sealed_udp(field, length, last as u16, settings::seal()) {
-        return Err(SourceCounter::SkippedCopy);
+        return Err(SourceCounter::SkippedSealed);
     }
     if field != length {
         return Err(SourceCounter::FailedMalformed);

@@ -5,26 +5,26 @@
 #![no_std]
 #![no_main]
 
-mod alias;
-mod choose;
 mod egress;
-mod fan;
+mod extra_copy;
+mod fan_out;
 mod ingress;
-mod limit;
-mod lines;
 mod maps;
+mod rate_limit;
 mod rewrite;
+mod select;
+mod trace_hooks;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
-use mirror_ebpf::{debug, skb::Skb};
+use mirror_ebpf::{packet::skb::Skb, runtime::trace};
 
 /// tc ingress. Every packet goes on, whatever happened to its copy.
 #[classifier]
 pub fn source_ingress(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
-    debug::before::<lines::Ingress>(skb);
+    trace::before::<trace_hooks::Ingress>(skb);
     let verdict = ingress::run(skb);
-    debug::after::<lines::Ingress>();
+    trace::after::<trace_hooks::Ingress>();
     verdict
 }
 
@@ -32,9 +32,9 @@ pub fn source_ingress(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn source_egress(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
-    debug::before::<lines::Egress>(skb);
+    trace::before::<trace_hooks::Egress>(skb);
     let verdict = egress::run(skb);
-    debug::after::<lines::Egress>();
+    trace::after::<trace_hooks::Egress>();
     verdict
 }
 

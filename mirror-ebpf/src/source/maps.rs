@@ -6,32 +6,33 @@ use aya_ebpf::{
     maps::{Array, LpmTrie, LruHashMap, PerCpuArray, lpm_trie::Key},
 };
 use mirror_common::abi::{
-    Address, AliasKey, BANKS, Choice, ClientKey, Gauge, MAX_FAN_OUT, MAX_MAPPINGS, MAX_OWNERS,
-    MAX_PREFIXES, Mapping, MappingCounter, Meta, Owner, PortSlot, SourceCounter, slot_index,
+    Address, ClientKey, EndpointKey, GENERATIONS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_OWNERS,
+    MAX_PREFIXES, Mapping, MappingCounter, Meta, Owner, PortSlot, RateState, Selection,
+    SourceCounter, slot_index,
 };
-use mirror_common::parse::Headers;
-use mirror_ebpf::{counters::Counters, debug};
+use mirror_common::packet::parse::Headers;
+use mirror_ebpf::runtime::{counters::Counters, trace};
 
-use crate::lines;
+use crate::trace_hooks;
 
-/// Which bank of PORTS, CHOICE and CLIENTS is in force. The agent fills the other one, and then changes this.
+/// Which generation of PORTS, SELECTION and CLIENTS is in force. The agent fills the other one, and then changes this.
 #[map]
-static BANK: Array<u32> = Array::with_max_entries(1, 0);
+static GENERATION: Array<u32> = Array::with_max_entries(1, 0);
 
 /// By [`slot_index`].
 #[map]
-static PORTS: Array<PortSlot> = Array::with_max_entries(BANKS << 16, 0);
+static PORTS: Array<PortSlot> = Array::with_max_entries(GENERATIONS << 16, 0);
 
 #[map]
 static MAPPINGS: Array<Mapping> = Array::with_max_entries(MAX_MAPPINGS, 0);
 
-/// By bank. In a map and not a constant, so that it can change while the programs run.
+/// By generation. In a map and not a constant, so that it can change while the programs run.
 #[map]
-static CHOICE: Array<Choice> = Array::with_max_entries(BANKS, 0);
+static SELECTION: Array<Selection> = Array::with_max_entries(GENERATIONS, 0);
 
-/// Prefixes of clients' addresses, of both banks.
+/// Prefixes of clients' addresses, of both generations.
 #[map]
-static CLIENTS: LpmTrie<ClientKey, u32> = LpmTrie::with_max_entries(BANKS * MAX_PREFIXES, 0);
+static CLIENTS: LpmTrie<ClientKey, u32> = LpmTrie::with_max_entries(GENERATIONS * MAX_PREFIXES, 0);
 
 #[map]
 static COUNTERS: PerCpuArray<[u64; SourceCounter::COUNT]> = PerCpuArray::with_max_entries(1, 0);
@@ -42,12 +43,12 @@ static MAPPING_COUNTERS: PerCpuArray<[u64; MappingCounter::COUNT]> =
 
 /// How much each mapping was sent of late.
 #[map]
-static GAUGES: Array<Gauge> = Array::with_max_entries(MAX_MAPPINGS, 0);
+static GAUGES: Array<RateState> = Array::with_max_entries(MAX_MAPPINGS, 0);
 
 /// Whose an end of a connection at a target is, where connections are copied several times. Who is forgotten
 /// writes itself down again.
 #[map]
-static OWNERS: LruHashMap<AliasKey, Owner> = LruHashMap::with_max_entries(MAX_OWNERS, 0);
+static OWNERS: LruHashMap<EndpointKey, Owner> = LruHashMap::with_max_entries(MAX_OWNERS, 0);
 
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]
@@ -64,7 +65,7 @@ pub fn count(counter: SourceCounter) {
 /// Adds one to this CPU's counter of packets seen, and to that of what became of one.
 #[inline(always)]
 pub fn count_seen(fate: SourceCounter) {
-    debug::note::<lines::Ingress>(fate as u32);
+    trace::note::<trace_hooks::Ingress>(fate as u32);
     if let Some(counters) = Counters::of(&COUNTERS, 0) {
         counters.add(SourceCounter::Seen as usize, 1);
         counters.add(fate as usize, 1);
@@ -74,7 +75,7 @@ pub fn count_seen(fate: SourceCounter) {
 /// Adds to this CPU's counter of mapping `index`.
 #[inline(always)]
 pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
-    debug::note::<lines::Egress>(counter as u32);
+    trace::note::<trace_hooks::Egress>(counter as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(counter as usize, amount);
     }
@@ -83,7 +84,7 @@ pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
 /// Adds a copy that left, in so many segments and bytes, to this CPU's counters of mapping `index`.
 #[inline(always)]
 pub fn count_sent(index: u32, segments: u64, bytes: u64) {
-    debug::note::<lines::Egress>(MappingCounter::Sent as u32);
+    trace::note::<trace_hooks::Egress>(MappingCounter::Sent as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(MappingCounter::Sent as usize, 1);
         counters.add(MappingCounter::SentSegments as usize, segments);
@@ -96,35 +97,35 @@ pub fn count_sent(index: u32, segments: u64, bytes: u64) {
 #[inline(always)]
 pub fn count_dry_run(index: u32, copies: u64, segments: u64, bytes: u64) {
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
-        counters.add(MappingCounter::DryRun as usize, copies);
+        counters.add(MappingCounter::DryRunCopies as usize, copies);
         counters.add(MappingCounter::DryRunSegments as usize, segments);
         counters.add(MappingCounter::DryRunBytes as usize, bytes);
     }
 }
 
-/// The bank that is in force.
+/// The generation that is in force.
 #[inline(always)]
-pub fn bank() -> u32 {
-    BANK.get(0).map_or(0, |bank| bank % BANKS)
+pub fn generation() -> u32 {
+    GENERATION.get(0).map_or(0, |generation| generation % GENERATIONS)
 }
 
 /// What is mirrored, and until when.
 #[inline(always)]
-pub fn choice(bank: u32) -> Option<&'static Choice> {
-    CHOICE.get(bank)
+pub fn selection(generation: u32) -> Option<&'static Selection> {
+    SELECTION.get(generation)
 }
 
 /// What the longest prefix says that covers this client.
 #[inline(always)]
-pub fn client(bank: u32, family: u8, addr: &Address) -> Option<u32> {
-    let key = ClientKey { family: u32::from(family), addr: *addr }.in_bank(bank);
+pub fn client(generation: u32, family: u8, addr: &Address) -> Option<u32> {
+    let key = ClientKey { family: u32::from(family), addr: *addr }.in_generation(generation);
     CLIENTS.get(Key::new(ClientKey::BITS, key)).copied()
 }
 
 /// The mappings of a local port, `None` where it has none.
 #[inline(always)]
-pub fn port(bank: u32, number: u16) -> Option<&'static PortSlot> {
-    PORTS.get(slot_index(bank, number)).filter(|slot| slot.len > 0)
+pub fn port(generation: u32, number: u16) -> Option<&'static PortSlot> {
+    PORTS.get(slot_index(generation, number)).filter(|slot| slot.len > 0)
 }
 
 /// Mapping `index`.
@@ -135,21 +136,21 @@ pub fn mapping(index: u32) -> Option<&'static Mapping> {
 
 /// How much mapping `index` was sent of late.
 #[inline(always)]
-pub fn gauge(index: u32) -> Option<&'static mut Gauge> {
+pub fn gauge(index: u32) -> Option<&'static mut RateState> {
     // SAFETY: an element stays where it is; CPUs write its numbers one by one, as `limit::admit` says.
     GAUGES.get_ptr_mut(index).map(|gauge| unsafe { &mut *gauge })
 }
 
 /// Whose this end of a connection is.
 #[inline(always)]
-pub fn owner(key: &AliasKey) -> Option<Owner> {
+pub fn owner(key: &EndpointKey) -> Option<Owner> {
     // SAFETY: copied out at once.
     unsafe { OWNERS.get(key) }.copied()
 }
 
 /// Writes down whose it is.
 #[inline(always)]
-pub fn write_owner(key: &AliasKey, owner: &Owner) {
+pub fn write_owner(key: &EndpointKey, owner: &Owner) {
     let _ = OWNERS.insert(key, owner, u64::from(BPF_ANY));
 }
 

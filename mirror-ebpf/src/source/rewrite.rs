@@ -1,32 +1,34 @@
 //! Turns a clone of a client's packet into a sealed copy for one target.
 
 use mirror_common::{
-    abi::{Address, Choice, Mapping},
-    checksum::difference,
-    packet::Packet,
-    parse::{self, ETHERNET_HEADER, Headers, TCP},
-    seal, tcp,
+    abi::{Address, Mapping, Selection},
+    packet::{
+        Packet,
+        checksum::difference,
+        parse::{self, ETHERNET_HEADER, Headers, TCP},
+        seal, tcp,
+    },
 };
 use mirror_ebpf::{
-    settings,
-    skb::{Refused, Skb},
+    packet::skb::{HelperError, Skb},
+    runtime::settings,
 };
 
-use crate::alias;
+use crate::extra_copy;
 
 /// Rewrites destination address and port, seals, fixes the checksums, takes VLAN tags off. TTL and IP options
-/// stay the client's, and so does its end, but in `further` copies of a connection: the choice that says so,
+/// stay the client's, and so does its end, but in `further` copies of a connection: the selection that says so,
 /// and the copy's number.
 #[inline(always)]
 pub fn for_target(
     skb: Skb,
     mapping: &Mapping,
-    further: Option<(&Choice, u32)>,
-) -> Result<(), Refused> {
-    let headers = parse::headers(&skb).map_err(|_| Refused)?;
+    further: Option<(&Selection, u32)>,
+) -> Result<(), HelperError> {
+    let headers = parse::headers(&skb).map_err(|_| HelperError)?;
     let (src, src_port) = match further {
         None => (headers.src, headers.src_port),
-        Some((choice, copy)) => alias::end(choice, &headers, copy),
+        Some((selection, copy)) => extra_copy::endpoint(selection, &headers, copy),
     };
     let ports = (src_port, mapping.target_port);
     // Transport first, while the offsets hold: popping a tag moves everything.
@@ -48,17 +50,17 @@ pub fn for_target(
 }
 
 #[inline(always)]
-fn seal_tcp(skb: Skb, headers: &Headers, (src, dst): (u16, u16)) -> Result<(), Refused> {
-    let old = tcp::Header(skb.words(headers.l4).ok_or(Refused)?);
-    let mut new = seal::seal_tcp(&old, settings::seal()).ok_or(Refused)?;
+fn seal_tcp(skb: Skb, headers: &Headers, (src, dst): (u16, u16)) -> Result<(), HelperError> {
+    let old = tcp::Header(skb.words(headers.l4).ok_or(HelperError)?);
+    let mut new = seal::seal_tcp(&old, settings::seal()).ok_or(HelperError)?;
     new.set_ports(src, dst);
     skb.store(headers.l4, &new.0)?;
     skb.adjust_l4(headers, difference(&old.0, &new.0))
 }
 
 #[inline(always)]
-fn seal_udp(skb: Skb, headers: &Headers, (src, dst): (u16, u16)) -> Result<(), Refused> {
-    let old: [u32; 4] = skb.words(headers.l4).ok_or(Refused)?;
+fn seal_udp(skb: Skb, headers: &Headers, (src, dst): (u16, u16)) -> Result<(), HelperError> {
+    let old: [u32; 4] = skb.words(headers.l4).ok_or(HelperError)?;
     let second = u32::from_be(old[1]);
     let length = seal::seal_udp_length((second >> 16) as u16, settings::seal());
     let new = [
@@ -79,7 +81,7 @@ fn address(
     headers: &Headers,
     at: u32,
     (old, new): (&Address, &Address),
-) -> Result<(), Refused> {
+) -> Result<(), HelperError> {
     // The words before an IPv4 address are the same on both sides and cancel out.
     let change = difference(old, new);
     if headers.family == 4 {

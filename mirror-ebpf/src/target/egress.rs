@@ -2,19 +2,20 @@
 //! never by port (UDP, which has no flows: by request); everything else passes untouched.
 
 use mirror_common::{
-    abi::{CopySide, Flow, FlowKey, TargetCounter, served},
-    inspection,
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    reply::{self, Action, Reply},
-    tcp,
+    abi::{Flow, FlowKey, State, TargetCounter, served},
+    packet::{
+        Packet, inspection,
+        parse::{self, Headers, ParseError, TCP},
+        tcp,
+    },
+    target::reply::{self, Action, Reply},
 };
 use mirror_ebpf::{
-    clock,
-    skb::{NEXT, Skb, swallow, to_ingress},
+    packet::skb::{NEXT, Skb, drop_silently, to_ingress},
+    runtime::clock,
 };
 
-use crate::{fragment, icmp, maps, owner, segment};
+use crate::{classify, fragment, icmp, maps, segment};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -24,8 +25,8 @@ pub fn run(skb: Skb) -> i32 {
     }
     let headers = match parse::headers(&skb) {
         Ok(headers) if maps::service(headers.src_port_number()) != served::NO => headers,
-        Err(Unparsed::Fragment) => return fragment::leaves(skb),
-        Err(Unparsed::Protocol) => return icmp::run(skb),
+        Err(ParseError::Fragment) => return fragment::leaves(skb),
+        Err(ParseError::Protocol) => return icmp::run(skb),
         _ => {
             maps::count(TargetCounter::EgressOther);
             return NEXT;
@@ -41,7 +42,7 @@ pub fn run(skb: Skb) -> i32 {
         }
         maps::count(match inspection::is_port(headers.dst_port) {
             true => TargetCounter::InspectionOut,
-            false => TargetCounter::RealOut,
+            false => TargetCounter::DirectOut,
         });
         return NEXT;
     };
@@ -51,11 +52,11 @@ pub fn run(skb: Skb) -> i32 {
 /// A datagram to a mirrored client: passes only if the client itself asked this host.
 #[inline(always)]
 fn reply_udp(skb: Skb, headers: &Headers, key: FlowKey) -> i32 {
-    if owner::is_mirrored_udp(skb, headers, key) {
+    if classify::is_mirrored_udp(skb, headers, key) {
         maps::count(TargetCounter::ReplyUdp);
-        return swallow();
+        return drop_silently();
     }
-    maps::count(TargetCounter::RealOut);
+    maps::count(TargetCounter::DirectOut);
     NEXT
 }
 
@@ -64,29 +65,29 @@ fn reply_udp(skb: Skb, headers: &Headers, key: FlowKey) -> i32 {
 #[inline(always)]
 fn reply_finished(skb: Skb, headers: &Headers) -> i32 {
     maps::count(TargetCounter::ReplyFinished);
-    let Some(header) = skb.words(headers.l4).map(tcp::Header) else { return swallow() };
+    let Some(header) = skb.words(headers.l4).map(tcp::Header) else { return drop_silently() };
     let speaks = header.flags() & (tcp::ACK | tcp::RST) == tcp::ACK;
     if speaks && segment::reflect(skb, headers, tcp::RST, header.ack(), 0).is_ok() {
-        maps::count(TargetCounter::Reflected);
+        maps::count(TargetCounter::AckedForClient);
         return to_ingress(skb.ifindex());
     }
-    swallow()
+    drop_silently()
 }
 
 #[inline(always)]
 fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32 {
-    if flow.copy.state == CopySide::STATE_REAL {
-        maps::count(TargetCounter::RealOut);
+    if flow.copy.state == State::DIRECT {
+        maps::count(TargetCounter::DirectOut);
         return NEXT;
     }
     let Some(header) = skb.words(headers.l4).map(tcp::Header) else {
         maps::count(TargetCounter::ReplyMalformed);
-        return swallow();
+        return drop_silently();
     };
     let payload_at = headers.l4 + header.length();
     if header.length() < tcp::HEADER || payload_at > headers.end {
         maps::count(TargetCounter::ReplyMalformed);
-        return swallow();
+        return drop_silently();
     }
     let scale = if header.flags() & tcp::SYN != 0 {
         segment::window_scale(skb, headers, &header)
@@ -103,7 +104,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
     };
     let verdict = reply::judge(flow, &seen, clock::now);
     if verdict.action == Action::Pass {
-        maps::count(TargetCounter::RealOut);
+        maps::count(TargetCounter::DirectOut);
         return NEXT;
     }
     if matches!(verdict.action, Action::DropReset | Action::ReflectLast) {
@@ -115,12 +116,12 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         Action::DropReset => TargetCounter::ReplyReset,
         Action::Pass | Action::Reflect | Action::ReflectLast => {
             if segment::reflect(skb, headers, tcp::ACK, verdict.seq, verdict.ack).is_ok() {
-                maps::count(TargetCounter::Reflected);
+                maps::count(TargetCounter::AckedForClient);
                 return to_ingress(skb.ifindex());
             }
             TargetCounter::ReplyMalformed
         }
     };
     maps::count(counter);
-    swallow()
+    drop_silently()
 }

@@ -4,19 +4,21 @@
 //! real client. So the copy that needs room is queued for another pass, and what is left of it here
 //! becomes the reset that ends that socket.
 
+use core::ffi::c_void;
+
 use mirror_common::{
-    abi::{CopySide, FlowKey, TargetCounter},
-    copy,
+    abi::{Flow, FlowKey, State, TargetCounter, v4_mapped},
+    target::copy,
 };
 use mirror_ebpf::{
-    clock,
-    skb::{DROP, Skb},
+    packet::skb::{DROP, Skb},
+    runtime::clock,
 };
 
 use crate::{
     maps::{self, Work},
+    outcome::{discard, pass_synthesized, requeue},
     segment,
-    tcp_copy::{again, discard, prelude},
 };
 
 /// Makes room for the copy that `work` describes. The verdict for it.
@@ -24,18 +26,18 @@ use crate::{
 pub fn make_room(skb: Skb, work: &mut Work) -> i32 {
     let now = clock::now();
     let segments = u64::from(work.segment.segments);
-    let Some(idle) = maps::longest_idle(work.headers.family, now) else {
+    let Some(idle) = longest_idle(work.headers.family, now) else {
         return discard(TargetCounter::DiscardedTableFull, segments);
     };
     let Some(flow) = maps::flow(&idle) else {
         return discard(TargetCounter::DiscardedTableFull, segments);
     };
     let (socket, seq) = (copy::has_socket(flow), copy::reset_at(flow, now));
-    if again(skb).is_err() {
+    if requeue(skb).is_err() {
         return discard(TargetCounter::DiscardedClone, segments);
     }
     // A real client's connection goes on without the mirror, and has to have its replies.
-    if flow.copy.state == CopySide::STATE_REAL {
+    if flow.copy.state == State::DIRECT {
         maps::forget(&idle);
     } else {
         maps::finish(&idle, flow, flow.copy.next_seq);
@@ -60,5 +62,63 @@ fn reset(skb: Skb, work: &mut Work, idle: &FlowKey, seq: u32) -> i32 {
     if made.is_ok() {
         maps::count(TargetCounter::Reset);
     }
-    prelude(skb, made)
+    pass_synthesized(skb, made)
+}
+
+/// Flows that are looked at to find one that makes room: a µs or two for each fifty.
+const SAMPLE: u32 = 1000;
+
+/// What is sought, and what was found.
+struct Search {
+    v4: bool,
+    now: u64,
+    left: u32,
+    oldest: u64,
+    found: FlowKey,
+}
+
+/// Of a sample of flows of `family`, the one that was idle the longest; `None` where all are in use.
+#[inline(never)]
+fn longest_idle(family: u8, now: u64) -> Option<FlowKey> {
+    let mut search = Search {
+        v4: family == 4,
+        now,
+        // Always the sample, which the verifier must not know: that of Linux 6.1 goes through `visit` once, and
+        // would take out the end of the search as unreachable.
+        left: if now == 0 { 1 } else { SAMPLE },
+        oldest: u64::MAX,
+        found: FlowKey {
+            client_addr: [0; 4],
+            local_addr: [0; 4],
+            client_port: 0,
+            local_port: 0,
+            protocol: 0,
+            pad: 0,
+            request: 0,
+        },
+    };
+    maps::for_each_flow(visit, &mut search);
+    if search.oldest == u64::MAX { None } else { Some(search.found) }
+}
+
+/// Called by the kernel for each flow; returns 1 to stop.
+unsafe extern "C" fn visit(
+    _map: *mut c_void,
+    key: *const FlowKey,
+    flow: *const Flow,
+    search: *mut Search,
+) -> i64 {
+    // SAFETY: valid for as long as the call is (see `longest_idle`).
+    let (key, flow, search) = unsafe { (&*key, &*flow, &mut *search) };
+    let is_v4 =
+        key.client_addr[2] == v4_mapped(0)[2] && key.client_addr[0] | key.client_addr[1] == 0;
+    if is_v4 == search.v4
+        && flow.copy.seen_at < search.oldest
+        && copy::is_idle(&flow.copy, search.now)
+    {
+        search.oldest = flow.copy.seen_at;
+        search.found = *key;
+    }
+    search.left -= 1;
+    i64::from(search.left == 0)
 }

@@ -2,16 +2,18 @@
 
 use mirror_common::{
     abi::{TargetCounter, served},
-    packet::Packet,
-    parse::{self, UDP},
-    seal,
+    packet::{
+        Packet,
+        parse::{self, UDP},
+        seal,
+    },
 };
 use mirror_ebpf::{
-    settings,
-    skb::{NEXT, Skb, swallow},
+    packet::skb::{NEXT, Skb, drop_silently},
+    runtime::settings,
 };
 
-use crate::{maps, owner};
+use crate::{classify, maps};
 
 /// A fragment that arrives. It passes; if it begins a real client's request, the reply has to pass, too.
 #[inline(never)]
@@ -25,7 +27,7 @@ pub fn arrived(skb: Skb) -> i32 {
             return NEXT;
         }
     };
-    maps::count(TargetCounter::RealIn);
+    maps::count(TargetCounter::DirectIn);
     // memcached's frame header. A copy that was cut on its way stays sealed, and is not answered.
     if headers.protocol == UDP
         && let Some([first, last]) = skb.words(headers.l4 + 8)
@@ -33,7 +35,7 @@ pub fn arrived(skb: Skb) -> i32 {
     {
         let mut key = maps::key_of_copy(&headers);
         key.request = ((u32::from_be(first) >> 16) as u16).to_be();
-        maps::note_real_request(&key);
+        maps::note_direct_request(&key);
     }
     NEXT
 }
@@ -49,19 +51,19 @@ pub fn leaves(skb: Skb) -> i32 {
     let (headers, packet) = (&fragment.headers, fragment.key());
     let is_reply = fragment.first && maps::service(headers.src_port_number()) != served::NO;
     let swallowed = if is_reply {
-        owner::is_mirrored(skb, headers, maps::key_of_reply(headers))
+        classify::is_mirrored(skb, headers, maps::key_of_reply(headers))
     } else {
-        !fragment.first && maps::is_swallowed(&packet)
+        !fragment.first && maps::is_dropped(&packet)
     };
     if fragment.to_be_remembered(swallowed) {
-        maps::note_swallowed(&packet);
+        maps::note_dropped(&packet);
     } else {
-        maps::clear_swallowed(&packet);
+        maps::clear_dropped(&packet);
     }
     if swallowed {
         maps::count(TargetCounter::ReplyFragment);
-        return swallow();
+        return drop_silently();
     }
-    maps::count(if is_reply { TargetCounter::RealOut } else { TargetCounter::EgressOther });
+    maps::count(if is_reply { TargetCounter::DirectOut } else { TargetCounter::EgressOther });
     NEXT
 }

@@ -8,23 +8,24 @@
 
 use mirror_common::{
     abi::{
-        CopySide, TargetCounter,
+        State, TargetCounter,
         mark::{self, Stage},
     },
-    copy::Pass,
-    packet::Packet,
-    parse::{self, TCP},
-    seal, tcp,
+    packet::{
+        Packet,
+        parse::{self, TCP},
+        seal, tcp,
+    },
+    target::copy::Pass,
 };
 use mirror_ebpf::{
-    settings,
-    skb::{DROP, Skb, to_egress, to_ingress},
+    packet::skb::{DROP, Skb, to_egress, to_ingress},
+    runtime::settings,
 };
 
 use crate::{
-    feeders,
     maps::{self, Work},
-    tcp_copy,
+    source_mac, tcp_copy,
 };
 
 /// Verdict: the copy goes into the hold device.
@@ -60,7 +61,7 @@ fn find(skb: Skb, work: &mut Work) -> Option<tcp::Header> {
     let is_fed = work.headers.protocol == TCP
         && seal::is_sealed_tcp(&sealed, settings::seal())
         && plain.flags() & tcp::SYN == 0
-        && feeders::refusal(skb, service).is_none()
-        && maps::flow(&maps::key_of_copy(&work.headers))?.copy.state == CopySide::STATE_OPEN;
+        && source_mac::refusal(skb, service).is_none()
+        && maps::flow(&maps::key_of_copy(&work.headers))?.copy.state == State::SYNCED;
     is_fed.then_some(sealed)
 }

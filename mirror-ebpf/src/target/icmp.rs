@@ -2,11 +2,11 @@
 
 use mirror_common::{
     abi::{TargetCounter, served},
-    parse,
+    packet::parse,
 };
-use mirror_ebpf::skb::{NEXT, Skb, swallow};
+use mirror_ebpf::packet::skb::{NEXT, Skb, drop_silently};
 
-use crate::{maps, owner};
+use crate::{classify, maps};
 
 #[inline(never)]
 pub fn run(skb: Skb) -> i32 {
@@ -17,10 +17,10 @@ pub fn run(skb: Skb) -> i32 {
             return NEXT;
         }
     };
-    if owner::is_mirrored(skb, &headers, maps::key_of_copy(&headers)) {
+    if classify::is_mirrored(skb, &headers, maps::key_of_copy(&headers)) {
         maps::count(TargetCounter::ReplyIcmp);
-        return swallow();
+        return drop_silently();
     }
-    maps::count(TargetCounter::RealOut);
+    maps::count(TargetCounter::DirectOut);
     NEXT
 }

@@ -4,36 +4,37 @@ use core::hint::black_box;
 
 use mirror_common::{
     abi::{
-        CopySide, TargetCounter,
+        State, TargetCounter,
         mark::{self, Stage},
         served,
     },
-    copy::Pass,
-    inspection,
-    packet::Packet,
-    parse::{self, Headers, TCP, Unparsed},
-    seal, tcp,
+    packet::{
+        Packet, inspection,
+        parse::{self, Headers, ParseError, TCP},
+        seal, tcp,
+    },
+    target::copy::Pass,
 };
 use mirror_ebpf::{
-    settings,
-    skb::{NEXT, Skb},
+    packet::skb::{NEXT, Skb},
+    runtime::settings,
 };
 
-use crate::{feeders, fragment, maps, tcp_copy, udp_copy};
+use crate::{fragment, maps, outcome, source_mac, tcp_copy, udp_copy};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
     let (pass, epoch) = match mark::unpack(skb.mark()) {
-        Some((Stage::Reflected, _)) => {
+        Some((Stage::AckForClient, _)) => {
             skb.set_mark(0);
-            maps::count(TargetCounter::ReflectedIn);
+            maps::count(TargetCounter::AckInjected);
             return NEXT;
         }
         Some((Stage::Judged, _)) => {
             skb.set_mark(0);
             return NEXT;
         }
-        Some((Stage::Again, _)) => (Pass::Again, 0),
+        Some((Stage::Requeued, _)) => (Pass::Requeued, 0),
         Some((Stage::Held, epoch)) => (Pass::Held, epoch),
         _ => (Pass::First, 0),
     };
@@ -43,7 +44,7 @@ pub fn run(skb: Skb) -> i32 {
     };
     match parse::headers(&skb) {
         Ok(headers) => work.headers = headers,
-        Err(Unparsed::Fragment) => return fragment::arrived(skb),
+        Err(ParseError::Fragment) => return fragment::arrived(skb),
         Err(_) => {
             maps::count(TargetCounter::IngressOther);
             return NEXT;
@@ -60,7 +61,7 @@ pub fn run(skb: Skb) -> i32 {
             return NEXT;
         };
         if seal::is_sealed_tcp(&header, settings::seal()) {
-            if let Some(reason) = feeders::refusal(skb, service) {
+            if let Some(reason) = source_mac::refusal(skb, service) {
                 let payload = headers.end.saturating_sub(headers.l4 + tcp::HEADER);
                 return refuse(pass, skb.segments(payload), reason);
             }
@@ -80,8 +81,8 @@ pub fn run(skb: Skb) -> i32 {
 /// A sealed copy that is not welcome. The stack would drop it without a word; so do we.
 #[inline(always)]
 fn refuse(pass: Pass, segments: u64, reason: TargetCounter) -> i32 {
-    tcp_copy::count_pass(pass, segments);
-    tcp_copy::discard(reason, segments)
+    outcome::count_pass(pass, segments);
+    outcome::discard(reason, segments)
 }
 
 /// A real client's segment. If it opens a connection on a mirrored 4-tuple, the mirror stands back.
@@ -89,7 +90,7 @@ fn refuse(pass: Pass, segments: u64, reason: TargetCounter) -> i32 {
 fn real_tcp(skb: Skb, headers: &Headers, header: &tcp::Header) {
     maps::count(match inspection::is_request(&skb, headers) {
         true => TargetCounter::InspectionIn,
-        false => TargetCounter::RealIn,
+        false => TargetCounter::DirectIn,
     });
     let flags = header.flags();
     if flags & tcp::SYN == 0 || flags & tcp::ACK != 0 {
@@ -99,9 +100,9 @@ fn real_tcp(skb: Skb, headers: &Headers, header: &tcp::Header) {
     // Or its replies are taken for those of a mirrored connection that ended.
     maps::clear_finished(&key);
     if let Some(flow) = maps::flow(&key)
-        && flow.copy.state != CopySide::STATE_REAL
+        && flow.copy.state != State::DIRECT
     {
-        flow.copy.state = CopySide::STATE_REAL;
-        maps::count(TargetCounter::RealTakeover);
+        flow.copy.state = State::DIRECT;
+        maps::count(TargetCounter::DirectTakeover);
     }
 }

@@ -6,32 +6,33 @@
 #![no_std]
 #![no_main]
 
-mod commands;
+mod admin_command;
+mod classify;
 mod egress;
 mod evict;
-mod feeders;
 mod fragment;
 mod hold;
 mod icmp;
 mod ingress;
-mod lines;
 mod maps;
-mod owner;
+mod outcome;
+mod request_parser;
 mod segment;
+mod source_mac;
 mod tcp_copy;
+mod trace_hooks;
 mod udp_copy;
-mod walk;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
-use mirror_ebpf::{debug, skb::Skb};
+use mirror_ebpf::{packet::skb::Skb, runtime::trace};
 
 /// tc ingress of the interface that copies arrive at.
 #[classifier]
 pub fn target_ingress(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
-    debug::before::<lines::Ingress>(skb);
+    trace::before::<trace_hooks::Ingress>(skb);
     let verdict = ingress::run(skb);
-    debug::after::<lines::Ingress>();
+    trace::after::<trace_hooks::Ingress>();
     verdict
 }
 
@@ -39,9 +40,9 @@ pub fn target_ingress(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn target_egress(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
-    debug::before::<lines::Egress>(skb);
+    trace::before::<trace_hooks::Egress>(skb);
     let verdict = egress::run(skb);
-    debug::after::<lines::Egress>();
+    trace::after::<trace_hooks::Egress>();
     verdict
 }
 
@@ -49,9 +50,9 @@ pub fn target_egress(ctx: TcContext) -> i32 {
 #[classifier]
 pub fn target_hold(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
-    debug::before::<lines::Ingress>(skb);
+    trace::before::<trace_hooks::Ingress>(skb);
     let verdict = hold::back(skb);
-    debug::after::<lines::Ingress>();
+    trace::after::<trace_hooks::Ingress>();
     verdict
 }
 

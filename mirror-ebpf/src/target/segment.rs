@@ -5,12 +5,14 @@ use mirror_common::{
         Address,
         mark::{self, Stage},
     },
-    checksum::{self, difference},
-    packet::Packet,
-    parse::{self, Headers},
-    tcp::{self, Header, option},
+    packet::{
+        Packet,
+        checksum::{self, difference},
+        parse::{self, Headers},
+        tcp::{self, Header, option},
+    },
 };
-use mirror_ebpf::skb::{Refused, Skb};
+use mirror_ebpf::packet::skb::{HelperError, Skb};
 
 /// The puppet's window is as large as the field allows: it takes everything at once.
 const WINDOW: u16 = u16::MAX;
@@ -25,7 +27,7 @@ const NOPS: u32 = u32::from_ne_bytes([option::NOP; 4]);
 
 /// Opens a copied SYN. The client's options make way for the puppet's own; ECN is not asked for.
 #[inline(never)]
-pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), Refused> {
+pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), HelperError> {
     let mut new = *plain;
     new.set_control(plain.length(), tcp::SYN, WINDOW);
     new.set_ack(0);
@@ -36,7 +38,7 @@ pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), Refus
 /// Opens a copy of anything but a SYN: acknowledges what memcached really sent. Without options: the
 /// puppet has neither timestamps nor SACK. A reset becomes a FIN.
 #[inline(never)]
-pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<(), Refused> {
+pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<(), HelperError> {
     let mut new = *plain;
     let fin = if plain.flags() & tcp::RST != 0 { tcp::FIN } else { 0 };
     let flags = tcp::ACK | plain.flags() & (tcp::PSH | tcp::FIN) | fin;
@@ -48,7 +50,7 @@ pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<
 
 /// Makes a SYN with sequence number `seq` of a copy.
 #[inline(never)]
-pub fn into_syn(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result<(), Refused> {
+pub fn into_syn(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result<(), HelperError> {
     const LENGTH: u32 = tcp::HEADER + 8;
     let mut new = *plain;
     new.set_control(LENGTH, tcp::SYN, WINDOW);
@@ -61,7 +63,7 @@ pub fn into_syn(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result
 
 /// Makes a reset with sequence number `seq` of a copy.
 #[inline(never)]
-pub fn into_rst(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result<(), Refused> {
+pub fn into_rst(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result<(), HelperError> {
     let mut new = *plain;
     new.set_control(tcp::HEADER, tcp::RST, 0);
     new.set_seq(seq);
@@ -72,7 +74,12 @@ pub fn into_rst(skb: Skb, headers: &Headers, plain: &Header, seq: u32) -> Result
 
 /// Gives a packet other addresses, of the same family; not yet a checksum that fits.
 #[inline(always)]
-pub fn readdress(skb: Skb, headers: &Headers, src: &Address, dst: &Address) -> Result<(), Refused> {
+pub fn readdress(
+    skb: Skb,
+    headers: &Headers,
+    src: &Address,
+    dst: &Address,
+) -> Result<(), HelperError> {
     if headers.family == 4 {
         skb.store(headers.l3 + 12, &[src[3], dst[3]])?;
         let change = difference(&headers.src, src) + difference(&headers.dst, dst);
@@ -85,7 +92,13 @@ pub fn readdress(skb: Skb, headers: &Headers, src: &Address, dst: &Address) -> R
 /// Makes the puppet's answer to a reply that is about to leave, for whichever interface above this one sent the
 /// reply: an acknowledgement, or a reset.
 #[inline(never)]
-pub fn reflect(skb: Skb, headers: &Headers, flags: u8, seq: u32, ack: u32) -> Result<(), Refused> {
+pub fn reflect(
+    skb: Skb,
+    headers: &Headers,
+    flags: u8,
+    seq: u32,
+    ack: u32,
+) -> Result<(), HelperError> {
     let mut new = Header([0; 5]);
     new.set_ports(headers.dst_port, headers.src_port);
     new.set_seq(seq);
@@ -94,7 +107,7 @@ pub fn reflect(skb: Skb, headers: &Headers, flags: u8, seq: u32, ack: u32) -> Re
     cut(skb, headers, tcp::HEADER)?;
     // A bridge and a macvlan parent forward by link-layer address, and the IP layer drops what is for
     // another host's (kernel: `eth_type_trans`).
-    let ethernet: [u32; 3] = skb.words(0).ok_or(Refused)?;
+    let ethernet: [u32; 3] = skb.words(0).ok_or(HelperError)?;
     skb.store(0, &parse::swapped_ethernet(&ethernet))?;
     // Swapped addresses sum to the same, so that no other checksum changes.
     if headers.family == 4 {
@@ -104,7 +117,7 @@ pub fn reflect(skb: Skb, headers: &Headers, flags: u8, seq: u32, ack: u32) -> Re
         skb.store_summed(headers.l3 + 24, &headers.src)?;
     }
     write_header(skb, headers, &mut new, 0)?;
-    skb.set_mark(mark::pack(Stage::Reflected, 0));
+    skb.set_mark(mark::pack(Stage::AckForClient, 0));
     Ok(())
 }
 
@@ -122,8 +135,8 @@ pub fn window_scale(skb: Skb, headers: &Headers, header: &Header) -> u32 {
 
 /// Overwrites the fixed header and keeps its checksum true for whatever the payload is.
 #[inline(always)]
-fn replace_header(skb: Skb, headers: &Headers, new: &Header) -> Result<(), Refused> {
-    let old: [u32; 5] = skb.words(headers.l4).ok_or(Refused)?;
+fn replace_header(skb: Skb, headers: &Headers, new: &Header) -> Result<(), HelperError> {
+    let old: [u32; 5] = skb.words(headers.l4).ok_or(HelperError)?;
     skb.store(headers.l4, &new.0)?;
     skb.adjust_l4(headers, difference(&old, &new.0))
 }
@@ -135,7 +148,7 @@ fn replace_options(
     headers: &Headers,
     header: &Header,
     first: [u32; 2],
-) -> Result<(), Refused> {
+) -> Result<(), HelperError> {
     let words = (header.length() - tcp::HEADER) / 4;
     let mut change = 0;
     for word in 0..MAX_OPTION_WORDS {
@@ -143,7 +156,7 @@ fn replace_options(
             break;
         }
         let at = headers.l4 + tcp::HEADER + word * 4;
-        let old: [u32; 1] = skb.words(at).ok_or(Refused)?;
+        let old: [u32; 1] = skb.words(at).ok_or(HelperError)?;
         let new = match word {
             0 => [first[0]],
             1 => [first[1]],
@@ -157,16 +170,16 @@ fn replace_options(
 
 /// Cuts the packet behind a TCP header of `header` bytes, and makes the IP length fit.
 #[inline(always)]
-fn cut(skb: Skb, headers: &Headers, header: u32) -> Result<(), Refused> {
+fn cut(skb: Skb, headers: &Headers, header: u32) -> Result<(), HelperError> {
     let end = headers.l4 + header;
     skb.resize(end)?;
     if headers.family == 4 {
-        let old: [u32; 1] = skb.words(headers.l3).ok_or(Refused)?;
+        let old: [u32; 1] = skb.words(headers.l3).ok_or(HelperError)?;
         let new = [(u32::from_be(old[0]) & 0xffff_0000 | (end - headers.l3) & 0xffff).to_be()];
         skb.store(headers.l3, &new)?;
         skb.adjust_l3(headers, difference(&old, &new))
     } else {
-        let old: [u32; 1] = skb.words(headers.l3 + 4).ok_or(Refused)?;
+        let old: [u32; 1] = skb.words(headers.l3 + 4).ok_or(HelperError)?;
         let length = (end - headers.l3 - 40) << 16;
         skb.store_summed(headers.l3 + 4, &[(u32::from_be(old[0]) & 0xffff | length).to_be()])
     }
@@ -179,7 +192,7 @@ fn write_header(
     headers: &Headers,
     new: &mut Header,
     options: u64,
-) -> Result<(), Refused> {
+) -> Result<(), HelperError> {
     new.set_checksum(0);
     let length = new.length() as u16;
     let sum =

@@ -1,28 +1,21 @@
-//! A sealed TCP copy: asks `mirror_common::copy` and carries the verdict out.
+//! A sealed TCP copy: asks `mirror_common::target::copy` and carries the verdict out.
 
 use mirror_common::{
-    abi::{
-        CopySide, Flow, TargetCounter,
-        mark::{self, Stage},
-        stamp,
+    abi::{Flow, RequestState, State, TargetCounter, mark, stamp},
+    memcached::request_start::{self, LOOK, Start},
+    packet::{
+        Packet, mptcp, seal,
+        tcp::{self, after, late},
     },
-    copy::{self, Action, Discard, Pass, Segment},
-    memcache::{self, LOOK, Start},
-    mptcp,
-    packet::Packet,
-    seal,
-    tcp::{self, after, late},
-    walk::Walk,
+    target::copy::{self, Action, Discard, Pass, Segment},
 };
-use mirror_ebpf::{
-    clock, settings,
-    skb::{DROP, NEXT, Refused, Skb, to_ingress},
-};
+use mirror_ebpf::{packet::skb::Skb, runtime::clock};
 
 use crate::{
-    commands, evict, hold,
+    admin_command, evict, hold,
     maps::{self, Work},
-    segment, walk,
+    outcome::{count_pass, counter_of, deliver, discard, pass_synthesized, requeue},
+    request_parser, segment,
 };
 
 #[inline(always)]
@@ -41,10 +34,10 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         length: work.headers.end - payload_at,
         segments: 0,
         waited: 0,
-        withheld: false,
+        blocked: false,
         start: Start::None,
         crlf: false,
-        walk: Walk::default(),
+        request_state: RequestState::default(),
     };
     let segments = skb.segments(work.segment.length);
     work.segment.segments = segments as u32;
@@ -69,9 +62,9 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
         return discard(TargetCounter::DiscardedStale, segments);
     }
-    work.segment.withheld = commands::withheld(skb, payload_at, work.segment.length);
+    work.segment.blocked = admin_command::blocked(skb, payload_at, work.segment.length);
     if work.segment.length > 0 && copy::wants_start(&flow.copy, &work.segment, pass) {
-        look(skb, work, flow, pass, payload_at);
+        inspect(skb, work, flow, pass, payload_at);
     }
     let now = clock::now();
     if pass == Pass::Held {
@@ -79,17 +72,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         let stands = now.saturating_sub(flow.copy.stalled_at);
         work.segment.waited = stamp::waited(skb.stamp(), now).unwrap_or(stands);
     }
-    act(skb, work, flow, pass, now)
-}
-
-/// Counts where a copy of so many segments came from.
-#[inline(always)]
-pub fn count_pass(pass: Pass, segments: u64) {
-    match pass {
-        Pass::First => maps::count_many(TargetCounter::Arrived, segments),
-        Pass::Held => maps::count_many(TargetCounter::Returned, segments),
-        Pass::Again => {}
-    }
+    carry_out(skb, work, flow, pass, now)
 }
 
 /// The copy's flow: the one in the table, or a new one if the copy can begin one.
@@ -102,8 +85,8 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
     }
     if let Some(flow) = maps::flow(key) {
         // A real client's connection may be over by now.
-        if opens && flow.copy.state == CopySide::STATE_REAL && !skb.has_connection(headers) {
-            flow.copy.state = CopySide::STATE_WATCH;
+        if opens && flow.copy.state == State::DIRECT && !skb.has_connection(headers) {
+            flow.copy.state = State::UNSYNCED;
             flow.copy.bits = 0;
         }
         return Ok(flow);
@@ -137,37 +120,37 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
     let flow = maps::add_flow(key, fresh).ok_or(TargetCounter::DiscardedTableFull)?;
     // A socket that is there already is a real client's: hands off.
     if skb.has_connection(headers) {
-        flow.copy.state = CopySide::STATE_REAL;
+        flow.copy.state = State::DIRECT;
     }
     Ok(flow)
 }
 
 /// Reads what the judgement needs from the payload.
 #[inline(never)]
-fn look(skb: Skb, work: &mut Work, flow: &Flow, pass: Pass, payload_at: u32) {
+fn inspect(skb: Skb, work: &mut Work, flow: &Flow, pass: Pass, payload_at: u32) {
     let Some(head) = skb.beginning::<LOOK>(payload_at, work.segment.length) else { return };
-    work.segment.start = memcache::start(&head);
+    work.segment.start = request_start::start(&head);
     if !copy::wants_evidence(&flow.copy, &work.segment, pass) {
         return;
     }
-    work.segment.walk = copy::walk_from(&flow.copy, &work.segment);
+    work.segment.request_state = copy::request_state_from(&flow.copy, &work.segment);
     work.segment.crlf =
         work.segment.length >= 2 && skb.bytes(work.headers.end - 2) == Some(*b"\r\n");
-    walk::along(skb, payload_at, work.headers.end, &mut work.segment.walk);
+    request_parser::feed(skb, payload_at, work.headers.end, &mut work.segment.request_state);
 }
 
 #[inline(always)]
-fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i32 {
+fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i32 {
     let Work { headers, key, plain, segment: seg, .. } = work;
     let segments = u64::from(seg.segments);
-    let was_open = flow.copy.state == CopySide::STATE_OPEN;
+    let was_open = flow.copy.state == State::SYNCED;
     let ahead = copy::withdrawn(flow);
     let verdict = copy::judge(flow, seg, pass, now);
-    let withheld = verdict.action == Action::Discard && verdict.reason == Discard::Command;
-    if was_open && flow.copy.state == CopySide::STATE_WATCH {
+    let blocked = verdict.action == Action::Discard && verdict.reason == Discard::Blocked;
+    if was_open && flow.copy.state == State::UNSYNCED {
         maps::count_withdrawn(ahead);
-        if !withheld {
-            maps::count(TargetCounter::Broken);
+        if !blocked {
+            maps::count(TargetCounter::Desynced);
         }
     }
     let number = verdict.number;
@@ -176,31 +159,31 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i32 {
             if !was_open {
                 maps::count(TargetCounter::Opened);
             }
-            apply(skb, segment::pass_syn(skb, headers, plain), segments)
+            deliver(skb, segment::pass_syn(skb, headers, plain), segments)
         }
-        Action::Deliver => apply(skb, segment::deliver(skb, headers, plain, number), segments),
+        Action::Deliver => deliver(skb, segment::deliver(skb, headers, plain, number), segments),
         Action::DeliverLast => {
             maps::finish(key, flow, seg.seq.wrapping_add(seg.length).wrapping_add(1));
-            apply(skb, segment::deliver(skb, headers, plain, number), segments)
+            deliver(skb, segment::deliver(skb, headers, plain, number), segments)
         }
         Action::Abort => {
             maps::finish(key, flow, seg.seq.wrapping_add(seg.length));
             maps::count(TargetCounter::Reset);
-            apply(skb, segment::into_rst(skb, headers, plain, number), segments)
+            deliver(skb, segment::into_rst(skb, headers, plain, number), segments)
         }
         Action::Adopt => {
-            if again(skb).is_err() {
+            if requeue(skb).is_err() {
                 return discard(TargetCounter::DiscardedClone, segments);
             }
             maps::count(TargetCounter::Adopted);
-            prelude(skb, segment::into_syn(skb, headers, plain, seg.seq.wrapping_sub(1)))
+            pass_synthesized(skb, segment::into_syn(skb, headers, plain, seg.seq.wrapping_sub(1)))
         }
         Action::ResetFirst => {
-            if again(skb).is_err() {
+            if requeue(skb).is_err() {
                 return discard(TargetCounter::DiscardedClone, segments);
             }
             maps::count(TargetCounter::Reset);
-            prelude(skb, segment::into_rst(skb, headers, plain, number))
+            pass_synthesized(skb, segment::into_rst(skb, headers, plain, number))
         }
         Action::Hold => {
             maps::count_many(TargetCounter::Held, segments);
@@ -215,64 +198,5 @@ fn act(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i32 {
             maps::finish(key, flow, seg.seq.wrapping_add(seg.length));
             discard(counter_of(verdict.reason), segments)
         }
-    }
-}
-
-/// The copy goes to the stack.
-#[inline(always)]
-fn apply(skb: Skb, opened: Result<(), Refused>, segments: u64) -> i32 {
-    if opened.is_err() {
-        return discard(TargetCounter::DiscardedRewrite, segments);
-    }
-    maps::count_many(TargetCounter::Applied, segments);
-    pass_up(skb)
-}
-
-/// What was made of the copy goes to the stack; the copy itself is queued, and counted when it is
-/// back.
-#[inline(always)]
-pub fn prelude(skb: Skb, made: Result<(), Refused>) -> i32 {
-    if made.is_err() {
-        return DROP;
-    }
-    maps::count(TargetCounter::Synthesized);
-    pass_up(skb)
-}
-
-/// The stack has the packet: here, or, from behind the hold device, at the real interface.
-#[inline(always)]
-fn pass_up(skb: Skb) -> i32 {
-    skb.set_stamp(0);
-    if skb.ifindex() == settings::ifindex() {
-        skb.set_mark(0);
-        return NEXT;
-    }
-    skb.set_mark(mark::pack(Stage::Judged, 0));
-    to_ingress(settings::ifindex())
-}
-
-#[inline(always)]
-pub fn discard(reason: TargetCounter, segments: u64) -> i32 {
-    maps::count_many(reason, segments);
-    DROP
-}
-
-/// Queues the copy, still sealed, to be judged again after what is made of this skb.
-#[inline(always)]
-pub fn again(skb: Skb) -> Result<(), Refused> {
-    skb.set_mark(mark::pack(Stage::Again, 0));
-    skb.clone_to_ingress(settings::ifindex())
-}
-
-#[inline(always)]
-fn counter_of(reason: Discard) -> TargetCounter {
-    match reason {
-        Discard::Unproven => TargetCounter::DiscardedUnproven,
-        Discard::PureAck => TargetCounter::DiscardedPureAck,
-        Discard::Duplicate => TargetCounter::DiscardedDuplicate,
-        Discard::RealClient => TargetCounter::DiscardedRealClient,
-        Discard::NoFlow => TargetCounter::DiscardedNoFlow,
-        Discard::HoldExpired => TargetCounter::DiscardedHoldExpired,
-        Discard::Command => TargetCounter::DiscardedCommand,
     }
 }

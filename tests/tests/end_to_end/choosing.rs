@@ -19,13 +19,13 @@ use mirror_tests::{
 };
 use serde_json::{Value, json};
 
-/// What `status --json` says of the choice of this host, a source.
-fn choice(host: &Host) -> Value {
+/// What `status --json` says of the selection of this host, a source.
+fn selection(host: &Host) -> Value {
     let text = host.agent_ok("status --json");
     let document: Value = serde_json::from_str(&text).expect("status --json prints JSON");
-    let choice = document["attachments"][0]["choice"].clone();
-    assert!(choice.is_object(), "{document}");
-    choice
+    let selection = document["attachments"][0]["selection"].clone();
+    assert!(selection.is_object(), "{document}");
+    selection
 }
 
 /// Stores `key` over UDP, and waits for the reply.
@@ -57,17 +57,17 @@ fn only_chosen_clients_are_mirrored() {
         assert!(status.contains(&line), "{line}: {status}");
     }
     assert_eq!(
-        choice(&mirror.old),
+        selection(&mirror.old),
         json!({
             "clients": ["10.77.0.0/24", format!("{}/128", other.v6())],
             "excluded_clients": [format!("{}/32", other.v4()), "fd77::/64"],
             "sample_percent": 100.0,
-            "copies": 1,
-            "copies_from": [],
+            "multiply": 1,
+            "multiply_from": [],
             "rate_limits": [],
-            "ends_at": null,
+            "deadline": null,
             "seconds_left": null,
-            "over": false,
+            "expired": false,
             "dry_run": false,
         })
     );
@@ -110,10 +110,10 @@ fn only_chosen_clients_are_mirrored() {
         mirror.new.settled("target")
     };
     let target = settled();
-    assert_eq!((target["adopted"], target["broken"]), (2, 0), "{target:?}");
+    assert_eq!((target["adopted"], target["desynced"]), (2, 0), "{target:?}");
 
     mirror.attach("");
-    assert_eq!(choice(&mirror.old)["clients"], json!([]));
+    assert_eq!(selection(&mirror.old)["clients"], json!([]));
     assert!(!mirror.old.agent_ok("status").contains("clients of"));
     for i in 0..5 {
         clients[0].set(&format!("third{i}"), b"3");
@@ -146,7 +146,7 @@ fn a_sample_is_whole_connections() {
     let mirror = Mirror::idle();
     mirror.start_with("--sample 50%");
     assert!(mirror.old.agent_ok("status").contains("50% of all connections"));
-    assert_eq!(choice(&mirror.old)["sample_percent"], 50.0);
+    assert_eq!(selection(&mirror.old)["sample_percent"], 50.0);
     let wire = mirror.watch_new();
     let connect = |i: usize| {
         let server = if i.is_multiple_of(2) { mirror.old.v4() } else { mirror.old.v6() };
@@ -185,9 +185,9 @@ fn a_sample_is_whole_connections() {
     assert!((SOCKETS / 4..=SOCKETS * 3 / 4).contains(&by_datagram), "{by_datagram}");
     let still = wholes(&mirror, &of_open);
     assert_eq!(target["opened"], (mirrored + still) as u64, "{target:?}");
-    let whole = (target["adopted"], target["broken"], target["evicted"], lost(&target));
+    let whole = (target["adopted"], target["desynced"], target["evicted"], lost(&target));
     assert_eq!(whole, (0, 0, 0, 0), "{target:?}");
-    assert!(source["skipped_sample"] > source["cloned"] / 2, "{source:?}");
+    assert!(source["skipped_sample"] > source["mirrored"] / 2, "{source:?}");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
 }
 
@@ -196,10 +196,10 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
     let mirror = Mirror::idle();
     mirror.start_with("--until 2090-01-01T00:00:00Z");
     // On whatever this host's clock says, and rounded.
-    let ends_at = choice(&mirror.old)["ends_at"].as_u64().expect("it ends");
+    let ends_at = selection(&mirror.old)["deadline"].as_u64().expect("it ends");
     assert!(ends_at.abs_diff(3_786_912_000) <= 1, "{ends_at}");
     mirror.attach("--for 1h");
-    let left = choice(&mirror.old)["seconds_left"].as_u64().expect("it ends");
+    let left = selection(&mirror.old)["seconds_left"].as_u64().expect("it ends");
     assert!((1..=3600).contains(&left), "{left}");
     assert!(mirror.old.agent_ok("status").contains(" more"));
     let idle = mirror.new_server.clients(&mirror.new);
@@ -211,25 +211,25 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
     let over = wait::until("the end", || {
         client.set(&format!("k{count}"), b"1");
         count += 1;
-        (mirror.old.counters("source")["skipped_over"] > 0).then_some(count)
+        (mirror.old.counters("source")["skipped_expired"] > 0).then_some(count)
     });
     for i in 0..10 {
         client.set(&format!("late{i}"), b"1");
     }
     let (source, _) = mirror.settled();
-    assert!(source["skipped_over"] >= 10, "{source:?}");
+    assert!(source["skipped_expired"] >= 10, "{source:?}");
     let have: BTreeSet<String> = mirror.new_server.items(&mirror.new).into_keys().collect();
     let first: BTreeSet<String> = (0..have.len()).map(|i| format!("k{i}")).collect();
     assert!(!have.is_empty() && have.len() < over + 1, "{} of {over}", have.len());
     assert_eq!(have, first, "what was stored before the end, and nothing after it");
     let status = mirror.old.agent_ok("status");
     assert!(status.contains("over since") && status.contains("nothing is copied"), "{status}");
-    let choice_now = choice(&mirror.old);
-    assert_eq!((&choice_now["over"], &choice_now["seconds_left"]), (&json!(true), &json!(0)));
+    let choice_now = selection(&mirror.old);
+    assert_eq!((&choice_now["expired"], &choice_now["seconds_left"]), (&json!(true), &json!(0)));
 
     // On again, with no end; the connection that was mirrored before is joined again.
     mirror.attach("");
-    assert_eq!(choice(&mirror.old)["ends_at"], Value::Null);
+    assert_eq!(selection(&mirror.old)["deadline"], Value::Null);
     let mut inside = mirror.new_server.inside(&mirror.new);
     let mut count = 0;
     wait::until("the connection to be joined", || {
@@ -238,7 +238,7 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
         inside.get(&format!("again{count}"))
     });
     let (_, target) = mirror.settled();
-    assert_eq!((target["opened"], target["broken"]), (1, 1), "{target:?}");
+    assert_eq!((target["opened"], target["desynced"]), (1, 1), "{target:?}");
     drop(inside);
     // Over or not, whom it mirrored is told when it goes.
     mirror.old.agent_ok("detach eth0");
@@ -267,7 +267,7 @@ fn a_dry_run_counts_and_sends_nothing() {
     );
     mirror.attach(&format!("--map {twin} --redundancy 2 --dry-run"));
     assert!(mirror.old.agent_ok("status").contains("dry run: counts, and sends nothing"));
-    assert_eq!(choice(&mirror.old)["dry_run"], true);
+    assert_eq!(selection(&mirror.old)["dry_run"], true);
     let mut client = mirror.connect();
     client.set("small", b"1");
     client.set("big", &[b'b'; 500_000]);
@@ -275,9 +275,9 @@ fn a_dry_run_counts_and_sends_nothing() {
     of_v6.set("six", b"6");
 
     let source = mirror.old.settled("source");
-    assert_eq!(source["cloned"], 0, "{source:?}");
+    assert_eq!(source["mirrored"], 0, "{source:?}");
     let maps = mirror.old.all_map_counters();
-    let segments = maps[&map]["dry_run"] + maps[&v6_map]["dry_run"];
+    let segments = maps[&map]["dry_run_copies"] + maps[&v6_map]["dry_run_copies"];
     assert_eq!(segments, 2 * source["dry_run"], "each twice: {maps:?}");
     assert_eq!(maps[&map], maps[&twin], "what one target gets, the other gets, too");
     assert!(maps[&map]["dry_run_bytes"] > 2 * 500_000, "{maps:?}");
@@ -303,7 +303,7 @@ fn a_dry_run_counts_and_sends_nothing() {
     mirror.start();
     let wet = send("wet");
     for (counted, left) in [
-        ("dry_run", "sent"),
+        ("dry_run_copies", "sent"),
         ("dry_run_segments", "sent_segments"),
         ("dry_run_bytes", "sent_bytes"),
     ] {

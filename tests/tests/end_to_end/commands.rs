@@ -61,7 +61,7 @@ fn what_changes_a_server_is_kept_from_the_new_one_and_nothing_else_is() {
     let commands = ADMINISTRATION.len() as u64;
     assert_eq!(target["discarded_command"], commands, "{target:?}");
     // Each has a connection of its own behind it, which is joined at once.
-    assert_eq!((target["adopted"], target["broken"]), (commands, 0), "{target:?}");
+    assert_eq!((target["adopted"], target["desynced"]), (commands, 0), "{target:?}");
     assert_eq!(settings(&mirror.new_server, &mirror.new), before);
     assert_ne!(settings(&mirror.old_server, &mirror.old), before);
     let keys = (0..ADMINISTRATION.len()).flat_map(|n| [format!("before{n}"), format!("behind{n}")]);

@@ -27,8 +27,8 @@ fn idle_connections_are_adopted_and_lose_one_request_each() {
     }
     let (_, target) = mirror.settled();
     assert_eq!(target["adopted"], CONNECTIONS as u64, "{target:?}");
-    assert_eq!(lost(&target), target["discarded_unproven"], "{target:?}");
-    assert_eq!(target["discarded_unproven"], CONNECTIONS as u64, "one request each: {target:?}");
+    assert_eq!(lost(&target), target["discarded_unsynced"], "{target:?}");
+    assert_eq!(target["discarded_unsynced"], CONNECTIONS as u64, "one request each: {target:?}");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
     mirror.assert_same((0..CONNECTIONS).flat_map(|i| (0..10).map(move |j| format!("c{i}-{j}"))));
 }
@@ -87,7 +87,7 @@ fn attach_in_mid_load_loses_at_most_one_request_of_a_connection() {
     // A closed loop has no holes: from the first request that is applied, all are.
     assert_eq!(missing, vec![Vec::<u64>::new(); CONNECTIONS], "{target:?}");
     // A request is one segment here.
-    assert!(target["discarded_unproven"] <= CONNECTIONS as u64, "{target:?}");
+    assert!(target["discarded_unsynced"] <= CONNECTIONS as u64, "{target:?}");
 }
 
 #[test]

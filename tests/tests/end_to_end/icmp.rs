@@ -50,7 +50,7 @@ fn a_port_without_udp_is_unreachable_to_real_clients_only() {
         }
         let (_, target) = mirror.settled();
         assert_eq!(target["reply_dropped_icmp"], 3, "{target:?}");
-        assert_eq!(target["real_out"], 1, "{target:?}");
+        assert_eq!(target["direct_out"], 1, "{target:?}");
     }
 }
 
@@ -79,7 +79,7 @@ fn a_refusal_of_copied_connections_is_told_to_real_clients_only() {
             .expect_err("the host refuses");
         assert_ne!(refused.kind(), ErrorKind::TimedOut, "{refused}");
         let (_, target) = mirror.settled();
-        assert!(target["real_in"] > 0, "{target:?}");
-        assert_eq!(target["real_out"], target["real_in"], "{target:?}");
+        assert!(target["direct_in"] > 0, "{target:?}");
+        assert_eq!(target["direct_out"], target["direct_in"], "{target:?}");
     }
 }

@@ -156,7 +156,7 @@ fn row(name: &str, (share, count): (f64, usize), rates: Rates, redundancy: u64, 
     let left = open(&mirror.new_server, &mirror.new) - open(&mirror.old_server, &mirror.old);
     println!(
         "{name} {} %: applied {} of sets, {} of gets; keys {} the same, {} older; of {} copies {} lost, \
-         {} doubled, {} late; segments lost {}: {} unproven, {} expired, {} stale; {} breaks; all well \
+         {} doubled, {} late; segments lost {}: {} unsynced, {} expired, {} stale; {} breaks; all well \
          after {recovered} requests; {left} connections left over",
         share * 100.0,
         percent(applied[0], asked[0]),
@@ -168,10 +168,10 @@ fn row(name: &str, (share, count): (f64, usize), rates: Rates, redundancy: u64, 
         done.doubled,
         done.delayed,
         lost(&target),
-        target["discarded_unproven"],
+        target["discarded_unsynced"],
         target["discarded_hold_expired"],
         target["discarded_stale"],
-        target["broken"],
+        target["desynced"],
     );
 
     for (rate, count) in
@@ -224,7 +224,7 @@ fn a_command_within_a_value_does_not_run_after_a_loss() {
     let (_, target) = mirror.settled_behind(&network);
     // The request, and perhaps the acknowledgement of its reply.
     assert!(network.done().dropped > 0, "{:?}", network.done());
-    assert_eq!(target["broken"], 1, "{target:?}");
+    assert_eq!(target["desynced"], 1, "{target:?}");
     let mut inside = mirror.new_server.inside(&mirror.new);
     assert_eq!(inside.get("evil"), None, "a value was run");
     assert_eq!(inside.get("later4"), Some(b"1".to_vec()), "the connection was joined: {target:?}");

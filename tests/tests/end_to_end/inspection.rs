@@ -21,10 +21,10 @@ fn inspect(mirror: &Mirror, host: &Host, old: &str, new: &str) {
     host.agent_ok(&format!("keys {new} --flags"));
     host.agent_ok(&format!("compare {old}={new}"));
     let (source_after, target_after) = mirror.settled();
-    for same in ["cloned", "failed_malformed"] {
+    for same in ["mirrored", "failed_malformed"] {
         assert_eq!(source[same], source_after[same], "{same}");
     }
-    for same in ["arrived", "real_in", "real_out", "opened", "adopted"] {
+    for same in ["arrived", "direct_in", "direct_out", "opened", "adopted"] {
         assert_eq!(target[same], target_after[same], "{same}");
     }
     for (more, before, after) in [

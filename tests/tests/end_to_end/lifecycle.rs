@@ -162,7 +162,7 @@ fn everything_can_be_said_twice() {
     client.set("two", b"2");
     let (source, target) = mirror.settled();
     assert_eq!(lost(&target), 0, "connections live on: {target:?}");
-    assert_eq!(source["cloned"], target["arrived"], "counters live on: {source:?} {target:?}");
+    assert_eq!(source["mirrored"], target["arrived"], "counters live on: {source:?} {target:?}");
     mirror.assert_same(["one", "two"]);
 
     for host in [&mirror.old, &mirror.new] {
@@ -312,7 +312,7 @@ fn filters_of_clsact_do_what_tcx_does() {
     let said = mirror.old.agent_refuses(&attach.replace("clsact", "tcx"));
     assert!(said.contains("attached by clsact"), "{said}");
     let (_, target) = mirror.settled();
-    assert_eq!((target["adopted"], target["broken"]), (1, 0), "{target:?}");
+    assert_eq!((target["adopted"], target["desynced"]), (1, 0), "{target:?}");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
     mirror.assert_same((0..50).flat_map(|i| [format!("older{i}"), format!("new{i}")]));
 

@@ -53,13 +53,13 @@ fn what_is_more_than_the_limit_is_shed_by_connections() {
     work(&mut connections, "limited", 600);
     let seconds = began.elapsed().as_secs_f64();
     let source = mirror.old.settled("source");
-    assert!(source["skipped_limit"] > 0, "{source:?}");
+    assert!(source["skipped_rate_limit"] > 0, "{source:?}");
     for target in [&mirror.new, &other] {
         let map = of_map(&mirror.old, target);
         // On average, and a few seconds' worth until that is found.
         let most = (seconds * 1.1 + 4.0) * PACKETS as f64;
         assert!(map["sent_segments"] as f64 <= most, "{seconds} s: {map:?}");
-        assert!(map["sent_segments"] > 0 && map["shed"] > map["cloned"], "{map:?}");
+        assert!(map["sent_segments"] > 0 && map["rate_limited"] > map["copies"], "{map:?}");
     }
     let target = mirror.new.settled("target");
     assert_eq!(target["arrived"], of_map(&mirror.old, &mirror.new)["sent_segments"], "{target:?}");
@@ -69,12 +69,12 @@ fn what_is_more_than_the_limit_is_shed_by_connections() {
     mirror.old.agent_ok("map set eth0 --no-rate-limit");
     let listed: Value =
         serde_json::from_str(&mirror.old.agent_ok("map list --json")).expect("JSON");
-    assert_eq!(listed["sources"][0]["choice"]["rate_limits"], Value::Array(vec![]));
-    let shed = of_map(&mirror.old, &mirror.new)["shed"];
+    assert_eq!(listed["sources"][0]["selection"]["rate_limits"], Value::Array(vec![]));
+    let shed = of_map(&mirror.old, &mirror.new)["rate_limited"];
     work(&mut connections, "all", 20);
     mirror.old.settled("source");
     mirror.new.settled("target");
-    assert_eq!(of_map(&mirror.old, &mirror.new)["shed"], shed);
+    assert_eq!(of_map(&mirror.old, &mirror.new)["rate_limited"], shed);
     // What each is joined by, and what was on its way, is lost.
     mirror.assert_same((0..3).flat_map(|lane| {
         (0..CONNECTIONS / 3)
@@ -91,12 +91,12 @@ fn below_the_limit_nothing_is_shed_and_a_dry_run_tells_what_would_be() {
     work(&mut connections, "key", 20);
     mirror.settled();
     let map = of_map(&mirror.old, &mirror.new);
-    assert_eq!((map["shed"], map["cloned"]), (0, map["sent"]), "{map:?}");
+    assert_eq!((map["rate_limited"], map["copies"]), (0, map["sent"]), "{map:?}");
 
     mirror.old.agent_ok("map set eth0 --dry-run --rate-limit 100pps");
     work(&mut connections, "dry", 100);
     mirror.old.settled("source");
     let after = of_map(&mirror.old, &mirror.new);
     assert_eq!(after["sent"], map["sent"], "{after:?}");
-    assert!(after["shed"] > 0 && after["dry_run"] > 0, "{after:?}");
+    assert!(after["rate_limited"] > 0 && after["dry_run_copies"] > 0, "{after:?}");
 }

@@ -57,9 +57,9 @@ fn what_stays_loses_nothing_while_other_maps_come_and_go() {
     let maps = mirror.old.all_map_counters();
     let target = mirror.new.settled("target");
     let stayed = &maps[&format!("{PORT}={}:{PORT}", mirror.new.v4())];
-    assert_eq!(stayed["cloned"], source["cloned"], "{maps:?} {source:?}");
+    assert_eq!(stayed["copies"], source["mirrored"], "{maps:?} {source:?}");
     assert_eq!(source["skipped_port"] + source["egress_unmapped"], 0, "{source:?}");
-    assert_eq!((target["broken"], target["adopted"]), (0, 0), "{target:?}");
+    assert_eq!((target["desynced"], target["adopted"]), (0, 0), "{target:?}");
     assert_eq!(lost(&target), 0, "{target:?}");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
     mirror.assert_same((0..4).flat_map(|n| (0..100).map(move |r| format!("live-{n}-{r}"))));
@@ -94,7 +94,7 @@ fn a_change_of_many_maps_is_one() {
     connection.set("key", b"value");
     mirror.old.settled("source");
     let maps = mirror.old.all_map_counters();
-    let counts: Vec<u64> = maps.values().map(|counters| counters["cloned"]).collect();
+    let counts: Vec<u64> = maps.values().map(|counters| counters["copies"]).collect();
     assert_eq!(counts.len(), 8);
     assert!(counts[0] > 0 && counts.iter().all(|count| *count == counts[0]), "{counts:?}");
 }
@@ -106,9 +106,9 @@ fn what_is_set_is_listed_and_the_rest_stays() {
     mirror.old.agent_ok("map set eth0 --sample 25% --client 10.77.0.0/16 --for 1h");
     let after = listed(&mirror.old);
     assert_eq!(after["maps"], before["maps"]);
-    assert_eq!(after["choice"]["sample_percent"], 25.0);
-    assert_eq!(after["choice"]["clients"][0], "10.77.0.0/16");
-    assert!(after["choice"]["seconds_left"].as_u64().is_some_and(|left| left > 3500), "{after}");
+    assert_eq!(after["selection"]["sample_percent"], 25.0);
+    assert_eq!(after["selection"]["clients"][0], "10.77.0.0/16");
+    assert!(after["selection"]["seconds_left"].as_u64().is_some_and(|left| left > 3500), "{after}");
     mirror.old.agent_ok("map set eth0 --sample 100% --all-clients --no-end");
     assert_eq!(listed(&mirror.old), before);
 

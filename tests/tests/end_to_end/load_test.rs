@@ -50,7 +50,7 @@ fn each_connection_appears_as_often_as_is_said() {
 
         let (_, target) = mirror.settled();
         assert_eq!((lost(&target), target["opened"]), (0, 3 * CLIENTS), "{target:?}");
-        assert_eq!(copies(&mirror)["collided"], 0);
+        assert_eq!(copies(&mirror)["endpoint_conflict"], 0);
         assert_eq!(mirror.new_server.clients(&mirror.new), 3 * CLIENTS);
         for name in ["cmd_set", "cmd_get", "get_hits"] {
             let of_old = mirror.old_server.stat(&mirror.old, name);
@@ -88,7 +88,7 @@ fn ends_that_would_be_the_same_are_counted_and_not_merged() {
     for i in 0..20 {
         upper.set(&format!("alone-{i}"), b"1");
     }
-    assert_eq!(copies(&mirror)["collided"], 0);
+    assert_eq!(copies(&mirror)["endpoint_conflict"], 0);
     let mut lower = Connection::open_from(&mirror.client, LOWER, mirror.old.v4(), PORT);
     for i in 0..20 {
         upper.set(&format!("upper-{i}"), &vec![b'u'; 100 + i]);
@@ -96,7 +96,7 @@ fn ends_that_would_be_the_same_are_counted_and_not_merged() {
     }
     mirror.old.settled("source");
     mirror.new.settled("target");
-    assert!(copies(&mirror)["collided"] >= 40, "{:?}", copies(&mirror));
+    assert!(copies(&mirror)["endpoint_conflict"] >= 40, "{:?}", copies(&mirror));
     // Both are there, once each, as production has them.
     mirror.assert_same((0..20).flat_map(|i| [format!("upper-{i}"), format!("lower-{i}")]));
     assert_eq!(mirror.new_server.clients(&mirror.new), 2);

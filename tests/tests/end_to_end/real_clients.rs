@@ -27,7 +27,7 @@ fn clients_of_the_new_server_are_served_while_it_is_mirrored_to() {
     }
     let (_, target) = mirror.settled();
     assert_eq!(lost(&target), 0, "{target:?}");
-    assert!(target["real_in"] >= 600 && target["real_out"] >= 600, "{target:?}");
+    assert!(target["direct_in"] >= 600 && target["direct_out"] >= 600, "{target:?}");
     mirror.assert_same((0..100).map(|i| format!("mirrored{i}")));
 }
 
@@ -56,7 +56,7 @@ fn a_real_client_may_use_the_very_address_and_port_of_a_mirrored_one() {
         real.set(&format!("real-again{i}"), b"direct");
     }
     let (_, target) = mirror.settled();
-    assert!(target["discarded_real_client"] >= 20, "{target:?}");
+    assert!(target["discarded_direct_client"] >= 20, "{target:?}");
     let mut inside = mirror.new_server.inside(&mirror.new);
     assert_eq!(inside.get("real-again19"), Some(b"direct".to_vec()));
     assert_eq!(inside.get("copied19"), None);
@@ -95,7 +95,7 @@ fn copies_may_be_taken_from_some_hosts_only() {
     mirror.old.agent_ok(&attach);
     requests("stranger");
     let (_, target) = mirror.settled();
-    assert_eq!(target["discarded_feeder"], target["arrived"], "{target:?}");
+    assert_eq!(target["discarded_source_mac"], target["arrived"], "{target:?}");
     assert_eq!(mirror.new_server.stat(&mirror.new, "curr_items"), 0);
     // From the old host, in place.
     mirror.new.agent_ok(&drop_from(&mirror.old));
@@ -115,6 +115,6 @@ fn other_ports_of_the_new_host_are_left_alone() {
     let mut client = Connection::open(&mirror.client, mirror.new.v4(), 11300);
     client.set("other", b"1");
     let (_, target) = mirror.settled();
-    assert_eq!((target["real_in"], target["real_out"]), (0, 0), "{target:?}");
+    assert_eq!((target["direct_in"], target["direct_out"]), (0, 0), "{target:?}");
     assert!(target["ingress_other"] > 0 && target["egress_other"] > 0, "{target:?}");
 }

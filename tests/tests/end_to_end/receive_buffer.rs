@@ -243,6 +243,6 @@ fn a_large_value_does_not_wait_for_a_memcached_that_stands_still() {
     std::thread::sleep(Duration::from_millis(1500));
     mirror.new_server.signal(Signal::SIGCONT);
     let target = mirror.assert_all_applied(wire);
-    assert_eq!(target["broken"], 0, "{target:?}");
+    assert_eq!(target["desynced"], 0, "{target:?}");
     mirror.assert_same(["large"]);
 }

@@ -44,8 +44,8 @@ fn three_targets_get_everything() {
         let target = host.settled("target");
         assert_eq!(lost(&target), 0, "{target:?}");
         let map = old.map_counters(&format!("{PORT}={}:{PORT}", host.v4()));
-        assert_eq!(map["cloned"], source["cloned"], "{map:?}");
-        assert_eq!((map["sent"], map["unsent"]), (map["cloned"], 0), "{map:?}");
+        assert_eq!(map["copies"], source["mirrored"], "{map:?}");
+        assert_eq!((map["sent"], map["unsent"]), (map["copies"], 0), "{map:?}");
         assert_eq!(map["sent_segments"], target["arrived"], "{map:?}");
     }
 }
@@ -73,10 +73,10 @@ fn copies_that_are_sent_twice_are_applied_once() {
     let target = mirror.new.settled("target");
     let source = mirror.old.settled("source");
     let map = mirror.old.map_counters(&format!("{PORT}={}:{PORT}", mirror.new.v4()));
-    assert_eq!(map["sent"], 2 * source["cloned"] - 1, "all but the datagram: {map:?}");
+    assert_eq!(map["sent"], 2 * source["mirrored"] - 1, "all but the datagram: {map:?}");
     assert_eq!(target["arrived"], map["sent_segments"], "{target:?}");
     assert!(target["discarded_duplicate"] > 200, "{target:?}");
-    assert_eq!(target["broken"], 0, "{target:?}");
+    assert_eq!(target["desynced"], 0, "{target:?}");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
     mirror.assert_same((0..100).map(|i| format!("older{i}")).chain(["n".into(), "big".into()]));
 }
@@ -118,7 +118,7 @@ fn targets_that_fail_harm_neither_the_others_nor_production() {
     assert_eq!(forgotten_server.stat(&forgotten, "curr_items"), 0);
     assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing comes back to the client");
     let down = old.map_counters(&format!("{PORT}={}:{PORT}", down.v4()));
-    assert!(down["unsent"] > 0 && down["sent"] + down["unsent"] == down["cloned"], "{down:?}");
+    assert!(down["unsent"] > 0 && down["sent"] + down["unsent"] == down["copies"], "{down:?}");
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn hosts_that_mirror_each_other_do_not_loop() {
         assert_has(server, host, "to-b-", 100);
         let (source, target) = (host.settled("source"), host.settled("target"));
         assert_eq!(lost(&target), 0, "{target:?}");
-        assert_eq!(source["cloned"], other.settled("target")["arrived"], "{source:?}");
-        assert!(source["skipped_copy"] >= 200, "{source:?}");
+        assert_eq!(source["mirrored"], other.settled("target")["arrived"], "{source:?}");
+        assert!(source["skipped_sealed"] >= 200, "{source:?}");
         assert_eq!(server.stat(host, "cmd_set"), 200, "each set once");
     }
 }
@@ -226,6 +226,6 @@ fn hosts_that_mirror_each_other_with_different_magics_do_not_loop() {
     assert_has(&a_server, &a, "to-a-", 100);
     assert_has(&b_server, &b, "to-b-", 100);
     let (of_a, of_b) = (a.settled("source"), b.settled("source"));
-    assert_eq!(of_a["cloned"], of_b["skipped_copy"], "{of_a:?}, {of_b:?}");
-    assert_eq!(of_b["cloned"], of_a["skipped_copy"], "{of_a:?}, {of_b:?}");
+    assert_eq!(of_a["mirrored"], of_b["skipped_sealed"], "{of_a:?}, {of_b:?}");
+    assert_eq!(of_b["mirrored"], of_a["skipped_sealed"], "{of_a:?}, {of_b:?}");
 }

@@ -122,7 +122,7 @@ fn urgent_data_breaks_a_connection_and_it_is_adopted_anew() {
     });
     let (source, target) = mirror.settled();
     assert!(source["skipped_urgent"] > 0, "{source:?}");
-    assert_eq!((target["broken"], target["adopted"]), (1, 1), "{target:?}");
+    assert_eq!((target["desynced"], target["adopted"]), (1, 1), "{target:?}");
     mirror.assert_same(["before", "after"]);
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
 }
@@ -199,7 +199,7 @@ fn strange_clients_are_mirrored_like_any_other() {
         mirror.client.output("python3", &[&["-c"], &arguments[..]].concat());
     }
     let target = mirror.assert_all_applied(wire);
-    assert_eq!((target["opened"], target["broken"]), (4, 0), "{target:?}");
+    assert_eq!((target["opened"], target["desynced"]), (4, 0), "{target:?}");
     let keys = |prefix: &'static str| (0..10).map(move |i| format!("{prefix}{i}"));
     mirror.assert_same(["plain", "wrap", "syns", "early"].into_iter().flat_map(keys));
     assert_eq!(mirror.new_server.stat(&mirror.new, "curr_items"), 40);

@@ -69,7 +69,7 @@ fn nothing_answers_copies_where_drop_does_not_run() {
     };
     requests(&mirror, &mut clients, "closed-port");
     let source = mirror.old.settled("source");
-    assert!(source["cloned"] > 40, "{source:?}");
+    assert!(source["mirrored"] > 40, "{source:?}");
     leaks.assert_none();
 }
 

@@ -23,7 +23,7 @@ fn single_datagrams_are_applied_and_replies_dropped() {
             assert_eq!(&reply[8..n], b"STORED\r\n");
         }
         let (source, target) = mirror.settled();
-        assert_eq!(source["cloned"], 100, "{source:?}");
+        assert_eq!(source["mirrored"], 100, "{source:?}");
         assert_eq!(target["applied"], 100, "{target:?}");
         assert_eq!(target["reply_dropped_udp"], 100, "{target:?}");
         assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");
@@ -82,7 +82,7 @@ fn large_replies_end_here_where_the_mtu_cuts_them_into_fragments() {
         }
         let (_, target) = mirror.settled();
         assert_eq!(target["reply_dropped_fragment"], 2 * swallowed, "MTU {mtu}: {target:?}");
-        assert_eq!(target["real_out"], u64::from(ROUNDS), "{target:?}");
+        assert_eq!(target["direct_out"], u64::from(ROUNDS), "{target:?}");
         let seen = wire.stop();
         assert_eq!(seen.len() as u64, swallowed, "MTU {mtu}: {seen:?}");
     }
@@ -122,7 +122,7 @@ fn real_clients_get_replies_to_requests_in_fragments() {
         assert_eq!(&reply[8..n], b"STORED\r\n");
     }
     let (_, target) = mirror.settled();
-    assert_eq!((target["real_in"], target["real_out"]), (2, 2), "{target:?}");
+    assert_eq!((target["direct_in"], target["direct_out"]), (2, 2), "{target:?}");
 }
 
 #[test]
@@ -140,6 +140,6 @@ fn real_clients_of_the_new_server_get_their_replies() {
         assert!(reply[8..n].starts_with(b"VERSION"), "{:?}", &reply[..n]);
     }
     let (_, target) = mirror.settled();
-    assert_eq!(target["real_out"], 20, "{target:?}");
+    assert_eq!(target["direct_out"], 20, "{target:?}");
     assert_eq!(target["reply_dropped_udp"], 20, "{target:?}");
 }

@@ -63,7 +63,7 @@ fn assert_same_on_both(libraries: &[[&'static str; 3]]) {
     let leaks = mirror.watch_leaks();
     scripts.into_iter().for_each(Script::go);
     let (_, target) = mirror.settled();
-    assert_eq!(target["discarded_unproven"], libraries.len() as u64, "first requests: {target:?}");
+    assert_eq!(target["discarded_unsynced"], libraries.len() as u64, "first requests: {target:?}");
     let items = |server: &Memcached, host| server.items(host).len();
     let all = ITEMS * libraries.len();
     assert_eq!(items(&mirror.old_server, &mirror.old), all, "production keeps all");

@@ -61,7 +61,7 @@ fn all_are_there(mirror: &Mirror) {
     let start = Instant::now();
     let target = mirror.assert_all_applied(wire);
     println!("settled after {:?}, held {}", start.elapsed(), target["held"]);
-    assert_eq!(target["broken"], 0, "{target:?}");
+    assert_eq!(target["desynced"], 0, "{target:?}");
     mirror.assert_same(keys);
 }
 
@@ -103,7 +103,7 @@ fn all_of_a_pipeline_is_there(mirror: &Mirror) {
     });
     println!("{:.0} MB/s", requests.len() as f64 / start.elapsed().as_secs_f64() / 1e6);
     let target = mirror.assert_all_applied(wire);
-    assert_eq!(target["broken"], 0, "{target:?}");
+    assert_eq!(target["desynced"], 0, "{target:?}");
     mirror.assert_same((0..COUNT).step_by(97).map(key));
     mirror.assert_same_stats(&["cmd_set", "curr_items"]);
 }

@@ -39,7 +39,7 @@ fn leaked(mirror: &Mirror, targets: [IpAddr; 2]) -> Vec<String> {
     clients.iter_mut().for_each(|(key, client)| client.set(key, b"value"));
     let (source, target) = mirror.settled();
     let least = 2 * clients.len() as u64;
-    assert!(source["cloned"] >= least && target["arrived"] >= least, "{source:?}, {target:?}");
+    assert!(source["mirrored"] >= least && target["arrived"] >= least, "{source:?}, {target:?}");
     at_client.stop()
 }
 

@@ -59,5 +59,5 @@ fn replies_and_copies_share_a_slow_link() {
     old.agent_ok(&format!("attach eth0 {maps} --rate-limit 1mbit"));
     assert_prompt(median(&mut client), "with a mirror of limited rate");
     let source = old.settled("source");
-    assert!(source["skipped_limit"] > 0, "{source:?}");
+    assert!(source["skipped_rate_limit"] > 0, "{source:?}");
 }

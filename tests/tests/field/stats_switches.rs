@@ -2,7 +2,7 @@
 
 use mirror_tests::{expected::to_fail, mirror::Mirror};
 
-const REASON: &str = "stats with a word behind it is withheld only where the word is reset";
+const REASON: &str = "stats with a word behind it is blocked only where the word is reset";
 
 /// A setting of the new server.
 fn setting(mirror: &Mirror, name: &str) -> String {

@@ -43,6 +43,6 @@ fn nothing_runs_or_answers_where_drop_does_not_run() {
         });
         assert_eq!(mirror.new_server.stat(&mirror.new, "cmd_set"), 0, "nothing ran");
         assert_eq!(source["skipped_udp_super"], u64::from(PACKETS), "{source:?}");
-        assert_eq!(source["cloned"], 0, "{source:?}");
+        assert_eq!(source["mirrored"], 0, "{source:?}");
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
         }
         not_adopted(target, server, table);
         followed(target, server, table);
-        ended_unproven(|| Connection::new(target, server), table);
+        ended_unsynced(|| Connection::new(target, server), table);
     }
 }
 
@@ -43,16 +43,16 @@ fn next(it: &Connection<'_>, before: usize, payload: &[u8]) -> Packet {
 
 /// `request` begins a request for certain: the mirror opens the connection, and gives it to memcached.
 fn adopted(it: &Connection<'_>, table: &mut Table<'_>, before: &[u8], request: &[u8]) {
-    it.discarded(table, "the first segment", &it.data(1, before), "discarded_unproven");
+    it.discarded(table, "the first segment", &it.data(1, before), "discarded_unsynced");
     let request = next(it, before.len(), request);
     let fate = Fate::Becomes(puppet::syn_before(&request).bytes(), 0);
     // The request itself comes behind the SYN, and goes round until that is answered.
-    let counts = "arrived adopted synthesized ~held ~returned";
+    let counts = "arrived adopted segment_injected ~held ~released";
     let what = format!("then {:?}", request.clone().segment().payload.escape_ascii().to_string());
     it.copied(table, &what, &request, &fate, counts);
     let mut syn_ack = it.syn_ack();
     syn_ack.segment().ack = ISN.wrapping_add(1 + u32::try_from(before.len()).expect("short"));
-    it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
+    it.acked_for_client(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~released");
 }
 
 /// A segment's payload, and how many bytes of replies the client has when it sends it.
@@ -90,13 +90,13 @@ fn followed(target: &Target, server: std::net::SocketAddr, table: &mut Table<'_>
                     what,
                     &packet,
                     &fate,
-                    "arrived adopted synthesized ~held ~returned",
+                    "arrived adopted segment_injected ~held ~released",
                 );
                 let mut syn_ack = it.syn_ack();
                 syn_ack.segment().ack = ISN.wrapping_add(ahead);
-                it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
+                it.acked_for_client(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~released");
             } else {
-                it.discarded(table, what, &packet, "discarded_unproven");
+                it.discarded(table, what, &packet, "discarded_unsynced");
             }
             ahead += u32::try_from(payload.len()).expect("a short segment");
         }
@@ -109,10 +109,10 @@ fn not_adopted(target: &Target, server: std::net::SocketAddr, table: &mut Table<
     let request = b"get some_key\r\n";
     let mut row = |what: &str, before: &[u8], change: &dyn Fn(&mut Packet)| {
         let it = Connection::new(target, server);
-        it.discarded(table, "the first segment", &it.data(1, before), "discarded_unproven");
+        it.discarded(table, "the first segment", &it.data(1, before), "discarded_unsynced");
         let mut second = next(&it, before.len(), request);
         change(&mut second);
-        it.discarded(table, what, &second, "discarded_unproven");
+        it.discarded(table, what, &second, "discarded_unsynced");
     };
     row("behind no end of a line", b"get a", &|_| {});
     row("behind half an end of a line", b"get a\r", &|_| {});
@@ -131,14 +131,14 @@ fn not_adopted(target: &Target, server: std::net::SocketAddr, table: &mut Table<
 }
 
 /// Connections that end before they are joined.
-fn ended_unproven<'a>(new: impl Fn() -> Connection<'a>, table: &mut Table<'_>) {
+fn ended_unsynced<'a>(new: impl Fn() -> Connection<'a>, table: &mut Table<'_>) {
     for (what, flags, payload, counts) in [
         ("a FIN", ACK | FIN, &b""[..], "closed discarded_no_flow"),
-        ("a FIN with data", ACK | PSH | FIN, b"quit\r\n", "closed discarded_unproven"),
+        ("a FIN with data", ACK | PSH | FIN, b"quit\r\n", "closed discarded_unsynced"),
         ("a reset", RST, b"", "closed discarded_no_flow"),
     ] {
         let it = new();
-        it.discarded(table, "the first segment", &it.data(1, b"get a\r\n"), "discarded_unproven");
+        it.discarded(table, "the first segment", &it.data(1, b"get a\r\n"), "discarded_unsynced");
         it.discarded(table, "an ACK", &it.sent(ACK, 8, b""), "discarded_pure_ack");
         it.discarded(table, what, &it.sent(flags, 8, payload), counts);
         it.discarded(table, "a straggler", &it.data(1, b"get a\r\n"), "discarded_finished");

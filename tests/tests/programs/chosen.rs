@@ -52,7 +52,7 @@ fn clients(source: &Source, table: &mut Table<'_>) {
 /// The kernel looks at its clock.
 fn over(source: &Source, table: &mut Table<'_>) {
     sleep(Duration::from_millis(1100));
-    left_out(source, table, "skipped_over");
+    left_out(source, table, "skipped_expired");
 }
 
 /// All is counted, and nothing sent.
@@ -61,7 +61,7 @@ fn dry_run(source: &Source, table: &mut Table<'_>) {
         let map = Source::map_of(&packet);
         let bytes = Source::copy(&packet, map).bytes().len() - ETHERNET;
         let counts = format!(
-            "seen dry_run map{map}:dry_run map{map}:dry_run_segments map{map}:dry_run_bytes={bytes}"
+            "seen dry_run map{map}:dry_run_copies map{map}:dry_run_segments map{map}:dry_run_bytes={bytes}"
         );
         table.row("a dry run", &source.ingress, packet.bytes(), &Fate::Passes, &counts);
     }
@@ -71,17 +71,23 @@ fn dry_run(source: &Source, table: &mut Table<'_>) {
 fn limited(source: &Source, table: &mut Table<'_>) {
     gauges::shed_all(&source.place.host);
     for packet in packets() {
-        let reason = format!("skipped_limit map{}:shed", Source::map_of(&packet));
+        let reason = format!("skipped_rate_limit map{}:rate_limited", Source::map_of(&packet));
         not_copied(source, table, "a limit", packet.bytes(), &reason);
     }
     let fan = Packet::new(client(v4(FAN)), v4(FAN), requests()[0].clone());
-    not_copied(source, table, "two limits", fan.bytes(), "skipped_limit map3:shed map4:shed");
+    not_copied(
+        source,
+        table,
+        "two limits",
+        fan.bytes(),
+        "skipped_rate_limit map3:rate_limited map4:rate_limited",
+    );
 }
 
 fn limited_dry_run(source: &Source, table: &mut Table<'_>) {
     gauges::shed_all(&source.place.host);
     for packet in packets() {
-        let counts = format!("seen dry_run map{}:shed", Source::map_of(&packet));
+        let counts = format!("seen dry_run map{}:rate_limited", Source::map_of(&packet));
         table.row("a dry run", &source.ingress, packet.bytes(), &Fate::Passes, &counts);
     }
 }

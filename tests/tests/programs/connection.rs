@@ -142,7 +142,7 @@ impl<'a> Connection<'a> {
     ) {
         let what = format!("{:?}: {what}", self.headers.from);
         let input = In::marked(sealed(packet).bytes(), mark);
-        table.row(&what, &self.target.ingress, input, fate, &format!("returned {counts}"));
+        table.row(&what, &self.target.ingress, input, fate, &format!("released {counts}"));
     }
 
     /// A copy comes out at the far end of the hold device, and is judged there.
@@ -156,7 +156,7 @@ impl<'a> Connection<'a> {
     ) {
         let what = format!("{:?}: {what}", self.headers.from);
         let input = In::marked(sealed(packet).bytes(), mark);
-        table.row(&what, &self.target.hold, input, fate, &format!("returned {counts}"));
+        table.row(&what, &self.target.hold, input, fate, &format!("released {counts}"));
     }
 
     /// The client itself sends a packet to this host.
@@ -198,12 +198,12 @@ impl<'a> Connection<'a> {
     /// It answers though the flow has ended, and the reply becomes the reset that ends its socket.
     pub(crate) fn ended(&self, table: &mut Table<'_>, what: &str, packet: &Packet) {
         let fate = Fate::Redirected(puppet::reset_back(packet), REFLECTED);
-        self.replied(table, what, packet.bytes(), &fate, "reflected reply_dropped_finished");
+        self.replied(table, what, packet.bytes(), &fate, "acked_for_client reply_dropped_finished");
     }
 
     /// It answers, and the reply becomes the puppet's acknowledgement of what is `ahead` of the server's
     /// SYN.
-    pub(crate) fn reflected(
+    pub(crate) fn acked_for_client(
         &self,
         table: &mut Table<'_>,
         what: &str,
@@ -213,7 +213,7 @@ impl<'a> Connection<'a> {
     ) {
         let back = puppet::acknowledgement(packet, SERVER_ISN.wrapping_add(ahead));
         let fate = Fate::Redirected(back, REFLECTED);
-        self.replied(table, what, packet.bytes(), &fate, &format!("reflected {counts}"));
+        self.replied(table, what, packet.bytes(), &fate, &format!("acked_for_client {counts}"));
     }
 
     /// The client's SYN.
@@ -251,7 +251,7 @@ impl<'a> Connection<'a> {
 
     /// The server ends the connection, and then the client does.
     pub(crate) fn ends(&self, table: &mut Table<'_>) {
-        self.reflected(table, "the server's FIN", &self.reply(ACK | FIN, 1, 1, b""), 2, "");
+        self.acked_for_client(table, "the server's FIN", &self.reply(ACK | FIN, 1, 1, b""), 2, "");
         let fin = self.sent(ACK | FIN, 1, b"");
         let fate = Self::as_delivered(&fin, 2);
         self.copied(table, "the client's FIN", &fin, &fate, "arrived closed applied");
@@ -268,6 +268,6 @@ impl<'a> Connection<'a> {
     /// SYN and SYN-ACK.
     pub(crate) fn shakes_hands(&self, table: &mut Table<'_>) {
         self.opens(table);
-        self.reflected(table, "the SYN-ACK", &self.syn_ack(), 1, "");
+        self.acked_for_client(table, "the SYN-ACK", &self.syn_ack(), 1, "");
     }
 }

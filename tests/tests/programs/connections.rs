@@ -42,9 +42,9 @@ fn life(it: &Connection<'_>, table: &mut Table<'_>) {
     let other = it.reply(SYN | ACK, 0, 2, b"");
     it.swallowed(table, "a SYN-ACK of something else", &other, "reply_dropped_ack");
     it.discarded(table, "an ACK before the SYN-ACK", &it.sent(ACK, 1, b""), "discarded_pure_ack");
-    it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
     it.discarded(table, "the SYN again, answered", &it.syn(), "discarded_duplicate");
-    it.reflected(table, "the SYN-ACK again", &it.syn_ack(), 1, "");
+    it.acked_for_client(table, "the SYN-ACK again", &it.syn_ack(), 1, "");
     it.discarded(table, "the ACK", &it.sent(ACK, 1, b""), "discarded_pure_ack");
 
     let request = it.data(1, REQUEST);
@@ -61,22 +61,22 @@ fn life(it: &Connection<'_>, table: &mut Table<'_>) {
     it.swallowed(table, "the server's ACK", &it.reply(ACK, 6, 15, b""), "reply_dropped_ack");
 
     let large = it.reply(ACK | PSH, 6, 15, &[b'l'; 1001]);
-    it.reflected(table, "a large reply", &large, 1007, "");
-    it.reflected(table, "the large reply again", &large, 1007, "");
+    it.acked_for_client(table, "a large reply", &large, 1007, "");
+    it.acked_for_client(table, "the large reply again", &large, 1007, "");
     for more in 0..4 {
         let small = it.reply(ACK | PSH, 1007 + 1000 * more, 15, &[b's'; 1000]);
         it.swallowed(table, "one of many small replies", &small, "reply_dropped_data");
     }
     let small = it.reply(ACK | PSH, 5007, 15, &[b's'; 1000]);
-    it.reflected(table, "the last of many small replies", &small, 6007, "");
-    it.reflected(table, "a keepalive probe", &it.reply(ACK, 6006, 15, b""), 6007, "");
+    it.acked_for_client(table, "the last of many small replies", &small, 6007, "");
+    it.acked_for_client(table, "a keepalive probe", &it.reply(ACK, 6006, 15, b""), 6007, "");
 
     let last = it.sent(ACK | PSH | FIN, 15, b"quit\r\n");
     it.delivered(table, "the client's FIN", &last, 6007);
     it.swallowed(table, "an ACK of the FIN", &it.reply(ACK, 6007, 22, b""), "reply_dropped_ack");
     it.discarded(table, "the FIN again", &last, "discarded_duplicate");
     let fin = it.reply(ACK | FIN, 6007, 22, b"");
-    it.reflected(table, "the server's FIN", &fin, 6008, "closed");
+    it.acked_for_client(table, "the server's FIN", &fin, 6008, "closed");
 
     it.ended(table, "the server's FIN again", &fin);
     it.discarded(table, "a straggler", &request, "discarded_finished");
@@ -84,7 +84,7 @@ fn life(it: &Connection<'_>, table: &mut Table<'_>) {
     it.discarded(table, "the last ACK", &it.sent(ACK, 22, b""), "discarded_pure_ack");
     it.discarded(table, "a bare FIN", &it.sent(ACK | FIN, 22, b""), "discarded_no_flow");
     it.discarded(table, "a reset", &it.sent(RST, 22, b""), "discarded_no_flow");
-    it.discarded(table, "more after the end", &it.data(22, REQUEST), "discarded_unproven");
+    it.discarded(table, "more after the end", &it.data(22, REQUEST), "discarded_unsynced");
 }
 
 fn the_server_ends_it(it: &Connection<'_>, table: &mut Table<'_>) {
@@ -100,14 +100,14 @@ fn the_client_resets_it(it: &Connection<'_>, table: &mut Table<'_>) {
     it.discarded(table, "the reset again", &reset, "discarded_duplicate");
     let late = it.reply(ACK | PSH, 1, 16, b"END\r\n");
     it.swallowed(table, "a late reply", &late, "reply_dropped_data");
-    it.reflected(table, "the server's FIN", &it.reply(ACK | FIN, 6, 16, b""), 7, "closed");
+    it.acked_for_client(table, "the server's FIN", &it.reply(ACK | FIN, 6, 16, b""), 7, "closed");
 }
 
 /// The server has closed: nobody reads what the client would have sent.
 fn the_client_resets_it_last(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     it.asks(table, &it.data(1, REQUEST));
-    it.reflected(table, "the server's FIN", &it.reply(ACK | FIN, 1, 15, b""), 2, "");
+    it.acked_for_client(table, "the server's FIN", &it.reply(ACK | FIN, 1, 15, b""), 2, "");
     it.aborted(table, "the client's reset", &it.sent(RST | ACK, 15, b""), 15);
     let late = it.reply(ACK | PSH, 1, 15, b"END\r\n");
     it.ended(table, "a late reply", &late);
@@ -119,7 +119,7 @@ fn used_again(it: &Connection<'_>, table: &mut Table<'_>) {
     let syn = it.another_syn();
     let fate = Fate::Becomes(puppet::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
     // The SYN itself arrives behind the reset, and opens the next connection.
-    let counts = "arrived broken reset synthesized opened applied";
+    let counts = "arrived desynced reset segment_injected opened applied";
     it.copied(table, "another SYN", &syn, &fate, counts);
     it.discarded(table, "its ACK", &it.sent(ACK, 0, b""), "discarded_pure_ack");
 }

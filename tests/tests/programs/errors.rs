@@ -65,14 +65,14 @@ fn about_datagrams(target: &Target, table: &mut Table<'_>, server: SocketAddr, k
     for quoted in [0, header - 1, header + 3] {
         row(target, table, "what nobody can tell", &request, kind, quoted, "egress_other");
     }
-    table.row("a request", &target.ingress, request.bytes(), &Fate::Passes, "real_in");
-    row(target, table, "a real client's request", &request, kind, 200, "real_out");
+    table.row("a request", &target.ingress, request.bytes(), &Fate::Passes, "direct_in");
+    row(target, table, "a real client's request", &request, kind, 200, "direct_out");
 }
 
 fn about_segments(target: &Target, table: &mut Table<'_>, server: SocketAddr, kind: (u8, u8)) {
     let it = Connection::new(target, server);
     let request = it.sent(ACK | PSH, 1, b"get some_key\r\n");
-    row(target, table, "a real client's segment", &request, kind, 200, "real_out");
+    row(target, table, "a real client's segment", &request, kind, 200, "direct_out");
     it.shakes_hands(table);
     row(target, table, "a copy", &request, kind, 200, "reply_dropped_icmp");
     it.ends(table);

@@ -31,7 +31,7 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
     let [first, second, third, fourth, fifth, sixth] =
         std::array::from_fn(|_| Connection::new(target, server));
     first.shakes_hands(table);
-    second.discarded(table, "watched", &second.data(1, REQUEST), "discarded_unproven");
+    second.discarded(table, "watched", &second.data(1, REQUEST), "discarded_unsynced");
     third.discarded(table, "none is idle", &third.syn(), "discarded_table_full");
     let ack = third.sent(ACK, 1, b"");
     third.discarded(table, "what needs no room", &ack, "discarded_pure_ack");
@@ -41,7 +41,7 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
     makes_room(&first, &third, table, &third.syn(), "opened applied");
     let late = first.reply(ACK | PSH, 1, 1, b"END\r\n");
     first.ended(table, "a reply of the evicted", &late);
-    third.reflected(table, "the SYN-ACK", &third.syn_ack(), 1, "");
+    third.acked_for_client(table, "the SYN-ACK", &third.syn_ack(), 1, "");
 
     all_idle();
     is_not_idle(&third, table);
@@ -52,15 +52,15 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
     is_not_idle(&fourth, table);
     all_idle();
     // Both are idle, and the third is longer.
-    makes_room(&third, &fifth, table, &fifth.data(1, REQUEST), "discarded_unproven");
+    makes_room(&third, &fifth, table, &fifth.data(1, REQUEST), "discarded_unsynced");
     third.returned(table, "evicted meanwhile", (&held, mark), &Fate::Dropped, "discarded_stale");
 
-    fifth.really_sent(table, "a SYN of a real client", &fifth.syn(), "real_in real_takeover");
+    fifth.really_sent(table, "a SYN of a real client", &fifth.syn(), "direct_in direct_takeover");
     all_idle();
     is_not_idle(&fourth, table);
     makes_room_without_a_socket(&sixth, table);
     let reply = fifth.syn_ack().bytes();
-    fifth.replied(table, "a reply to the real client", reply, &Fate::Passes, "real_out");
+    fifth.replied(table, "a reply to the real client", reply, &Fate::Passes, "direct_out");
 
     all_idle();
     let alien = Connection::new(target, other);
@@ -86,7 +86,7 @@ fn makes_room(
 ) {
     let reset = puppet::reset(packet, ISN.wrapping_add(1));
     let fate = Fate::Becomes(Packet { from: idle.client(), ..reset }.bytes(), 0);
-    let counts = format!("arrived evicted closed reset synthesized {then}");
+    let counts = format!("arrived evicted closed reset segment_injected {then}");
     new.copied(table, "in place of an idle one", packet, &fate, &counts);
 }
 

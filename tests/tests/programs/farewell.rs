@@ -38,7 +38,7 @@ fn unknown(it: &Connection<'_>, table: &mut Table<'_>) {
 }
 
 fn watched(it: &Connection<'_>, table: &mut Table<'_>) {
-    it.discarded(table, "the first segment", &it.data(1, REQUEST), "discarded_unproven");
+    it.discarded(table, "the first segment", &it.data(1, REQUEST), "discarded_unsynced");
     it.discarded(table, "farewell", &farewell(it), "closed discarded_no_flow");
     it.discarded(table, "farewell again", &farewell(it), "discarded_no_flow");
 }
@@ -63,8 +63,8 @@ fn open(it: &Connection<'_>, table: &mut Table<'_>) {
 
 fn of_a_real_client(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
-    it.really_sent(table, "a SYN", &it.syn(), "real_in real_takeover");
-    it.discarded(table, "farewell", &farewell(it), "discarded_real_client");
+    it.really_sent(table, "a SYN", &it.syn(), "direct_in direct_takeover");
+    it.discarded(table, "farewell", &farewell(it), "discarded_direct_client");
     let reply = it.syn_ack().bytes();
-    it.replied(table, "the SYN-ACK to the real client", reply, &Fate::Passes, "real_out");
+    it.replied(table, "the SYN-ACK to the real client", reply, &Fate::Passes, "direct_out");
 }

@@ -52,11 +52,11 @@ fn strangers(target: &Target, table: &mut Table<'_>, what: &str, packet: &Packet
     for bit in [0, 17, 47] {
         let what = format!("{what}, another MAC address by bit {bit}");
         let frame = from_elsewhere(&sealed(packet), bit);
-        let counts = "arrived discarded_feeder";
+        let counts = "arrived discarded_source_mac";
         table.row(&what, &target.ingress, frame, &Fate::Dropped, counts);
         // A real client may have any.
         let frame = from_elsewhere(packet, bit);
-        table.row(&what, &target.ingress, frame, &Fate::Passes, "real_in");
+        table.row(&what, &target.ingress, frame, &Fate::Passes, "direct_in");
     }
 }
 
@@ -64,10 +64,10 @@ fn strangers(target: &Target, table: &mut Table<'_>, what: &str, packet: &Packet
 fn marked(target: &Target, table: &mut Table<'_>, what: &str, packet: &Packet) {
     let frame = from_elsewhere(&sealed(packet), 0);
     let held = In::marked(frame.clone(), HELD);
-    let counts = "returned discarded_feeder";
+    let counts = "released discarded_source_mac";
     table.row(&format!("{what}, held"), &target.ingress, held, &Fate::Dropped, counts);
     let again = In::marked(frame, AGAIN);
-    let counts = "discarded_feeder";
+    let counts = "discarded_source_mac";
     table.row(&format!("{what}, again"), &target.ingress, again, &Fate::Dropped, counts);
     table.never_arrived();
 }

@@ -83,9 +83,9 @@ fn of_datagrams(target: &Target, table: &mut Table<'_>, request: &Packet) {
     leaves("nobody asked, the next", FIRST, dropped);
 
     // A real client asks; the number of its packet is that of one that was dropped.
-    table.row("a request", &target.ingress, request.bytes(), &Fate::Passes, "real_in");
+    table.row("a request", &target.ingress, request.bytes(), &Fate::Passes, "direct_in");
     let mut leaves = |what: &str, at, counts| self::leaves(target, table, what, &reply, at, counts);
-    leaves("a real client asked", FIRST, "real_out");
+    leaves("a real client asked", FIRST, "direct_out");
     for at in [MIDDLE, LAST] {
         leaves("a real client asked", at, "egress_other");
     }
@@ -106,12 +106,12 @@ fn of_datagrams(target: &Target, table: &mut Table<'_>, request: &Packet) {
 /// A real client's request in fragments: its reply passes.
 fn requests(target: &Target, table: &mut Table<'_>, like: &Packet) {
     let request = Packet { from: target.new_client(like.to), ..like.clone() };
-    for (at, counts) in [(FIRST, "real_in"), (MIDDLE, "ingress_other"), (LAST, "ingress_other")] {
+    for (at, counts) in [(FIRST, "direct_in"), (MIDDLE, "ingress_other"), (LAST, "ingress_other")] {
         let what = format!("{:?}: fragment {at:?} of a request", request.from);
         table.row(&what, &target.ingress, fragment(&request, at), &Fate::Passes, counts);
     }
     let reply = back(&request).bytes();
-    table.row("its reply", &target.egress, reply, &Fate::Passes, "real_out");
+    table.row("its reply", &target.egress, reply, &Fate::Passes, "direct_out");
 }
 
 fn of_segments(target: &Target, table: &mut Table<'_>, server: SocketAddr) {
@@ -126,7 +126,7 @@ fn of_segments(target: &Target, table: &mut Table<'_>, server: SocketAddr) {
         leaves(target, table, "of one that ended", &reply, at, "reply_dropped_fragment");
     }
     let real = Connection::new(target, server).reply(ACK | PSH, 1, 1, &[b'f'; 100]);
-    for (at, counts) in [(FIRST, "real_out"), (MIDDLE, "egress_other"), (LAST, "egress_other")] {
+    for (at, counts) in [(FIRST, "direct_out"), (MIDDLE, "egress_other"), (LAST, "egress_other")] {
         leaves(target, table, "of a real client's", &real, at, counts);
     }
 }

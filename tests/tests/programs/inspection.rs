@@ -61,8 +61,8 @@ pub(crate) fn target_rows(target: &Target, table: &mut Table<'_>) {
         for (port, class, arrived, left) in [
             (PORTS[0], CLASS, "inspection_in", "inspection_out"),
             (PORTS[1], CLASS, "inspection_in", "inspection_out"),
-            (PORTS[0], 0, "real_in", "inspection_out"),
-            (OTHERS[0], CLASS, "real_in", "real_out"),
+            (PORTS[0], 0, "direct_in", "inspection_out"),
+            (OTHERS[0], CLASS, "direct_in", "direct_out"),
         ] {
             let it = Connection::new(target, server);
             let what = |which: &str| format!("{which} from {port}, class {class}");

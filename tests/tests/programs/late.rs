@@ -19,13 +19,13 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
             behind_an_open_one(&Connection::new(target, server), table, behind, "");
         }
         for behind in [FAR, FAR + 1, 1 << 30, (1 << 31) - 1] {
-            behind_an_open_one(&Connection::new(target, server), table, behind, "broken");
+            behind_an_open_one(&Connection::new(target, server), table, behind, "desynced");
         }
         for behind in [0, 1, LENGTH, FAR - 1] {
             behind_an_ended_one(&Connection::new(target, server), table, behind, "finished");
         }
         for behind in [FAR, FAR + 1, 1 << 30, 1 << 31, 0u32.wrapping_sub(1)] {
-            behind_an_ended_one(&Connection::new(target, server), table, behind, "unproven");
+            behind_an_ended_one(&Connection::new(target, server), table, behind, "unsynced");
         }
     }
 }
@@ -36,12 +36,12 @@ fn behind_an_open_one(it: &Connection<'_>, table: &mut Table<'_>, behind: u32, b
     it.asks(table, &it.data(1, REQUEST));
     let early = it.data(1u32.wrapping_sub(behind), REQUEST);
     // Nobody had what was sent before the SYN.
-    let counts = format!("{broken} discarded_unproven");
+    let counts = format!("{broken} discarded_unsynced");
     it.discarded(table, &format!("{behind} behind"), &early, &counts);
     if broken.is_empty() {
         it.delivered(table, "the next request", &it.data(15, REQUEST), 1);
     } else {
-        it.discarded(table, "the next request", &it.data(15, REQUEST), "discarded_unproven");
+        it.discarded(table, "the next request", &it.data(15, REQUEST), "discarded_unsynced");
     }
 }
 

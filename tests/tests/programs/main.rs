@@ -16,7 +16,7 @@
 //!   a page: no jumbo frames, no super-packets but by a number that says so (`packets.rs`).
 //!
 //! Time passes by rewriting when something last happened to a connection (`mirror_tests::flows`). What has
-//! to happen at once, such as a copy of a copy within 40 ms, is left to the tests of `mirror_common::copy`.
+//! to happen at once, such as a copy of a copy within 40 ms, is left to the tests of `mirror_common::target::copy`.
 //!
 //! Each table ends with a check that its rows moved every counter there is, but those in `NOT_REACHED`.
 //! Ways to end that share their counter with another, or have none, and that no row takes:
@@ -27,8 +27,8 @@
 //! | `source/rewrite.rs` | no memory to write a packet that was read | `failed_rewrite` |
 //! | `source/egress.rs` (`leave`) | a mark of a map beyond the table: somebody else's | none |
 //! | `target/egress.rs` (`reflect`) | no memory | `reply_dropped_malformed` |
-//! | `target/egress.rs` (`Action::Pass`) | a flow that turned real between two looks at it | `real_out` |
-//! | `target/tcp_copy.rs` (`prelude`), `target/evict.rs` (`reset`) | no memory | that of the copy, still on its way |
+//! | `target/egress.rs` (`Action::Pass`) | a flow that turned real between two looks at it | `direct_out` |
+//! | `target/tcp_copy.rs` (`pass_synthesized`), `target/evict.rs` (`reset`) | no memory | that of the copy, still on its way |
 //! | `target/tcp_copy.rs` (`find`), `target/evict.rs` | a flow that another CPU ended meanwhile | `discarded_table_full` |
 
 mod adoption;

@@ -89,7 +89,7 @@ fn acknowledgement(it: &Connection<'_>, ahead: u32) -> Packet {
 fn declined(it: &Connection<'_>, table: &mut Table<'_>) {
     let syn = with_mptcp(it.syn(), MP_CAPABLE);
     it.opened_by(table, "a SYN that offers MPTCP", &syn);
-    it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
     it.asks(table, &it.data(1, REQUEST));
 }
 
@@ -132,7 +132,7 @@ fn without_option(it: &Connection<'_>, table: &mut Table<'_>) {
 }
 
 fn watched(it: &Connection<'_>, table: &mut Table<'_>) {
-    it.discarded(table, "the first segment", &it.data(1, REQUEST), "discarded_unproven");
+    it.discarded(table, "the first segment", &it.data(1, REQUEST), "discarded_unsynced");
     let ack = acknowledgement(it, 15);
     it.discarded(table, "an ACK with MPTCP", &ack, "closed discarded_no_flow");
     without_option(it, table);
@@ -140,9 +140,9 @@ fn watched(it: &Connection<'_>, table: &mut Table<'_>) {
 
 fn of_a_real_client(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
-    it.really_sent(table, "a SYN", &it.syn(), "real_in real_takeover");
+    it.really_sent(table, "a SYN", &it.syn(), "direct_in direct_takeover");
     let ack = acknowledgement(it, 1);
-    it.discarded(table, "an ACK with MPTCP", &ack, "discarded_real_client");
+    it.discarded(table, "an ACK with MPTCP", &ack, "discarded_direct_client");
     let reply = it.syn_ack().bytes();
-    it.replied(table, "the SYN-ACK to the real client", reply, &Fate::Passes, "real_out");
+    it.replied(table, "the SYN-ACK to the real client", reply, &Fate::Passes, "direct_out");
 }

@@ -15,7 +15,7 @@ const REQUEST: &[u8] = b"get some_key\r\n";
 pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     // What needs a clone cannot be done.
     let it = Connection::new(target, v4(PORT));
-    it.discarded(table, "the first segment", &it.data(1, REQUEST), "discarded_unproven");
+    it.discarded(table, "the first segment", &it.data(1, REQUEST), "discarded_unsynced");
     let mut next = it.data(15, REQUEST);
     next.segment().ack = PRODUCTION + 5;
     it.discarded(table, "a proven boundary", &next, "discarded_clone");
@@ -23,14 +23,14 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     it.shakes_hands(table);
     let mut syn = it.syn();
     syn.segment().seq = 0x4000_0000;
-    it.discarded(table, "another SYN", &syn, "broken discarded_clone");
+    it.discarded(table, "another SYN", &syn, "desynced discarded_clone");
 
     for server in [v4(PORT), v6(PORT)] {
         let it = Connection::new(target, server);
         it.discarded(table, "a SYN too many", &it.syn(), "discarded_table_full");
         it.discarded(table, "data too many", &it.data(1, REQUEST), "discarded_table_full");
         it.discarded(table, "an ACK", &it.sent(ACK, 1, b""), "discarded_pure_ack");
-        it.replied(table, "a reply", it.syn_ack().bytes(), &Fate::Passes, "real_out");
+        it.replied(table, "a reply", it.syn_ack().bytes(), &Fate::Passes, "direct_out");
     }
     flows::age(&target.place.host, IDLE);
     for server in [v4(PORT), v6(PORT)] {

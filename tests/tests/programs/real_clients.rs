@@ -29,15 +29,15 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
 /// A real SYN on a mirrored connection: the mirror stands back, until it is over.
 fn takes_over(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
-    it.really_sent(table, "data of a real client", &it.data(1, REQUEST), "real_in");
-    it.really_sent(table, "a SYN-ACK", &it.sent(SYN | ACK, 0, b""), "real_in");
+    it.really_sent(table, "data of a real client", &it.data(1, REQUEST), "direct_in");
+    it.really_sent(table, "a SYN-ACK", &it.sent(SYN | ACK, 0, b""), "direct_in");
     it.delivered(table, "a request", &it.data(1, REQUEST), 1);
-    it.really_sent(table, "a SYN", &it.syn(), "real_in real_takeover");
-    it.really_sent(table, "the SYN again", &it.syn(), "real_in");
-    it.discarded(table, "a request", &it.data(15, REQUEST), "discarded_real_client");
-    it.discarded(table, "a FIN", &it.sent(ACK | FIN, 29, b""), "discarded_real_client");
+    it.really_sent(table, "a SYN", &it.syn(), "direct_in direct_takeover");
+    it.really_sent(table, "the SYN again", &it.syn(), "direct_in");
+    it.discarded(table, "a request", &it.data(15, REQUEST), "discarded_direct_client");
+    it.discarded(table, "a FIN", &it.sent(ACK | FIN, 29, b""), "discarded_direct_client");
     let reply = it.reply(ACK | PSH, 1, 15, b"END\r\n").bytes();
-    it.replied(table, "a reply", reply, &Fate::Passes, "real_out");
+    it.replied(table, "a reply", reply, &Fate::Passes, "direct_out");
     // Nobody has a socket any more.
     it.opens(table);
 }
@@ -46,17 +46,17 @@ fn takes_over(it: &Connection<'_>, table: &mut Table<'_>) {
 fn comes_later(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     it.ends(table);
-    it.really_sent(table, "a SYN", &it.syn(), "real_in");
-    it.replied(table, "its SYN-ACK", it.syn_ack().bytes(), &Fate::Passes, "real_out");
+    it.really_sent(table, "a SYN", &it.syn(), "direct_in");
+    it.replied(table, "its SYN-ACK", it.syn_ack().bytes(), &Fate::Passes, "direct_out");
 }
 
 fn is_not_mirrored(it: &Connection<'_>, table: &mut Table<'_>) {
-    it.really_sent(table, "a SYN", &it.syn(), "real_in");
-    it.replied(table, "its SYN-ACK", it.syn_ack().bytes(), &Fate::Passes, "real_out");
+    it.really_sent(table, "a SYN", &it.syn(), "direct_in");
+    it.replied(table, "its SYN-ACK", it.syn_ack().bytes(), &Fate::Passes, "direct_out");
     for flags in 0..=255 {
         let what = format!("a reply, flags {flags:#04x}");
         let reply = it.reply(flags, 1, 1, b"").bytes();
-        it.replied(table, &what, reply, &Fate::Passes, "real_out");
+        it.replied(table, &what, reply, &Fate::Passes, "direct_out");
     }
 }
 
@@ -78,7 +78,7 @@ fn was_there_before(target: &Target, table: &mut Table<'_>) {
                 let what = format!("{server}: {what}");
                 table.row(&what, &target.ingress, sealed(packet).bytes(), fate, counts);
             };
-            let counts = "arrived discarded_real_client";
+            let counts = "arrived discarded_direct_client";
             row(first, &packet, &Fate::Dropped, counts);
 
             // The server's side of it has nothing more to say, and only waits for stragglers.

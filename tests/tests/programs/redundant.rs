@@ -42,7 +42,7 @@ fn times(packet: &Packet) -> usize {
 /// The counts of so many copies for a map.
 fn counts(packet: &Packet, map: u32, number: usize) -> String {
     let bytes = number * (Source::copy(packet, map).bytes().len() - ETHERNET);
-    ["cloned", "sent", "sent_segments"].map(|name| format!("map{map}:{name}={number} ")).concat()
+    ["copies", "sent", "sent_segments"].map(|name| format!("map{map}:{name}={number} ")).concat()
         + &format!("map{map}:sent_bytes={bytes} ")
 }
 
@@ -50,7 +50,7 @@ fn counts(packet: &Packet, map: u32, number: usize) -> String {
 fn cloned(source: &Source, table: &mut Table<'_>, what: &str, packet: &Packet, maps: &[u32]) {
     let times = times(packet);
     let of_maps: String = maps.iter().map(|map| counts(packet, *map, times)).collect();
-    let expected = format!("seen cloned {of_maps}");
+    let expected = format!("seen mirrored {of_maps}");
     table.row(what, &source.ingress, packet.bytes(), &Fate::Passes, &expected);
     for _ in 0..times * maps.len() {
         source.place.wire.receive();

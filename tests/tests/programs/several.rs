@@ -27,16 +27,16 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
     }
 }
 
-/// What leaves, in this order; what does not has collided.
+/// What leaves, in this order; what does not has endpoint_conflict.
 fn copied(source: &Source, table: &mut Table<'_>, what: &str, packet: &Packet, leave: &[&Packet]) {
     let (map, count) = (Source::map_of(packet), leave.len());
     let bytes = count * (Source::copy(packet, map).bytes().len() - ETHERNET);
     let mut counts = format!(
-        "seen cloned map{map}:cloned={count} map{map}:sent={count} map{map}:sent_segments={count} \
+        "seen mirrored map{map}:copies={count} map{map}:sent={count} map{map}:sent_segments={count} \
          map{map}:sent_bytes={bytes}"
     );
     if count == 1 {
-        counts += &format!(" map{map}:collided");
+        counts += &format!(" map{map}:endpoint_conflict");
     }
     table.row(what, &source.ingress, packet.bytes(), &Fate::Passes, &counts);
     for expected in leave {

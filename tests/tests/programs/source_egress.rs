@@ -38,7 +38,7 @@ pub(crate) fn rows_with_clones_refused(source: &Source, table: &mut Table<'_>) {
         let packet = Packet::new(client(v4(FAN)), v4(FAN), body);
         let fate = Fate::Redirected(Source::copy(&packet, 3).bytes(), SENT | 3);
         let input = clone(packet.bytes(), marks::FAN | 3);
-        table.row("refused", &source.egress, input, &fate, "map4:cloned map4:failed_clone");
+        table.row("refused", &source.egress, input, &fate, "map4:copies map4:failed_clone");
     }
 }
 
@@ -126,7 +126,7 @@ fn two_targets(source: &Source, table: &mut Table<'_>) {
         let packet = Packet::new(client(v4(FAN)), v4(FAN), body.clone());
         let length = packet.ip_length();
         // The clone for the other target leaves at once.
-        let counts = format!("map4:cloned map4:sent map4:sent_segments map4:sent_bytes={length}");
+        let counts = format!("map4:copies map4:sent map4:sent_segments map4:sent_bytes={length}");
         let fate = Fate::Redirected(Source::copy(&packet, 3).bytes(), SENT | 3);
         let input = clone(packet.bytes(), marks::FAN | 3);
         table.row("for two targets", &source.egress, input, &fate, &counts);

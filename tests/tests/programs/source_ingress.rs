@@ -63,7 +63,7 @@ pub(crate) fn copied_as(
     let packet = packet.into();
     let ipv6 = copy[14] >> 4 == 6;
     let counts = cloned_and_sent(u32::from(ipv6), &copy);
-    table.row(what, &source.ingress, packet, &Fate::Passes, &format!("seen cloned {counts}"));
+    table.row(what, &source.ingress, packet, &Fate::Passes, &format!("seen mirrored {counts}"));
     assert_eq!(source.place.wire.receive(), on_the_wire(source, copy), "{what}: the copy");
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn copied_as(
 fn cloned_and_sent(number: u32, copy: &[u8]) -> String {
     let length = copy.len() - ETHERNET;
     let map = format!("map{number}:");
-    format!("{map}cloned {map}sent {map}sent_segments {map}sent_bytes={length}")
+    format!("{map}copies {map}sent {map}sent_segments {map}sent_bytes={length}")
 }
 
 /// A copy between the host and its neighbour.
@@ -200,7 +200,7 @@ fn copies_of_others(source: &Source, table: &mut Table<'_>) {
         for (what, packet) in shapes::around(&body, PORT) {
             let tags = packet.tags.clone();
             let copy = Packet { tags, ..copy_of(&packet, packet.to, MAGIC) };
-            not_copied(source, table, &what, copy.bytes(), "skipped_copy");
+            not_copied(source, table, &what, copy.bytes(), "skipped_sealed");
         }
     }
     for to in [v4(PORT), v6(PORT)] {
@@ -208,14 +208,14 @@ fn copies_of_others(source: &Source, table: &mut Table<'_>) {
             let packet = request(Body::Tcp(Segment { flags, ..segment() }), to);
             let what = format!("{to}: a copy of flags {flags:#04x}");
             let copy = copy_of(&packet, to, MAGIC);
-            not_copied(source, table, &what, copy.bytes(), "skipped_copy");
+            not_copied(source, table, &what, copy.bytes(), "skipped_sealed");
         }
         for bit in 0..29 {
             let what = format!("{to}: a copy whose magic differs in bit {bit}");
             let magic = MAGIC ^ 1 << bit;
             if bit < 28 {
                 let copy = copy_of(&request(Body::Tcp(segment()), to), to, magic);
-                not_copied(source, table, &what, copy.bytes(), "skipped_copy");
+                not_copied(source, table, &what, copy.bytes(), "skipped_sealed");
             }
             // A datagram has a length that lies.
             let copy = copy_of(&request(Body::Udp(datagram()), to), to, magic);
@@ -238,7 +238,7 @@ fn addresses(source: &Source, table: &mut Table<'_>) {
     for body in requests() {
         let packet = request(body.clone(), narrow);
         let copy = Source::copy(&packet, 2).bytes();
-        let counts = format!("seen cloned {}", cloned_and_sent(2, &copy));
+        let counts = format!("seen mirrored {}", cloned_and_sent(2, &copy));
         table.row("to its address", &source.ingress, packet.bytes(), &Fate::Passes, &counts);
         assert_eq!(source.place.wire.receive(), on_the_wire(source, copy), "to its address");
         for to in [v4(NARROW), v6(NARROW)] {
@@ -249,7 +249,7 @@ fn addresses(source: &Source, table: &mut Table<'_>) {
         let packet = request(body.clone(), v4(FAN));
         let copies = [3, 4].map(|map| (map, Source::copy(&packet, map).bytes()));
         let counts = copies.each_ref().map(|(map, copy)| cloned_and_sent(*map, copy)).join(" ");
-        let counts = format!("seen cloned {counts}");
+        let counts = format!("seen mirrored {counts}");
         table.row("to two targets", &source.ingress, packet.bytes(), &Fate::Passes, &counts);
         let mut expected = copies.map(|(_, copy)| on_the_wire(source, copy));
         let mut seen = [source.place.wire.receive(), source.place.wire.receive()];
@@ -259,7 +259,7 @@ fn addresses(source: &Source, table: &mut Table<'_>) {
 
         let packet = request(body, v6(FAN));
         let copy = Source::copy(&packet, 5).bytes();
-        let counts = format!("seen cloned {}", cloned_and_sent(5, &copy));
+        let counts = format!("seen mirrored {}", cloned_and_sent(5, &copy));
         table.row("to one of three", &source.ingress, packet.bytes(), &Fate::Passes, &counts);
         assert_eq!(source.place.wire.receive(), on_the_wire(source, copy), "to one of three");
     }
@@ -287,7 +287,7 @@ fn foreign_marks(source: &Source, table: &mut Table<'_>) {
     for mark in marks::ours() {
         let packet = request(Body::Tcp(segment()), v4(PORT));
         let copy = Source::copy(&packet, 0).bytes();
-        let counts = format!("seen cloned {}", cloned_and_sent(0, &copy));
+        let counts = format!("seen mirrored {}", cloned_and_sent(0, &copy));
         source.place.wire.mark(mark);
         let what = format!("mark {mark:#x} on another host");
         table.arrives(&what, &source.place.wire, &packet.bytes(), &counts);

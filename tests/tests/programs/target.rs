@@ -112,7 +112,7 @@ fn target() {
 fn assert_sums(target: &Target, table: &Table<'_>) {
     let counters = target.place.host.counters("target");
     assert_eq!(
-        counters["arrived"] + table.have_never_arrived() + counters["returned"],
+        counters["arrived"] + table.have_never_arrived() + counters["released"],
         counters["applied"] + sum(&counters, "discarded_") + counters["held"],
         "{counters:?}"
     );

@@ -61,11 +61,11 @@ fn replies_to_real_clients(target: &Target, table: &mut Table<'_>) {
     for (what, packet) in shapes::around(&requests()[0], PORT) {
         let packet = Packet { from: target.new_client(packet.to), ..packet };
         let frame = back(&packet).bytes();
-        table.row(&what, &target.egress, frame.clone(), &Fate::Passes, "real_out");
+        table.row(&what, &target.egress, frame.clone(), &Fate::Passes, "direct_out");
         for mark in marks::ours().chain(marks::not_ours()) {
             let what = format!("{what}, mark {mark:#x}");
             let input = In::marked(frame.clone(), mark);
-            table.row(&what, &target.egress, input, &Fate::Passes, "real_out");
+            table.row(&what, &target.egress, input, &Fate::Passes, "direct_out");
         }
     }
 }
@@ -80,9 +80,9 @@ fn datagrams(target: &Target, table: &mut Table<'_>) {
         };
         let (ingress, egress) = (&target.ingress, &target.egress);
         row(egress, reply.clone(), &Fate::Diverted, "reply_dropped_udp");
-        row(ingress, request.bytes(), &Fate::Passes, "real_in");
+        row(ingress, request.bytes(), &Fate::Passes, "direct_in");
         for _ in 0..2 {
-            row(egress, reply.clone(), &Fate::Passes, "real_out");
+            row(egress, reply.clone(), &Fate::Passes, "direct_out");
         }
         let mut another = back(&request);
         another.datagram().payload[0] ^= 1;
@@ -94,7 +94,7 @@ fn datagrams(target: &Target, table: &mut Table<'_>) {
     }
     for to in [v4(PORT), v6(PORT)] {
         let request = Packet::new(client(to), to, Body::Udp(datagram()));
-        table.row("a request", &target.ingress, request.bytes(), &Fate::Passes, "real_in");
+        table.row("a request", &target.ingress, request.bytes(), &Fate::Passes, "direct_in");
         for length in 0..16 {
             let mut reply = back(&request);
             reply.datagram().payload.truncate(length);
@@ -104,7 +104,7 @@ fn datagrams(target: &Target, table: &mut Table<'_>) {
             let (fate, counts) = if length < 2 {
                 (Fate::Diverted, "reply_dropped_udp")
             } else {
-                (Fate::Passes, "real_out")
+                (Fate::Passes, "direct_out")
             };
             table.row(&what, &target.egress, frame, &fate, counts);
         }

@@ -30,7 +30,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     other_magic(target, table);
     other_ports(target, table);
     a_port_that_retires(target, table);
-    reflected(target, table);
+    acked_for_client(target, table);
     foreign_marks(target, table);
     back_from_the_hold_device(target, table);
 }
@@ -62,19 +62,25 @@ fn unknown_copy(to: SocketAddr) -> Packet {
 fn real_clients(target: &Target, table: &mut Table<'_>) {
     for body in requests() {
         for (what, packet) in shapes::around(&body, PORT) {
-            passes(target, table, &what, packet.bytes(), "real_in");
+            passes(target, table, &what, packet.bytes(), "direct_in");
         }
     }
     for to in [v4(PORT), v6(PORT)] {
         for flags in 0..=255 {
             let packet = request(Body::Tcp(Segment { flags, ..segment() }), to);
-            passes(target, table, &format!("{to}: flags {flags:#04x}"), packet.bytes(), "real_in");
+            passes(
+                target,
+                table,
+                &format!("{to}: flags {flags:#04x}"),
+                packet.bytes(),
+                "direct_in",
+            );
         }
         for length in 0..16 {
             let mut packet = request(Body::Udp(datagram()), to);
             packet.datagram().payload.truncate(length);
             let what = format!("{to}: {length} bytes in a datagram");
-            passes(target, table, &what, packet.bytes(), "real_in");
+            passes(target, table, &what, packet.bytes(), "direct_in");
         }
     }
 }
@@ -93,7 +99,7 @@ fn other_traffic(target: &Target, table: &mut Table<'_>) {
         // A fragment could be one of a copy, and is none: copies are not made of fragments.
         let packet = sealed(&request(body.clone(), v4(PORT)));
         for (fragment, counts) in
-            [(0x2000, "real_in"), (0x2000 | 185, "ingress_other"), (370, "ingress_other")]
+            [(0x2000, "direct_in"), (0x2000 | 185, "ingress_other"), (370, "ingress_other")]
         {
             let packet = Packet { fragment, ..packet.clone() };
             let what = format!("a fragment ({fragment:#x})");
@@ -101,7 +107,7 @@ fn other_traffic(target: &Target, table: &mut Table<'_>) {
         }
         let packet = sealed(&request(body, v6(PORT)));
         let packet = Packet { extensions: vec![FRAGMENT], ..packet };
-        passes(target, table, "all of a packet in a fragment", packet.bytes(), "real_in");
+        passes(target, table, "all of a packet in a fragment", packet.bytes(), "direct_in");
     }
 }
 
@@ -169,12 +175,12 @@ fn lies_of_lengths(target: &Target, table: &mut Table<'_>) {
             match lie.checked_sub(headers) {
                 // The length of super-packets does not fit the field.
                 _ if lie == 0 => {
-                    dropped(target, table, &what, frame, "arrived discarded_unproven");
+                    dropped(target, table, &what, frame, "arrived discarded_unsynced");
                 }
                 Some(8..32) => dropped(target, table, &what, frame, "arrived discarded_malformed"),
                 Some(32) => dropped(target, table, &what, frame, "arrived discarded_pure_ack"),
                 Some(33..=46) => {
-                    dropped(target, table, &what, frame, "arrived discarded_unproven");
+                    dropped(target, table, &what, frame, "arrived discarded_unsynced");
                 }
                 _ => passes(target, table, &what, frame, "ingress_other"),
             }
@@ -185,7 +191,7 @@ fn lies_of_lengths(target: &Target, table: &mut Table<'_>) {
         frame[14] = 0x40 | words;
         let what = format!("IP header of {words} words");
         if words == 5 {
-            dropped(target, table, &what, frame, "arrived discarded_unproven");
+            dropped(target, table, &what, frame, "arrived discarded_unsynced");
         } else {
             passes(target, table, &what, frame, "ingress_other");
         }
@@ -199,7 +205,7 @@ fn lies_of_transport(target: &Target, table: &mut Table<'_>) {
             let mut frame = packet.bytes();
             frame[packet.l4() + 12] = words << 4;
             let what = format!("{to}: TCP header of {words} words");
-            let reason = if (5..=11).contains(&words) { "unproven" } else { "malformed" };
+            let reason = if (5..=11).contains(&words) { "unsynced" } else { "malformed" };
             dropped(target, table, &what, frame, &format!("arrived discarded_{reason}"));
         }
         for flags in 0..=255 {
@@ -209,13 +215,13 @@ fn lies_of_transport(target: &Target, table: &mut Table<'_>) {
             // RST, alone or with FIN or PSH.
             if flags & !0x09 == RST {
                 let counts = match flags & 0x01 {
-                    0 => "arrived discarded_unproven",
+                    0 => "arrived discarded_unsynced",
                     // The end of a connection of which nothing is known.
-                    _ => "arrived discarded_unproven closed",
+                    _ => "arrived discarded_unsynced closed",
                 };
                 dropped(target, table, &what, packet.bytes(), counts);
             } else {
-                passes(target, table, &what, packet.bytes(), "real_in");
+                passes(target, table, &what, packet.bytes(), "direct_in");
             }
         }
         let mut packet = sealed(&request(Body::Udp(datagram()), to));
@@ -223,7 +229,7 @@ fn lies_of_transport(target: &Target, table: &mut Table<'_>) {
         for lie in [0, 8, 37, sealed_length - 1, sealed_length + 1, u16::MAX] {
             packet.datagram().length = Some(lie);
             let what = format!("{to}: UDP length {lie}");
-            passes(target, table, &what, packet.bytes(), "real_in");
+            passes(target, table, &what, packet.bytes(), "direct_in");
         }
     }
 }
@@ -238,7 +244,7 @@ fn other_magic(target: &Target, table: &mut Table<'_>) {
                 }
                 let packet = copy_of(&request(body, to), to, MAGIC ^ 1 << bit);
                 let what = format!("{to}: the magic differs in bit {bit}");
-                passes(target, table, &what, packet.bytes(), "real_in");
+                passes(target, table, &what, packet.bytes(), "direct_in");
             }
         }
     }
@@ -249,7 +255,7 @@ fn other_ports(target: &Target, table: &mut Table<'_>) {
         let frame = sealed(&packet).bytes();
         dropped(target, table, &what, frame.clone(), "arrived discarded_port");
         let input = In::marked(frame.clone(), HELD);
-        dropped(target, table, &format!("{what}, held"), input, "returned discarded_port");
+        dropped(target, table, &format!("{what}, held"), input, "released discarded_port");
         let input = In::marked(frame.clone(), AGAIN);
         dropped(target, table, &format!("{what}, again"), input, "discarded_port");
         table.never_arrived();
@@ -275,14 +281,14 @@ fn a_port_that_retires(target: &Target, table: &mut Table<'_>) {
         for (what, packet) in shapes::around(&body, PORT) {
             let frame = sealed(&packet).bytes();
             dropped(target, table, &what, frame, "arrived discarded_port");
-            passes(target, table, &what, packet.bytes(), "real_in");
+            passes(target, table, &what, packet.bytes(), "direct_in");
         }
     }
     ports::serve(&target.place.host, PORT);
 }
 
 /// What the mirror turned round goes to the stack, whatever it is, and what was judged behind the hold device.
-fn reflected(target: &Target, table: &mut Table<'_>) {
+fn acked_for_client(target: &Target, table: &mut Table<'_>) {
     let segments = shapes::around(&Body::Tcp(Segment { flags: ACK, ..segment() }), PORT);
     let segments = segments.into_iter().map(|(what, packet)| (what, packet.bytes()));
     // Were it a copy with somebody else's mark, it stays sealed.
@@ -290,7 +296,7 @@ fn reflected(target: &Target, table: &mut Table<'_>) {
     for (what, frame) in segments.chain(shapes::not_ip()).chain([copy]) {
         let fate = Fate::Becomes(frame.clone(), 0);
         let input = In::marked(frame.clone(), REFLECTED);
-        table.row(&what, &target.ingress, input, &fate, "reflected_in");
+        table.row(&what, &target.ingress, input, &fate, "ack_injected");
         table.row(&what, &target.ingress, In::marked(frame, JUDGED), &fate, "");
     }
 }
@@ -304,7 +310,7 @@ fn foreign_marks(target: &Target, table: &mut Table<'_>) {
             for tags in [vec![], vec![DOT1Q]] {
                 let packet = Packet { tags, ..request(body.clone(), v4(PORT)) };
                 let input = In { token: 7, ..In::marked(packet.bytes(), mark) };
-                passes(target, table, &what, input, "real_in");
+                passes(target, table, &what, input, "direct_in");
             }
         }
         // A datagram has no state in its mark: it is opened, and keeps it.
@@ -333,7 +339,7 @@ fn foreign_marks(target: &Target, table: &mut Table<'_>) {
         target.place.wire.mark(mark);
         let packet = request(Body::Tcp(Segment { flags: ACK | URG, ..segment() }), v4(PORT));
         let what = format!("mark {mark:#x} on another host");
-        table.arrives(&what, &target.place.wire, &packet.bytes(), "real_in");
+        table.arrives(&what, &target.place.wire, &packet.bytes(), "direct_in");
     }
     target.place.wire.mark(0);
 }

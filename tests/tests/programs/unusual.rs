@@ -52,10 +52,10 @@ fn super_packets(target: &Target, it: &Connection<'_>, table: &mut Table<'_>) {
     let fate = Fate::Held(input.frame.clone());
     let counts = "arrived=3 held=3";
     let mark = table.row("held, three at once", &target.ingress, input, &fate, counts);
-    it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
     let input = In { gso_size: 100, mark, ..sealed(&request).bytes().into() };
     let fate = Connection::as_delivered(&request, 1);
-    table.row("back, three at once", &target.ingress, input, &fate, "returned=3 applied=3");
+    table.row("back, three at once", &target.ingress, input, &fate, "released=3 applied=3");
     let request = it.data(251, &[b'x'; 200]);
     let input = In { gso_size: 100, ..sealed(&request).bytes().into() };
     let fate = Connection::as_delivered(&request, 1);
@@ -97,7 +97,7 @@ fn options_of_a_syn_ack(target: &Target, server: SocketAddr, table: &mut Table<'
         let mut syn_ack = it.syn_ack();
         syn_ack.segment().options = options;
         syn_ack.segment().window = 1;
-        it.reflected(table, "a SYN-ACK", &syn_ack, 1, "");
+        it.acked_for_client(table, "a SYN-ACK", &syn_ack, 1, "");
         let window = 1 << scale;
         let mut update = it.reply(ACK, 1, 1, b"");
         update.segment().window = 1;
@@ -130,9 +130,9 @@ fn unknown(it: &Connection<'_>, table: &mut Table<'_>, flags: u8) {
         } else if flags & RST != 0 {
             "closed discarded_no_flow"
         } else if flags & FIN != 0 {
-            "closed discarded_unproven"
+            "closed discarded_unsynced"
         } else {
-            "discarded_unproven"
+            "discarded_unsynced"
         };
         it.discarded(table, &what, &packet, reason);
     }

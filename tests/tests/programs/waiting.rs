@@ -57,7 +57,7 @@ fn for_a_syn_ack(it: &Connection<'_>, table: &mut Table<'_>) {
     assert_eq!(it.held(table, "the next request", &second), mark, "the mark of the connection");
     it.returned(table, "unanswered", (&first, mark), &Fate::Diverted, "held");
     it.held(table, "the first again", &it.data(1, REQUEST));
-    it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
     for other in [1, 2, 0xfff] {
         let stale = (&first, mark ^ other);
         it.returned(table, "of another time", stale, &Fate::Dropped, "discarded_stale");
@@ -76,7 +76,7 @@ fn for_the_window(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
     let mut syn_ack = it.syn_ack();
     syn_ack.segment().window = 10;
-    it.reflected(table, "a SYN-ACK with a small window", &syn_ack, 1, "");
+    it.acked_for_client(table, "a SYN-ACK with a small window", &syn_ack, 1, "");
     let request = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &request);
     let mut update = it.reply(ACK, 1, 1, b"");
@@ -110,7 +110,7 @@ fn dropped_behind(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Dura
     it.shakes_hands(table);
     it.delivered(table, "a request", &it.data(1, REQUEST), 1);
     pass(TOO_LONG);
-    let counts = "broken discarded_hold_expired";
+    let counts = "desynced discarded_hold_expired";
     it.discarded(table, "the next, which it has no use for", &it.data(15, REQUEST), counts);
 }
 
@@ -123,7 +123,7 @@ fn inside_a_request(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Du
     it.held(table, "the next request, though the rest has a place", &it.data(50, REQUEST));
     pass(TOO_LONG);
     let more = it.data(44, b"more of it\r\n");
-    it.discarded(table, "more", &more, "broken withdrawn discarded_hold_expired");
+    it.discarded(table, "more", &more, "desynced withdrawn discarded_hold_expired");
 }
 
 /// The 4-tuple is used again while copies of its past are on their way: they are stale.
@@ -133,7 +133,7 @@ fn used_again(it: &Connection<'_>, table: &mut Table<'_>) {
     let mark = it.held(table, "a request behind a hole", &past);
     let syn = it.another_syn();
     let fate = Fate::Becomes(puppet::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
-    let counts = "arrived broken reset synthesized opened applied";
+    let counts = "arrived desynced reset segment_injected opened applied";
     it.copied(table, "another SYN", &syn, &fate, counts);
     it.returned(table, "of the past", (&past, mark), &Fate::Dropped, "discarded_stale");
 }
@@ -156,12 +156,12 @@ fn behind_the_end(it: &Connection<'_>, table: &mut Table<'_>) {
     it.held(table, "the request again", &request);
     it.held(table, "the client's reset", &reset);
     it.held(table, "its reset again", &reset);
-    it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
     let fate = Connection::as_delivered(&request, 1);
     it.returned(table, "the request", (&request, mark), &fate, "applied");
     let fate = Connection::as_delivered(&reset, 1);
     it.returned(table, "the reset", (&reset, mark), &fate, "applied");
-    it.reflected(table, "the server's FIN", &it.reply(ACK | FIN, 1, 16, b""), 2, "closed");
+    it.acked_for_client(table, "the server's FIN", &it.reply(ACK | FIN, 1, 16, b""), 2, "closed");
     let (dropped, done) = (&Fate::Dropped, "discarded_finished");
     it.returned(table, "the request again", (&request, mark), dropped, done);
     it.returned(table, "the reset again", (&reset, mark), dropped, "discarded_no_flow");
@@ -173,7 +173,7 @@ fn sent_again(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration
     pass(AGAIN);
     let syn = Fate::Becomes(puppet::syn(&it.syn()).bytes(), 0);
     it.copied(table, "the SYN again, unanswered", &it.syn(), &syn, "arrived applied");
-    it.reflected(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
     let (request, last) = (it.data(1, REQUEST), it.sent(ACK | PSH | FIN, 15, b"quit\r\n"));
     for (what, packet) in [("a request", request), ("the client's FIN", last)] {
         it.delivered(table, what, &packet, 1);
@@ -200,7 +200,7 @@ fn missing_for_too_long(it: &Connection<'_>, table: &mut Table<'_>, pass: impl F
     let mark = it.held(table, "the second request", &second);
     it.returned(table, "without the first", (&second, mark), &Fate::Diverted, "held");
     pass(GAP);
-    let counts = "broken discarded_hold_expired";
+    let counts = "desynced discarded_hold_expired";
     it.returned(table, "still without it", (&second, mark), &Fate::Dropped, counts);
 }
 
@@ -210,7 +210,7 @@ fn expires(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) 
     let request = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &request);
     pass(TOO_LONG);
-    let counts = "broken discarded_hold_expired";
+    let counts = "desynced discarded_hold_expired";
     it.returned(table, "too late", (&request, mark), &Fate::Dropped, counts);
 }
 
@@ -218,7 +218,7 @@ fn too_late(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration))
     expires(it, table, pass);
     let syn = it.another_syn();
     let fate = Fate::Becomes(puppet::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
-    let counts = "arrived reset synthesized opened applied";
+    let counts = "arrived reset segment_injected opened applied";
     it.copied(table, "another SYN", &syn, &fate, counts);
 }
 
@@ -234,16 +234,16 @@ fn joined_again(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Durati
         request.segment().ack = request.segment().ack.wrapping_add(replied);
         request
     };
-    it.discarded(table, "behind no line", &behind(15, 5), "discarded_unproven");
-    it.discarded(table, "behind no request", &behind(29, 10), "discarded_unproven");
+    it.discarded(table, "behind no line", &behind(15, 5), "discarded_unsynced");
+    it.discarded(table, "behind no request", &behind(29, 10), "discarded_unsynced");
     let next = behind(43, 15);
     // First a reset of the old socket; behind it, once again, the SYN and the request.
     let fate = Fate::Becomes(puppet::reset(&next, ISN.wrapping_add(1)).bytes(), 0);
-    let counts = "arrived reset synthesized=2 adopted ~held ~returned";
+    let counts = "arrived reset segment_injected=2 adopted ~held ~released";
     it.copied(table, "a proven boundary", &next, &fate, counts);
     let mut syn_ack = it.syn_ack();
     syn_ack.segment().ack = ISN.wrapping_add(43);
-    it.reflected(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~returned");
+    it.acked_for_client(table, "the SYN-ACK", &syn_ack, 1, "applied ~held ~released");
 }
 
 /// What is held for too long ends the connection: with it, the socket goes, too.
@@ -253,7 +253,7 @@ fn ends_too_late(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Durat
         let mark = it.held(table, "the last", &last);
         pass(TOO_LONG);
         let fate = Fate::Becomes(puppet::reset(&last, ISN.wrapping_add(1)).bytes(), 0);
-        it.returned(table, "too late", (&last, mark), &fate, "broken reset closed applied");
+        it.returned(table, "too late", (&last, mark), &fate, "desynced reset closed applied");
     }
 }
 

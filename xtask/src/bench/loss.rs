@@ -135,7 +135,7 @@ fn turn(row: &Row) -> Result<Round> {
     ensure!(asked > 0, "the old server counted no requests");
     Ok(Round {
         applied: 100.0 * applied as f64 / asked as f64,
-        broken: target.get("broken").copied().unwrap_or(0),
+        broken: target.get("desynced").copied().unwrap_or(0),
         missing: asked.saturating_sub(applied),
     })
 }

@@ -110,7 +110,7 @@ impl Bench<'_> {
             small.ingress.runs,
             small.ingress.each(),
         ));
-        let copies = small.counted("cloned");
+        let copies = small.counted("mirrored");
         let rest = less(small.egress, small.counted("egress_other"), other.egress.each());
         rows.push(row(role.egress, "copies: rewritten, then counted", copies, over(rest, copies)));
         let mut gets = 0;
@@ -118,7 +118,7 @@ impl Bench<'_> {
             gets = self.large()?;
             Ok(())
         })?;
-        let acks = large.counted("cloned").saturating_sub(gets);
+        let acks = large.counted("mirrored").saturating_sub(gets);
         let rest = less(large.ingress, gets, small.ingress.each());
         rows.push(row(
             role.ingress,

@@ -118,9 +118,9 @@ fn seen(server: &mut Connection, key: &str, value: &[u8]) -> &'static str {
 pub(crate) fn of_counters(settled: &Settled) -> Vec<Check> {
     let Settled { source, map, target } = settled;
     let (adopted, opened, broken) =
-        (one(target, "adopted"), one(target, "opened"), one(target, "broken"));
-    let (lost, unproven) = (agent::lost(target), one(target, "discarded_unproven"));
-    let (seen, cloned) = (one(source, "seen"), one(source, "cloned"));
+        (one(target, "adopted"), one(target, "opened"), one(target, "desynced"));
+    let (lost, unsynced) = (agent::lost(target), one(target, "discarded_unsynced"));
+    let (seen, cloned) = (one(source, "seen"), one(source, "mirrored"));
     let others = sum(source, "skipped_") + sum(source, "failed_");
     let (sent, arrived) = (one(map, "sent_segments"), one(target, "arrived"));
     let (applied, discarded) = (one(target, "applied"), sum(target, "discarded_"));
@@ -135,16 +135,16 @@ pub(crate) fn of_counters(settled: &Settled) -> Vec<Check> {
             ),
         },
         Check {
-            passed: lost == unproven,
+            passed: lost == unsynced,
             what: format!(
-                "{lost} segments lost, {unproven} of them before an adoption ({:.1} for each)",
-                unproven as f64 / adopted.max(1) as f64
+                "{lost} segments lost, {unsynced} of them before an adoption ({:.1} for each)",
+                unsynced as f64 / adopted.max(1) as f64
             ),
         },
         Check {
             passed: seen == cloned + others,
             what: format!(
-                "source: {seen} packets seen = {cloned} cloned + {others} skipped or failed"
+                "source: {seen} packets seen = {cloned} mirrored + {others} skipped or failed"
             ),
         },
         Check {

@@ -1,11 +1,10 @@
 //! What happens next, in eight bytes.
 
 use mirror_common::{
-    copy::Segment,
-    memcache::Start,
-    reply::Reply,
-    tcp::{ACK, FIN, PSH, RST, SYN},
-    walk::Walk,
+    abi::RequestState,
+    memcached::request_start::Start,
+    packet::tcp::{ACK, FIN, PSH, RST, SYN},
+    target::{copy::Segment, reply::Reply},
 };
 
 use super::host::Host;
@@ -55,7 +54,7 @@ impl Event {
         }
     }
 
-    pub(crate) fn choice(&self) -> usize {
+    pub(crate) fn selection(&self) -> usize {
         usize::from(self.0[1])
     }
 
@@ -74,7 +73,7 @@ impl Event {
         let distance = i32::from(self.number(6).cast_signed());
         let base = match self.0[2] & 7 {
             0 | 1 => flow.copy.next_seq,
-            2 => flow.copy.watch_end,
+            2 => flow.copy.last_end,
             3 => flow.copy.isn,
             4 => flow.reply.edge.wrapping_sub(length),
             5 => host.last.end,
@@ -93,20 +92,20 @@ impl Event {
             length,
             segments: if self.0[2] & 64 == 0 { 1 } else { length.div_ceil(1448).max(1) },
             waited: 0,
-            withheld: self.0[2] & 128 != 0 && (1..=64).contains(&length),
+            blocked: self.0[2] & 128 != 0 && (1..=64).contains(&length),
             start: if length == 0 { Start::None } else { start },
             crlf: length > 1 && self.0[2] & 32 != 0,
-            walk: self.walk(),
+            request_state: self.request_state(),
         }
     }
 
     /// At a boundary, lost, or somewhere within a request.
-    fn walk(&self) -> Walk {
+    fn request_state(&self) -> RequestState {
         match self.0[7] & 7 {
-            0..5 => Walk::BOUNDARY,
-            5 => Walk::default(),
-            6 => Walk::BOUNDARY.along(b"set k 0 0 12345\r\n"),
-            _ => Walk::BOUNDARY.along(b"set k 0 0 12"),
+            0..5 => RequestState::BOUNDARY,
+            5 => RequestState::default(),
+            6 => RequestState::BOUNDARY.feed(b"set k 0 0 12345\r\n"),
+            _ => RequestState::BOUNDARY.feed(b"set k 0 0 12"),
         }
     }
 
@@ -128,10 +127,10 @@ impl Event {
             length: ack,
             segments: seq,
             waited: self.wild_time(),
-            withheld: self.0[1] & 32 != 0,
+            blocked: self.0[1] & 32 != 0,
             start: Start::Binary,
             crlf: true,
-            walk: self.walk(),
+            request_state: self.request_state(),
         }
     }
 

@@ -5,14 +5,16 @@ use std::collections::VecDeque;
 
 use mirror_common::{
     abi::{CopySide, Flow, mark::MAX_ARGUMENT},
-    copy::{
-        Action, COPY_LIMIT, Discard, GAP_LIMIT, Pass, Segment, WAIT_LIMIT, wants_evidence,
-        wants_start,
+    abi::{RequestState, State},
+    memcached::request_start::Start,
+    packet::tcp::{FIN, RST, SYN, after, late},
+    target::{
+        copy::{
+            Action, COPY_LIMIT, Discard, GAP_LIMIT, Pass, Segment, WAIT_LIMIT, wants_evidence,
+            wants_start,
+        },
+        reply::{self, Reply},
     },
-    memcache::Start,
-    reply::{self, Reply},
-    tcp::{FIN, RST, SYN, after, late},
-    walk::Walk,
 };
 
 use super::{
@@ -84,13 +86,13 @@ impl Host {
     pub(crate) fn again(&mut self) {
         let Some(Waiting { segment, mark, since }) = self.again.pop_front() else { return };
         if self.find(&segment) {
-            self.judge(segment, Pass::Again, since, mark == self.judged);
+            self.judge(segment, Pass::Requeued, since, mark == self.judged);
         }
     }
 
     /// A copy from the hold device.
-    pub(crate) fn returns(&mut self, choice: usize) {
-        let Some(Waiting { segment, mark, since }) = self.take(choice) else { return };
+    pub(crate) fn returns(&mut self, selection: usize) {
+        let Some(Waiting { segment, mark, since }) = self.take(selection) else { return };
         if self.find(&segment)
             && self.flow.is_some_and(|flow| flow.copy.epoch & MAX_ARGUMENT == mark)
         {
@@ -98,19 +100,19 @@ impl Host {
         }
     }
 
-    fn take(&mut self, choice: usize) -> Option<Waiting> {
-        let index = choice.checked_rem(self.held.len())?;
+    fn take(&mut self, selection: usize) -> Option<Waiting> {
+        let index = selection.checked_rem(self.held.len())?;
         self.held.remove(index)
     }
 
     /// The hold device loses a copy.
-    pub(crate) fn loses(&mut self, choice: usize) {
-        self.take(choice);
+    pub(crate) fn loses(&mut self, selection: usize) {
+        self.take(selection);
     }
 
     /// The hold device cuts a copy that stands for several in two.
-    pub(crate) fn splits(&mut self, choice: usize) {
-        let Some(Waiting { segment, mark, since }) = self.take(choice) else { return };
+    pub(crate) fn splits(&mut self, selection: usize) {
+        let Some(Waiting { segment, mark, since }) = self.take(selection) else { return };
         let mut rest = segment;
         if segment.segments > 1 {
             let length = segment.length / segment.segments;
@@ -127,8 +129,8 @@ impl Host {
     fn find(&mut self, segment: &Segment) -> bool {
         let opens = segment.flags & SYN != 0;
         if let Some(flow) = &mut self.flow {
-            if opens && flow.copy.state == CopySide::STATE_REAL && !self.real {
-                flow.copy.state = CopySide::STATE_WATCH;
+            if opens && flow.copy.state == State::DIRECT && !self.real {
+                flow.copy.state = State::UNSYNCED;
                 flow.copy.bits = 0;
                 self.watched.clear();
             }
@@ -142,7 +144,7 @@ impl Host {
         self.epoch = self.epoch.wrapping_add(CopySide::EPOCH_STEP);
         flow.copy.epoch = self.epoch;
         if self.real {
-            flow.copy.state = CopySide::STATE_REAL;
+            flow.copy.state = State::DIRECT;
         }
         self.flow = Some(flow);
         self.waits = 0;
@@ -159,7 +161,7 @@ impl Host {
             segment.start = Start::None;
         }
         if !wants_evidence(&before.copy, &segment, pass) {
-            (segment.crlf, segment.walk) = (false, Walk::default());
+            (segment.crlf, segment.request_state) = (false, RequestState::default());
         }
         segment.waited = if pass == Pass::Held { self.now - since } else { 0 };
         let mut flow = before;
@@ -196,10 +198,10 @@ impl Host {
                 let mark = flow.copy.epoch & MAX_ARGUMENT;
                 self.held.push_back(Waiting { segment: known, mark, since });
             }
-            Action::Discard if flow.copy.state == CopySide::STATE_WATCH => {
+            Action::Discard if flow.copy.state == State::UNSYNCED => {
                 if matches!(
                     verdict.reason,
-                    Discard::Unproven | Discard::HoldExpired | Discard::Command
+                    Discard::Unsynced | Discard::HoldExpired | Discard::Blocked
                 ) {
                     let Segment { ack, crlf, .. } = segment;
                     self.watched.push(Watched { end: end(&segment), ack, crlf });
@@ -217,7 +219,7 @@ impl Host {
             self.waits = 0;
         }
         if holds && pass == Pass::Held {
-            assert_ne!(before.copy.state, CopySide::STATE_REAL, "waits for nothing");
+            assert_ne!(before.copy.state, State::DIRECT, "waits for nothing");
             // A little longer where a reset and the copy behind it are on their way.
             assert!(segment.waited <= COPY_LIMIT + GAP_LIMIT, "waits for too long");
         } else if holds {
@@ -237,7 +239,7 @@ impl Host {
     fn deliver(&mut self, before: &Flow, segment: &Segment, ack: u32) {
         let fin = segment.flags & (FIN | RST) != 0;
         if after(end(segment), before.copy.next_seq) {
-            assert!(!segment.withheld, "not meant for this server");
+            assert!(!segment.blocked, "not meant for this server");
         }
         if after(segment.seq, before.copy.next_seq) {
             let inside = segment.start == Start::None && !fin;
@@ -252,7 +254,7 @@ impl Host {
 
     /// A boundary directly follows a segment that was seen, and acknowledges more than it did.
     fn proven(&self, segment: &Segment) {
-        assert!(!segment.withheld, "not meant for this server");
+        assert!(!segment.blocked, "not meant for this server");
         let proves = |seen: &Watched| {
             seen.end == segment.seq
                 && after(segment.ack, seen.ack)
@@ -302,7 +304,7 @@ impl Host {
         }
         self.server = Server::default();
         match &mut self.flow {
-            Some(flow) => flow.copy.state = CopySide::STATE_REAL,
+            Some(flow) => flow.copy.state = State::DIRECT,
             None => self.finished = None,
         }
     }

@@ -2,10 +2,12 @@
 //! what its side may write (`abi::Flow`).
 
 use mirror_common::{
-    abi::{CopySide, Flow, ReplySide},
-    copy::{self, Action, Discard, Pass, Segment},
-    reply::{self, Reply},
-    tcp::after,
+    abi::{Flow, ReplySide, State},
+    packet::tcp::after,
+    target::{
+        copy::{self, Action, Discard, Pass, Segment},
+        reply::{self, Reply},
+    },
 };
 
 pub(crate) fn judge_copy(
@@ -32,8 +34,8 @@ pub(crate) fn judge_copy(
     } else if flow.copy.epoch == before.copy.epoch {
         assert_eq!(flow.held_out, before.held_out, "a copy that was not there left");
     }
-    if before.copy.state == CopySide::STATE_REAL {
-        assert_eq!((verdict.action, verdict.reason), (Action::Discard, Discard::RealClient));
+    if before.copy.state == State::DIRECT {
+        assert_eq!((verdict.action, verdict.reason), (Action::Discard, Discard::DirectClient));
     }
     verdict
 }
@@ -41,7 +43,7 @@ pub(crate) fn judge_copy(
 pub(crate) fn judge_reply(flow: &mut Flow, reply: &Reply, now: u64) -> reply::Verdict {
     let before = *flow;
     let verdict = reply::judge(flow, reply, || now);
-    let real = before.copy.state == CopySide::STATE_REAL;
+    let real = before.copy.state == State::DIRECT;
     assert_eq!(verdict.action == reply::Action::Pass, real, "what is real passes, nothing else");
     assert_eq!(flow.copy, before.copy, "egress wrote what ingress writes");
     assert_eq!((flow.held_in, flow.held_out), (before.held_in, before.held_out));

@@ -1,8 +1,8 @@
 //! An honest server with room for one connection: its numbers are TCP's.
 
 use mirror_common::{
-    reply::Reply,
-    tcp::{ACK, FIN, PSH, RST, SYN, after},
+    packet::tcp::{ACK, FIN, PSH, RST, SYN, after},
+    target::reply::Reply,
 };
 
 use super::event::Event;

@@ -1,0 +1,3 @@
+//! The guard, on any host: whose packets it drops.
+
+pub mod servers;

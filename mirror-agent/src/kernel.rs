@@ -1,0 +1,25 @@
+//! What the kernel has: programs, BPF maps, pins, hooks.
+//!
+//! | module | what it is responsible for |
+//! |---|---|
+//! | [`requirements`] | what the kernel and the user must be able to do |
+//! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
+//! | [`object`] | the kernel objects: loading them |
+//! | [`settings`] | values that are fixed when programs are loaded |
+//! | [`maps`] | the pinned BPF maps, by name and type |
+//! | [`meta`] | what is remembered of an attachment |
+//! | [`attach`] | programs on interfaces: attach, replace in place |
+//! | [`clock`] | the kernel's clocks |
+//! | [`fallback`] | what is used where a kernel or a driver lacks something |
+//! | [`packet_trace`] | what the programs say of packets |
+
+pub mod attach;
+pub mod clock;
+pub mod fallback;
+pub mod maps;
+pub mod meta;
+pub mod object;
+pub mod packet_trace;
+pub mod pins;
+pub mod requirements;
+pub mod settings;

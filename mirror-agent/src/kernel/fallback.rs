@@ -1,0 +1,77 @@
+//! What is used in place of what a kernel or a driver lacks, and what is lost by it: all of it, in one place.
+
+use std::fmt;
+
+/// One step down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// Linux before 6.6.
+    Clsact,
+    /// A driver without XDP.
+    GenericXdp,
+    /// A kernel without `CONFIG_NET_SCH_TBF`.
+    FairQueue,
+    /// One without `CONFIG_NET_SCH_FQ`, too.
+    NoQueue,
+    /// One whose veth cannot be switched to NAPI (before Linux 5.13).
+    Unordered,
+}
+
+impl Fallback {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Clsact, Self::GenericXdp, Self::FairQueue, Self::NoQueue, Self::Unordered];
+
+    /// What would be better, what is used, and what is lost.
+    pub const fn row(self) -> [&'static str; 3] {
+        match self {
+            Self::Clsact => [
+                "tcx links",
+                "filters of clsact",
+                "the kernel does not guard them: whoever clears the interface's filters (`tc`) ends the mirror",
+            ],
+            Self::GenericXdp => [
+                "native XDP",
+                "generic XDP",
+                "speed: the kernel makes a socket buffer of each packet first",
+            ],
+            Self::FairQueue => [
+                "tbf in the hold device",
+                "fq with a rate",
+                "copies are paced for each connection: where many wait at once, a processor is busier",
+            ],
+            Self::NoQueue => [
+                "fq in the hold device",
+                "no queue",
+                "copies that wait keep a processor busy, and more of them are lost",
+            ],
+            Self::Unordered => [
+                "NAPI in the hold device",
+                "the backlogs of all CPUs",
+                "small requests of a client that does not wait overtake each other while they are held, and some are lost",
+            ],
+        }
+    }
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [better, used, lost] = self.row();
+        write!(f, "no {better} here, so {used}: {lost}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_the_same_table() {
+        let readme = include_str!("../../../README.md");
+        for fallback in Fallback::ALL {
+            let [better, used, lost] = fallback.row();
+            let row = format!("| {better} | {used} | {lost} |");
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
+}

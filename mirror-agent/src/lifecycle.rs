@@ -1,0 +1,9 @@
+//! What verbs share: clearing what an attachment left, and taking one off.
+//!
+//! | module | what it is responsible for |
+//! |---|---|
+//! | [`install`] | attaches a role, and takes back what was begun when it fails |
+//! | [`remove`] | takes an attachment off, and leaves nothing behind |
+
+pub mod install;
+pub mod remove;

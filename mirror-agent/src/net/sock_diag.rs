@@ -1,0 +1,214 @@
+//! Lists memcached's connections and listeners, and ends connections that are mirrored, by the kernel's socket
+//! diagnosis (`sock_diag`).
+//!
+//! Without the programs nobody plays the client of a mirrored connection's socket: sooner or later they would send something
+//! to the real one. So they go while the programs at egress still drop their resets.
+//!
+//! A socket is ended by the cookie that it was listed with, never by its 4-tuple alone: where no
+//! connection has that 4-tuple, the kernel takes the *listener* for what was meant (kernel:
+//! `inet_diag_find_one_icsk`).
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::SocketAddr,
+};
+
+use anyhow::{Context as _, Result, bail};
+use mirror_common::abi::FlowKey;
+use netlink_packet_sock_diag::{
+    AF_INET, AF_INET6, IPPROTO_TCP, SockDiagDestroy, SockDiagMessage,
+    inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
+};
+use nix::errno::Errno;
+use rtnetlink::{
+    packet_core::{
+        NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    },
+    sys::{Socket, SocketAddr as Kernel, protocols::NETLINK_SOCK_DIAG},
+};
+
+use crate::net::address::ip;
+
+/// Ends the sockets of these flows, in this network namespace; returns how many there were. Fails on
+/// a kernel that cannot do it (before 4.5, or without `CONFIG_INET_DIAG_DESTROY`).
+pub fn destroy(flows: &[FlowKey]) -> Result<usize> {
+    let socket = open()?;
+    let ports: BTreeSet<u16> = flows.iter().map(|flow| u16::from_be(flow.local_port)).collect();
+    let mirrored: HashSet<_> = flows.iter().map(endpoints_of_flow).collect();
+    let mut ended = 0;
+    for port in ports {
+        for family in [AF_INET, AF_INET6] {
+            let connections = list(&socket, family, port)?;
+            for connection in connections.into_iter().filter(|id| mirrored.contains(&endpoints(id)))
+            {
+                ended += usize::from(destroy_one(&socket, family, connection)?);
+            }
+        }
+    }
+    Ok(ended)
+}
+
+/// Connections of this host, in this network namespace, to the local port `port`: own end, client's
+/// end.
+pub fn connections(port: u16) -> Result<Vec<(SocketAddr, SocketAddr)>> {
+    let socket = open()?;
+    let mut found = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        found.extend(list(&socket, family, port)?.iter().map(endpoints));
+    }
+    Ok(found)
+}
+
+/// A TCP socket that takes connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener {
+    /// The port that it listens at.
+    pub port: u16,
+    /// What tells it from all other sockets that there ever were.
+    pub cookie: u64,
+    /// Its number in the file system of sockets.
+    pub inode: u32,
+    /// Its receive buffer, in bytes as the kernel counts them.
+    pub receive_buffer: u32,
+}
+
+/// All TCP sockets of this network namespace that take connections.
+pub fn listeners() -> Result<Vec<Listener>> {
+    let socket = open()?;
+    let mut found = Vec::new();
+    for family in [AF_INET, AF_INET6] {
+        let listening = dump(&socket, family, StateFlags::LISTEN, ExtensionFlags::SKMEMINFO, 0)?;
+        for response in listening {
+            let memory = response.nlas.iter().find_map(|attribute| match attribute {
+                Nla::MemInfo(memory) => Some(memory),
+                _ => None,
+            });
+            let memory = memory.context("sock_diag does not say how large receive buffers are")?;
+            let id = &response.header.socket_id;
+            found.push(Listener {
+                port: id.source_port,
+                cookie: cookie(id.cookie),
+                inode: response.header.inode,
+                receive_buffer: memory.receive_queue_max,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// A cookie as `SO_COOKIE` has it; `sock_diag` splits it in two words, the lower first.
+fn cookie([a, b, c, d, e, f, g, h]: [u8; 8]) -> u64 {
+    let (low, high) = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
+    u64::from(low) | u64::from(high) << 32
+}
+
+fn open() -> Result<Socket> {
+    let socket = Socket::new(NETLINK_SOCK_DIAG).context("cannot open a sock_diag socket")?;
+    socket.connect(&Kernel::new(0, 0)).context("cannot reach the kernel's sock_diag")?;
+    Ok(socket)
+}
+
+/// Own end and client's end. Addresses as such: memcached may serve IPv4 on a socket of IPv6.
+fn endpoints(id: &SocketId) -> (SocketAddr, SocketAddr) {
+    (
+        SocketAddr::new(id.source_address.to_canonical(), id.source_port),
+        SocketAddr::new(id.destination_address.to_canonical(), id.destination_port),
+    )
+}
+
+fn endpoints_of_flow(flow: &FlowKey) -> (SocketAddr, SocketAddr) {
+    (
+        SocketAddr::new(ip(&flow.local_addr), u16::from_be(flow.local_port)),
+        SocketAddr::new(ip(&flow.client_addr), u16::from_be(flow.client_port)),
+    )
+}
+
+/// All sockets of `family` with this local port that are not listeners.
+fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
+    let states = StateFlags::all() - StateFlags::LISTEN;
+    let found = dump(socket, family, states, ExtensionFlags::empty(), port)?;
+    Ok(found.into_iter().map(|response| response.header.socket_id).collect())
+}
+
+/// All sockets of `family` in one of these states with this local port, 0 for any.
+fn dump(
+    socket: &Socket,
+    family: u8,
+    states: StateFlags,
+    extensions: ExtensionFlags,
+    port: u16,
+) -> Result<Vec<InetResponse>> {
+    let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
+    let request = request(family, states, extensions, SocketId { source_port: port, ..any });
+    send(socket, NetlinkMessage::from(request), NLM_F_DUMP)?;
+    let mut found = Vec::new();
+    loop {
+        let (bytes, _) = socket.recv_from_full().context("sock_diag did not answer")?;
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
+                .context("sock_diag's answer cannot be read")?;
+            let length = (message.header.length as usize).next_multiple_of(4);
+            rest = rest.get(length..).unwrap_or_default();
+            match message.payload {
+                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
+                    found.push(*response);
+                }
+                NetlinkPayload::Done(_) => return Ok(found),
+                NetlinkPayload::Error(error) => {
+                    return Err(error.to_io()).context("cannot list memcached's sockets");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether the socket was still there.
+fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool> {
+    let request = request(family, StateFlags::all(), ExtensionFlags::empty(), socket_id);
+    send(socket, NetlinkMessage::from(SockDiagDestroy::new(request)), NLM_F_ACK)?;
+    let (answer, _) = socket.recv_from_full().context("sock_diag did not answer")?;
+    let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).context("sock_diag")?;
+    let NetlinkPayload::Error(error) = answer.payload else {
+        bail!("sock_diag answered with something else than a verdict");
+    };
+    let Some(code) = error.code else { return Ok(true) };
+    match Errno::from_raw(-code.get()) {
+        // Gone by itself, or something else has its 4-tuple now.
+        Errno::ENOENT | Errno::ESTALE => Ok(false),
+        other => bail!(
+            "the kernel did not end a mirrored connection: {} (this takes Linux 4.5 with \
+             CONFIG_INET_DIAG_DESTROY)",
+            other.desc()
+        ),
+    }
+}
+
+fn request(
+    family: u8,
+    states: StateFlags,
+    extensions: ExtensionFlags,
+    socket_id: SocketId,
+) -> SockDiagMessage {
+    SockDiagMessage::InetRequest(InetRequest {
+        family,
+        protocol: IPPROTO_TCP,
+        extensions,
+        states,
+        socket_id,
+    })
+}
+
+fn send<M: NetlinkSerializable>(
+    socket: &Socket,
+    mut message: NetlinkMessage<M>,
+    flags: u16,
+) -> Result<()> {
+    message.header.flags = NLM_F_REQUEST | flags;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0).context("cannot ask sock_diag")?;
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! Counters and states as text. No I/O here: values in, string out.
+
+mod compare;
+mod json;
+mod keys;
+mod maps;
+mod selection;
+mod state;
+mod table;
+mod terminal;
+mod text;
+
+pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
+pub use json::{stats as stats_json, status as status_json};
+pub use keys::{heading as keys_heading, json as key_json, row as key_row};
+pub use maps::{json as maps_json, lines as source_lines, text as maps_text};
+pub use selection::{Deadline, SelectionState};
+pub use state::{MapState, State};
+pub use table::{stats as stats_table, status as status_table};
+pub use terminal::{clear_progress, is_closed, line, note, print, progress};

@@ -1,0 +1,3 @@
+//! What the counters say.
+
+pub mod snapshot;

@@ -1,0 +1,9 @@
+//! What the new host decides: the synthetic client, which plays clients' connections to the new memcached.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`copy`] | what to do with a copy that arrives |
+//! | [`reply`] | what to do with memcached's replies |
+
+pub mod copy;
+pub mod reply;

@@ -1,0 +1,4 @@
+//! Reaching packet bytes, by the kernel's checked helpers only.
+
+pub mod skb;
+pub mod xdp;
