@@ -45,6 +45,8 @@ enum Task {
     Lint(lint::Options),
     /// Check the layout: cycles, rooms, long files, what no page names; part of lint
     Tidy(tidy::Options),
+    /// Write docs/counters.md from the doc comments of the counters
+    Counters(tidy::NoOptions),
     /// Lint, then test
     Ci(ci::Options),
     /// Mirror live load between two hosts made for it, with a live table and a proof; as root
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Lint(options) => lint::run(&options),
         Task::Tidy(options) => tidy::run(&options),
+        Task::Counters(options) => tidy::write_counters(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),

@@ -22,7 +22,9 @@ mod source;
 mod syntax;
 mod uses;
 
-use anyhow::{Result, bail};
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::{
@@ -33,6 +35,10 @@ use crate::process::workspace;
 
 /// Checks that the code has yet to satisfy: what they find is no error. To be emptied, and then to go.
 const NOT_YET: &[Check] = &[Check::Cycle, Check::Long, Check::Headless, Check::Undocumented];
+
+/// Nothing to choose.
+#[derive(Args)]
+pub(crate) struct NoOptions {}
 
 /// What to show.
 #[derive(Args, Default)]
@@ -64,6 +70,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         0 => Ok(()),
         count => bail!("tidy found {count} to mend"),
     }
+}
+
+/// Writes the page of counters from their doc comments.
+pub(crate) fn write_counters(_: &NoOptions) -> Result<()> {
+    let (rust, _) = source::read(&workspace())?;
+    let (path, page) = documented::counter_page(&rust)?;
+    let file = workspace().join(path);
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
+    println!("wrote {path}");
+    Ok(())
 }
 
 /// What all checks say, by file and line.
