@@ -34,6 +34,19 @@ pub(crate) fn bpf_toolchain() -> Result<()> {
     Ok(())
 }
 
+/// clippy for the BPF target, of just the compiler's version: a newer one would bring a newer compiler, which need not
+/// fit `bpf-linker`. Lint does without where it cannot be had.
+pub(crate) fn bpf_clippy() {
+    let has_one = |toolchain: &Toolchain| toolchain.bin.join("cargo-clippy").exists();
+    if Toolchain::find().as_ref().is_none_or(has_one) {
+        return;
+    }
+    let Some(version) = debian::version("rustc-web") else { return };
+    if let Err(error) = packages(&[&format!("rust-web-clippy={version}")]) {
+        println!("no clippy for the kernel programs: {error:#}");
+    }
+}
+
 /// What the end-to-end tests drive and look with.
 pub(crate) fn lab_tools() -> Result<()> {
     packages(&[

@@ -23,6 +23,7 @@ pub(crate) fn run(_: &Options) -> Result<()> {
     tidy::run(&tidy::Options::default())?;
     dependencies::check()?;
     install::bpf_toolchain()?;
+    install::bpf_clippy();
     exec(
         cargo()
             .args(["clippy", "--workspace", "--exclude", "mirror-ebpf", "--all-targets"])

@@ -48,9 +48,17 @@ pub(super) fn apt(program: &str) -> Command {
 }
 
 fn is_installed(package: &str) -> bool {
-    Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${db:Status-Status}", package])
-        .stderr(Stdio::null())
-        .output()
-        .is_ok_and(|output| output.stdout == b"installed")
+    query(package, "${db:Status-Status}").is_some_and(|status| status == "installed")
+}
+
+/// The version of a package that is installed.
+pub(super) fn version(package: &str) -> Option<String> {
+    query(package, "${Version}").filter(|version| !version.is_empty())
+}
+
+fn query(package: &str, field: &str) -> Option<String> {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat", field, package]).stderr(Stdio::null());
+    let output = query.output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }

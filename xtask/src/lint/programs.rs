@@ -10,7 +10,8 @@ use crate::{
     process::{exec, workspace},
 };
 
-/// Looks for warnings of clippy, which the compiler for their target need not have, or else of the compiler.
+/// Looks for warnings of clippy, which the compiler for their target need not have, or else of the compiler. Neither
+/// makes the agent's build compile anything again.
 pub(super) fn check() -> Result<()> {
     let Some(toolchain) = Toolchain::find() else { bail!(HELP) };
     if toolchain.bin.join("cargo-clippy").exists() {
