@@ -1,5 +1,6 @@
 //! Counters and states as text. No I/O here: values in, string out.
 
+mod changes;
 mod compare;
 mod json;
 mod keys;
@@ -10,6 +11,7 @@ mod table;
 mod terminal;
 mod text;
 
+pub use changes::changed;
 pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
 pub use json::{stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
