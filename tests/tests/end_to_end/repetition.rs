@@ -1,8 +1,6 @@
 //! `attach`, `drop` and `guard` said again: what is not named stays, and what changes is said.
 
-use mirror_tests::{
-    Host, Lab, client::Connection, memcached::Memcached, mirror::Mirror, wait,
-};
+use mirror_tests::{Host, Lab, client::Connection, memcached::Memcached, mirror::Mirror, wait};
 use serde_json::Value;
 
 const PORT: u16 = 11211;
