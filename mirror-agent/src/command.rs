@@ -4,10 +4,13 @@ mod attach;
 mod compare;
 mod detach;
 mod drop;
+mod edit;
 mod foreground;
 mod guard;
 mod keys;
+mod list;
 mod map;
+mod port;
 mod stats;
 mod status;
 mod survey;
@@ -36,6 +39,8 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Verb::Attach(arguments) => attach::run(&store()?, &arguments).await?,
         Verb::Drop(arguments) => drop::run(&store()?, &arguments).await?,
         Verb::Guard(arguments) => guard::run(&store()?, &arguments).await?,
+        Verb::Port(arguments) => port::run(&store()?, &arguments).await?,
+        Verb::Server(arguments) => guard::change(&store()?, &arguments).await?,
         Verb::Map(arguments) => map::run(&store()?, &arguments).await?,
         Verb::Stats(arguments) => match &arguments.explain {
             Some(name) => stats::explain(name)?,

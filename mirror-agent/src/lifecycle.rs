@@ -2,8 +2,10 @@
 //!
 //! | module | what it is responsible for |
 //! |---|---|
+//! | [`attached`] | what is attached, for verbs that change it |
 //! | [`install`] | attaches a role, and takes back what was begun when it fails |
 //! | [`remove`] | takes an attachment off, and leaves nothing behind |
 
+pub mod attached;
 pub mod install;
 pub mod remove;

@@ -1,5 +1,6 @@
 //! Counters and states as text. No I/O here: values in, string out.
 
+mod changes;
 mod compare;
 mod json;
 mod keys;
@@ -11,8 +12,9 @@ mod status;
 mod terminal;
 mod text;
 
+pub use changes::changed;
 pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
-pub use json::{stats as stats_json, status as status_json};
+pub use json::{document as json_document, stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, lines as source_lines, text as maps_text};
 pub use selection::{Deadline, SelectionState};

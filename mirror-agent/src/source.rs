@@ -2,12 +2,14 @@
 //!
 //! | module | what it is responsible for |
 //! |---|---|
+//! | [`config`] | what it was told |
 //! | [`mappings`] | maps in the kernel's tables, and changing all at once |
 //! | [`generation`] | which of two sets of tables is in force |
 //! | [`selection_table`] | what is mirrored, in the kernel's tables |
 //! | [`plan`] | maps with their ways to the targets |
 //! | [`teardown`] | tells targets that no more copies come |
 
+pub mod config;
 pub mod generation;
 pub mod mappings;
 pub mod plan;

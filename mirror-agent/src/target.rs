@@ -2,12 +2,14 @@
 //!
 //! | module | what it is responsible for |
 //! |---|---|
+//! | [`config`] | what it was told |
 //! | [`ports`] | ports that are served, and taking them off without a leak |
 //! | [`allowed_macs`] | who may send copies |
 //! | [`hold_device`] | the queue in which copies wait |
 //! | [`receive_buffer`] | gives memcached's listeners room for large values, and takes it back |
 
 pub mod allowed_macs;
+pub mod config;
 pub mod hold_device;
 pub mod ports;
 pub mod receive_buffer;

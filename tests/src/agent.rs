@@ -17,23 +17,12 @@ use crate::{
 /// Counters by name.
 pub type Counters = BTreeMap<String, u64>;
 
+/// What the agent calls lost: it is beside the counters of an attachment, and among them here.
+const LOST: &str = "lost";
+
 /// Segments whose bytes memcached should have seen and did not, of a target's counters.
 pub fn lost(target: &Counters) -> u64 {
-    const HARMLESS: [&str; 7] = [
-        "discarded_command",
-        "discarded_pure_ack",
-        "discarded_duplicate",
-        "discarded_finished",
-        "discarded_no_flow",
-        "discarded_mptcp",
-        "discarded_direct_client",
-    ];
-    target
-        .iter()
-        .filter(|(name, _)| name.starts_with("discarded_") && !HARMLESS.contains(&name.as_str()))
-        .map(|(_, count)| count)
-        .sum::<u64>()
-        + target["withdrawn"]
+    target[LOST]
 }
 
 /// Where the agent is: what the task runner says, or where it builds it.
@@ -131,16 +120,18 @@ impl Host {
     /// This host's counters as `role` at `eth0`, as they are.
     pub fn counters(&self, role: &str) -> Counters {
         let found = self
-            .interfaces()
+            .attachments()
             .into_iter()
             .find(|entry| entry["role"] == role)
             .unwrap_or_else(|| panic!("this host is no {role}"));
-        numbers(&found["counters"])
+        let mut counters = numbers(&found["counters"]);
+        counters.insert(LOST.to_owned(), found[LOST].as_u64().expect("what is lost is a number"));
+        counters
     }
 
     /// The counters of each map of this host, by map.
     pub fn all_map_counters(&self) -> BTreeMap<String, Counters> {
-        self.interfaces()
+        self.attachments()
             .iter()
             .filter_map(|entry| entry["maps"].as_array())
             .flatten()
@@ -159,10 +150,10 @@ impl Host {
         self.all_map_counters().values().map(|map| map["copies"]).sum()
     }
 
-    fn interfaces(&self) -> Vec<Value> {
+    fn attachments(&self) -> Vec<Value> {
         let text = self.agent_ok("stats --json");
         let document: Value = serde_json::from_str(&text).expect("stats --json prints JSON");
-        document["interfaces"].as_array().expect("a list of interfaces").clone()
+        document["attachments"].as_array().expect("a list of attachments").clone()
     }
 }
 

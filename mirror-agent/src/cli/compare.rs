@@ -11,6 +11,10 @@ use crate::{
 
 /// What help says at its end.
 const EXIT_CODES: &str = "\
+Examples:
+  mirror-agent compare cache1=10.0.0.5
+  mirror-agent compare cache1:11211-11214=10.0.0.5:11211-11214 --full --show
+
 Exit codes:
   0   same: nothing differs, or less than --allow
   10  missing: keys are missing on a new server, and nothing is wrong
@@ -19,57 +23,60 @@ Exit codes:
   1   a pair could not be compared
   2   the command line is wrong
 
-Of items that a client marked as stale (`md` with I), reading takes the right to renew them, on both servers; \
+Of items that a client marked as stale (md with I), reading takes the right to renew them, on both servers; \
 --gets does not.";
 
 /// `compare`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXIT_CODES)]
 pub struct Compare {
-    /// What to compare, as `OLD=NEW`, each `HOST[:PORT]`, like `cache1=10.0.0.5`; repeat it for more pairs
+    /// What to compare, like cache1=10.0.0.5 or cache1:11212=10.0.0.5:11212; may be repeated
     ///
-    /// Ranges of ports stand for a pair each: `cache1:11211-11214=10.0.0.5:11211-11214`.
+    /// Ranges of ports stand for a pair each: cache1:11211-11214=10.0.0.5:11211-11214.
     #[arg(value_name = "OLD=NEW", required = true)]
     pub pairs: Vec<Pairs>,
 
-    /// Compare so many keys of each pair, taken at random from what both servers list
-    #[arg(long, value_name = "COUNT", default_value = "10000")]
+    /// Compare N keys of each pair
+    ///
+    /// They are taken at random from what both servers list.
+    #[arg(long, value_name = "N", default_value = "10000")]
     pub sample: NonZeroUsize,
 
     /// Compare all keys
     #[arg(long, conflicts_with = "sample")]
     pub full: bool,
 
-    /// Only keys that begin with this text; repeat it for more
+    /// Only keys that begin with this text; may be repeated
     #[arg(long = "prefix", value_name = "TEXT")]
     pub prefixes: Vec<String>,
 
-    /// Overlook it where fewer keys than this share are missing, or wrong, like `0.1%`; of a sample, where that is
-    /// 95 % sure
+    /// Overlook differences of fewer keys than this share, like 0.1%
+    ///
+    /// It holds for missing keys and for wrong ones, each. Of a sample, 95 % certainty is needed.
     #[arg(long, value_name = "SHARE")]
     pub allow: Option<Sample>,
 
-    /// List so many keys of each kind of difference, 20 where no number is given
-    #[arg(long, value_name = "COUNT", default_value_t = 0, default_missing_value = "20", num_args = 0..=1, require_equals = true)]
+    /// List N keys of each kind of difference [default: 20]
+    #[arg(long, value_name = "N", hide_default_value = true, default_value_t = 0, default_missing_value = "20", num_args = 0..=1, require_equals = true)]
     pub show: usize,
 
-    /// How often a key that differs is looked at before it counts
-    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=100))]
+    /// Look N times at a key that differs before it counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=100))]
     pub rounds: u32,
 
-    /// Wait this long before each further look: longer than copies are late
+    /// Wait before each further look, longer than copies are late
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time::duration)]
     pub wait: Duration,
 
-    /// Ask each server for no more than so many keys in a second
-    #[arg(long, value_name = "COUNT", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Ask each server for at most N keys in a second
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: u32,
 
-    /// Have an old server send no more than this, on average, like `50mbit`
+    /// Have an old server send no more than this, like 50mbit
     #[arg(long, value_name = "RATE", default_value = "200mbit", value_parser = kbits)]
     pub bandwidth: u32,
 
-    /// Read by `gets`, as where memcached is older than 1.6.10
+    /// Read by gets, as where memcached is older than 1.6.10
     ///
     /// That takes no right to renew stale items. But reading makes items more recently used, keys that a server lacks
     /// count as misses there, and times to live are not compared.
@@ -80,7 +87,7 @@ pub struct Compare {
     #[arg(long)]
     pub json: bool,
 
-    /// Give up where memcached is busy, or says nothing, for this long
+    /// Give up when memcached is busy, or says nothing, for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::duration)]
     pub timeout: Duration,
 }

@@ -9,35 +9,45 @@ use clap::Args;
 
 use crate::{config::time, memcached::endpoint::Endpoint};
 
+/// What long help says at its end.
+const EXAMPLES: &str = "\
+Examples:
+  mirror-agent keys cache1
+  mirror-agent keys '[fd00::5]:11212' --prefix user: --json
+  mirror-agent keys 10.0.0.5 --sample 1000";
+
 /// `keys`.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct Keys {
-    /// The memcached, as `HOST[:PORT]`: `cache1`, `10.0.0.5:11212` or `[fd00::5]`
+    /// The memcached, like cache1, 10.0.0.5:11212 or [fd00::5]
     #[arg(value_name = "HOST")]
     pub server: Endpoint,
 
-    /// Only keys that begin with this text; repeat it for more
+    /// Only keys that begin with this text; may be repeated
     #[arg(long = "prefix", value_name = "TEXT")]
     pub prefixes: Vec<String>,
 
-    /// A random sample of so many keys, in random order, when all were seen; the sample is kept in memory
-    #[arg(long, value_name = "COUNT", conflicts_with = "limit")]
+    /// Show a random sample of N keys
+    ///
+    /// They are shown in random order, when all were seen. The sample is kept in memory.
+    #[arg(long, value_name = "N", conflicts_with = "limit")]
     pub sample: Option<NonZeroUsize>,
 
-    /// Stop after so many keys
-    #[arg(long, value_name = "COUNT")]
+    /// Stop after N keys
+    #[arg(long, value_name = "N")]
     pub limit: Option<NonZeroU64>,
 
-    /// Where memcached is older than 1.6.24 and does not list flags, ask for those of each key
+    /// Ask for the flags of each key, where memcached is older than 1.6.24
     ///
-    /// That begins when the list is complete. It counts each as a read in its statistics, though the item does
+    /// Such a memcached does not list flags. Asking begins when the list is complete. It counts each as a read in its statistics, though the item does
     /// not become more recently used. Of an item that a client marked as stale, this takes the right to renew it.
     #[arg(long)]
     pub flags: bool,
 
-    /// Show the values, too, of up to so many bytes each; larger ones are not asked for
+    /// Show values of up to so many bytes
     ///
-    /// The same holds as for --flags.
+    /// Larger ones are not asked for. The same holds as for --flags.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(..=1 << 30))]
     pub values: Option<u32>,
 
@@ -45,7 +55,7 @@ pub struct Keys {
     #[arg(long)]
     pub json: bool,
 
-    /// Give up where memcached is busy, or says nothing, for this long
+    /// Give up when memcached is busy, or says nothing, for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::duration)]
     pub timeout: Duration,
 }

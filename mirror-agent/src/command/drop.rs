@@ -1,15 +1,19 @@
 //! `drop`: makes this host a target.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aya::programs::TcAttachType;
-use mirror_common::{abi::served, memcached::admin_command, packet::seal::Magic};
+use mirror_common::memcached::admin_command::{ADMINISTRATION, FLUSH};
 
 use super::foreground;
 use crate::{
     cli,
+    config::ports::PortRange,
     kernel::{
-        attach::{self, hook::Hook},
-        maps, meta, object,
+        attach::{
+            self,
+            hook::{Hook, Mechanism},
+        },
+        meta, object,
         packet_trace::PacketTrace,
         pins::{Attachment, Role, Store},
         settings::{self, Settings},
@@ -17,7 +21,7 @@ use crate::{
     lifecycle::install::install,
     net::netlink::{Interface, Network},
     output,
-    target::{allowed_macs, hold_device, ports, receive_buffer},
+    target::{allowed_macs, config::TargetConfig, hold_device, ports, receive_buffer},
 };
 
 /// Runs the verb.
@@ -26,18 +30,29 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     let interface = network.interface(&arguments.interface).await?;
 
     let make = async |attachment: &Attachment, fresh: bool| {
-        Ok((attachment.clone(), load(&network, attachment, &interface, arguments).await?, fresh))
+        let before = if fresh { None } else { Some(TargetConfig::read(attachment)?) };
+        let after = amend(before.as_ref(), arguments)?;
+        let mechanism = attach::choose(attachment, arguments.common.hook.wanted())?;
+        let trace = arguments.common.trace_packets;
+        let trace = load(&network, attachment, &interface, (&after, mechanism, trace)).await?;
+        let report = match before {
+            None => format!(
+                "{}: serves copies for port {}, and drops every reply to them\n",
+                interface.name,
+                PortRange::join(&after.ports)
+            ),
+            Some(before) => {
+                let changes = before.describe().changes_to(&after.describe());
+                output::changed(&interface.name, &changes)
+                    + &format!("  port {}\n", PortRange::join(&after.ports))
+            }
+        };
+        Ok((attachment.clone(), trace, report))
     };
-    let (attachment, trace, fresh) =
+    let (attachment, trace, report) =
         install(store, &network, (Role::Target, &interface), make).await?;
 
-    let ports: Vec<String> = arguments.ports.iter().map(ToString::to_string).collect();
-    output::line(&format!(
-        "{}: {} copies for port {}, replies to them are dropped",
-        interface.name,
-        if fresh { "serves" } else { "was attached already; it serves" },
-        ports.join(", ")
-    ))?;
+    output::print(&report)?;
     interface.warn_if_down();
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], trace).await?;
@@ -45,43 +60,70 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     Ok(())
 }
 
-/// The commands that memcached is not to be given.
-fn blocked(arguments: &cli::Drop) -> u32 {
-    let administration = if arguments.all_commands { 0 } else { admin_command::ADMINISTRATION };
-    administration | if arguments.no_flush { admin_command::FLUSH } else { 0 }
+/// What is typed makes of what the target was told: ports and MAC addresses are added, settings that are given change.
+fn amend(before: Option<&TargetConfig>, typed: &cli::Drop) -> Result<TargetConfig> {
+    let mut config = before.cloned().unwrap_or(TargetConfig {
+        magic: typed.common.magic(None),
+        ports: Vec::new(),
+        macs: Vec::new(),
+        blocked: ADMINISTRATION,
+        receive_buffer: receive_buffer::WANTED,
+        max_connections: typed.max_connections.unwrap_or(cli::MAX_CONNECTIONS),
+    });
+    if let Some(wanted) = typed.max_connections
+        && wanted != config.max_connections
+    {
+        bail!(
+            "--max-connections is {} while this is attached; detach, and attach again with {wanted}",
+            config.max_connections
+        );
+    }
+    config.magic = typed.common.magic(Some(config.magic.0));
+    config.ports.extend(PortRange::all(&typed.ports));
+    config.ports.sort_unstable();
+    config.ports.dedup();
+    if config.ports.is_empty() {
+        bail!("copies for which memcached? give --port, like --port 11211");
+    }
+    if typed.any_source_mac {
+        config.macs.clear();
+    }
+    config.macs.extend(&typed.source_mac);
+    config.macs.sort_unstable();
+    config.macs.dedup();
+    let put = |blocked: u32, bit: u32, on: bool| if on { blocked | bit } else { blocked & !bit };
+    if let Some(block) = typed.block_flush_all {
+        config.blocked = put(config.blocked, FLUSH, block);
+    }
+    if let Some(allow) = typed.allow_admin_commands {
+        config.blocked = put(config.blocked, ADMINISTRATION, !allow);
+    }
+    if let Some(leave) = typed.no_receive_buffer {
+        config.receive_buffer = if leave { 0 } else { receive_buffer::WANTED };
+    }
+    Ok(config)
 }
 
 async fn load(
     network: &Network,
     attachment: &Attachment,
     interface: &Interface,
-    arguments: &cli::Drop,
+    (config, mechanism, trace): (&TargetConfig, Mechanism, bool),
 ) -> Result<Option<PacketTrace>> {
-    let mechanism = arguments.common.hook.resolve()?;
     attachment.create()?;
-    attach::check_mechanism(attachment, mechanism)?;
     let settings = Settings::Target(settings::Target {
         ifindex: interface.index,
-        magic: Magic(arguments.common.magic),
+        magic: config.magic,
         hold_ifindex: hold_device::ensure(network, interface.index).await?,
-        max_connections: arguments.flows,
-        macs_limited: !arguments.from.is_empty(),
-        blocked: blocked(arguments),
-        receive_buffer: if arguments.no_receive_buffer { 0 } else { receive_buffer::WANTED },
-        trace: arguments.common.debug_packets,
+        max_connections: config.max_connections,
+        macs_limited: !config.macs.is_empty(),
+        blocked: config.blocked,
+        receive_buffer: config.receive_buffer,
+        trace,
     });
     let mut ebpf = object::load(attachment, &settings)?;
-    allowed_macs::set(attachment, &arguments.from)?;
-    let gone: Vec<u16> = ports::served(attachment)?
-        .into_iter()
-        .filter(|port| !arguments.ports.contains(port))
-        .collect();
-    ports::drain(attachment, &gone).await?;
-    receive_buffer::set(
-        attachment,
-        &arguments.ports,
-        if arguments.no_receive_buffer { 0 } else { receive_buffer::WANTED },
-    );
+    allowed_macs::set(attachment, &config.macs)?;
+    receive_buffer::set(attachment, &config.ports, config.receive_buffer);
 
     let (_, far_end) = hold_device::names(interface.index);
     // Replies first, then the way back from the hold device: nothing is served that could leak.
@@ -112,10 +154,7 @@ async fn load(
         ..egress
     };
     attach::attach(&mut ebpf, attachment, &ingress)?;
-    let mut table = maps::served_ports(attachment)?;
-    for port in &arguments.ports {
-        table.set(u32::from(*port), served::YES, 0).context("cannot write PORTS")?;
-    }
+    ports::serve(attachment, &config.ports).context("cannot serve the ports")?;
     meta::write(attachment, &settings)?;
     PacketTrace::take(&mut ebpf, &settings)
 }

@@ -1,9 +1,13 @@
-//! `guard`: drops what a new host might still send to clients.
+//! `guard` and `server`: drop what a new host might still send to clients.
 
-use anyhow::Result;
+use std::net::SocketAddr;
 
+use anyhow::{Result, bail};
+
+use super::edit::without;
 use crate::{
     cli,
+    config::changes::Described,
     guard::servers,
     kernel::{
         attach::xdp::{self, Mode},
@@ -11,30 +15,75 @@ use crate::{
         pins::{Attachment, Role, Store},
         settings::Settings,
     },
-    lifecycle::install::install,
+    lifecycle::{attached::attached, install::install},
     net::netlink::{Interface, Network},
     output,
 };
 
-/// Runs the verb.
+/// Runs `guard`.
 pub(super) async fn run(store: &Store, arguments: &cli::Guard) -> Result<()> {
     let network = Network::connect()?;
     let interface = network.interface(&arguments.interface).await?;
 
     let make = async |attachment: &Attachment, fresh: bool| {
-        Ok((load(&network, attachment, &interface, arguments).await?, fresh))
+        let before = if fresh { Vec::new() } else { servers::get(attachment)? };
+        let after = joined(&before, &arguments.servers);
+        if after.is_empty() {
+            bail!("what which memcached sends? give --server, like --server 10.0.0.5:11211");
+        }
+        let mode =
+            load(&network, attachment, &interface, (&after, arguments.mode.wanted())).await?;
+        let report = match fresh {
+            true => format!("{}: drops what these send ({mode} XDP)\n", interface.name),
+            false => output::changed(&interface.name, &changes(&before, &after)),
+        };
+        Ok(report + &lines(&after))
     };
-    let (mode, fresh) = install(store, &network, (Role::Guard, &interface), make).await?;
+    let report = install(store, &network, (Role::Guard, &interface), make).await?;
 
-    let senders: Vec<String> = arguments.from.iter().map(ToString::to_string).collect();
-    output::line(&format!(
-        "{}: {} all that {} sends ({mode} XDP)",
-        interface.name,
-        if fresh { "drops" } else { "was guarded already; it drops" },
-        senders.join(", ")
-    ))?;
+    output::print(&report)?;
     interface.warn_if_down();
     Ok(())
+}
+
+/// Runs `server`.
+pub(super) async fn change(store: &Store, arguments: &cli::Server) -> Result<()> {
+    let edit = match arguments {
+        cli::Server::Add(edit) | cli::Server::Remove(edit) => edit,
+        cli::Server::List(list) => return super::list::run(store, list, Role::Guard),
+    };
+    let network = Network::connect()?;
+    let interface = network.interface(&edit.interface).await?;
+    let _lock = store.lock()?;
+    let attachment = attached(store, &interface, Role::Guard)?;
+    let before = servers::get(&attachment)?;
+    let after = match arguments {
+        cli::Server::Remove(_) => without(&before, &edit.servers, "a guarded server")?,
+        _ => joined(&before, &edit.servers),
+    };
+    if after.is_empty() {
+        bail!("that is all that is guarded; use `detach` to end the guard");
+    }
+    servers::set(&attachment, &after)?;
+    let report = output::changed(&interface.name, &changes(&before, &after));
+    output::print(&(report + &lines(&after)))
+}
+
+/// Those of both, in order, each once.
+fn joined(known: &[SocketAddr], more: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut all = [known, more].concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn changes(before: &[SocketAddr], after: &[SocketAddr]) -> Vec<String> {
+    let described = |servers: &[SocketAddr]| Described::default().items("server", servers);
+    described(before).changes_to(&described(after))
+}
+
+fn lines(servers: &[SocketAddr]) -> String {
+    servers.iter().map(|server| format!("  {server}\n")).collect()
 }
 
 /// Loads, fills the table, and attaches.
@@ -42,14 +91,14 @@ async fn load(
     network: &Network,
     attachment: &Attachment,
     interface: &Interface,
-    arguments: &cli::Guard,
+    (servers, wanted): (&[SocketAddr], Option<Mode>),
 ) -> Result<Mode> {
     attachment.create()?;
     let settings = Settings::Guard { ifindex: interface.index };
     let mut ebpf = object::load(attachment, &settings)?;
-    servers::set(attachment, &arguments.from)?;
+    servers::set(attachment, servers)?;
     let place = ("guard_ingress", interface);
-    let mode = xdp::attach(network, &mut ebpf, attachment, place, arguments.mode.wanted()).await?;
+    let mode = xdp::attach(network, &mut ebpf, attachment, place, wanted).await?;
     meta::write(attachment, &settings)?;
     Ok(mode)
 }

@@ -1,17 +1,20 @@
-//! The syntax and meaning of `--map [LOCALADDR:]PORT=ADDR:PORT`.
+//! The syntax and meaning of `--map [LOCALADDR:]PORTS=ADDR[:PORTS]`.
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
 use anyhow::{Result, bail};
 use mirror_common::abi::{MAX_FAN_OUT, MAX_MAPPINGS, Mapping};
 
-use crate::net::address::{address, endpoint, ip};
+use crate::{
+    config::ports::PortRange,
+    net::address::{address, ip},
+};
 
-/// One `--map`, as typed.
+/// One map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapSpec {
     /// The local address it is limited to.
@@ -22,33 +25,99 @@ pub struct MapSpec {
     pub target: SocketAddr,
 }
 
-impl FromStr for MapSpec {
+/// One `--map` as it is typed: a map for each of its ports.
+///
+/// `[LOCALADDR:]PORTS=ADDR[:PORTS]`, where `PORTS` is a port or a range, and before `=` also a list of these. Without
+/// ports, the target's are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapSpecs(pub Vec<MapSpec>);
+
+impl FromStr for MapSpecs {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (local, target) = text
-            .split_once('=')
-            .ok_or("expected [LOCALADDR:]PORT=ADDR:PORT, like 11211=10.0.0.5:11211")?;
-        let target = endpoint(target)?;
-        let (local_addr, local_port) = match local.parse::<u16>() {
-            Ok(port) => (None, port),
-            Err(_) => {
-                let local: SocketAddr = local
-                    .parse()
-                    .map_err(|_| format!("'{local}' is neither PORT nor LOCALADDR:PORT"))?;
-                (Some(local.ip()), local.port())
-            }
-        };
-        if local_port == 0 || target.port() == 0 {
-            return Err("port 0 cannot be mapped".to_owned());
-        }
-        if target.ip().is_unspecified() || target.ip().is_multicast() || target.ip().is_loopback() {
-            return Err(format!("{} is not the address of another host", target.ip()));
+        let (local, target) = text.split_once('=').ok_or(
+            "expected [LOCALADDR:]PORT=ADDR:PORT, like 11211=10.0.0.5:11211 or 11211-11220=10.0.0.5",
+        )?;
+        let (local_addr, local_ports) = local_side(local)?;
+        let (target, target_ports) = target_side(target)?;
+        if target.is_unspecified() || target.is_multicast() || target.is_loopback() {
+            return Err(format!("{target} is not the address of another host"));
         }
         if local_addr.is_some_and(|local| local.is_ipv4() != target.is_ipv4()) {
             return Err("local address and target are of different families".to_owned());
         }
-        Ok(Self { local_addr, local_port, target })
+        let target_ports = match target_ports {
+            None => local_ports.clone(),
+            Some(range) => range.ports().collect(),
+        };
+        if local_ports.len() != target_ports.len() {
+            return Err(format!(
+                "{} local ports cannot be mapped to {} ports of the target",
+                local_ports.len(),
+                target_ports.len()
+            ));
+        }
+        let pairs = local_ports.into_iter().zip(target_ports);
+        Ok(Self(
+            pairs
+                .map(|(local_port, port)| MapSpec {
+                    local_addr,
+                    local_port,
+                    target: SocketAddr::new(target, port),
+                })
+                .collect(),
+        ))
+    }
+}
+
+/// What is before `=`: `[LOCALADDR:]PORT[-PORT][,...]`.
+fn local_side(text: &str) -> Result<(Option<IpAddr>, Vec<u16>), String> {
+    let (addr, ports) = match text.rsplit_once(':') {
+        None => (None, text),
+        Some((addr, ports)) => {
+            let known = bare(addr).filter(|ip| ip.is_ipv4() || addr.starts_with('['));
+            let wrong = || format!("'{text}' is neither PORT nor LOCALADDR:PORT");
+            (Some(known.ok_or_else(wrong)?), ports)
+        }
+    };
+    let ranges: Vec<PortRange> = ports.split(',').map(str::parse).collect::<Result<_, _>>()?;
+    let all: Vec<u16> = ranges.iter().flat_map(|range| range.ports()).collect();
+    Ok((addr, all))
+}
+
+/// What is behind it: `ADDR[:PORT[-PORT]]`.
+fn target_side(text: &str) -> Result<(IpAddr, Option<PortRange>), String> {
+    let wrong = || {
+        format!(
+            "'{text}' is not ADDR[:PORT]; names are not looked up, IPv6 with a port goes in brackets"
+        )
+    };
+    if let Some(ip) = bare(text) {
+        return Ok((ip, None));
+    }
+    let (addr, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    let ip = bare(addr).filter(|ip| ip.is_ipv4() || addr.starts_with('[')).ok_or_else(wrong)?;
+    Ok((ip, Some(port.parse()?)))
+}
+
+/// An address, in brackets or not.
+fn bare(text: &str) -> Option<IpAddr> {
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => text.parse().ok(),
+    }
+}
+
+/// One map alone, as [`MapSpec`] is shown.
+impl FromStr for MapSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<MapSpecs>()?.0[..] {
+            [map] => Ok(map),
+            _ => Err(format!("{text} is more than one map")),
+        }
     }
 }
 
@@ -133,7 +202,12 @@ mod tests {
             "",
             "11211",
             "11211=",
-            "11211=10.0.0.5",
+            "11211=10.0.0.5:",
+            "1-2=10.0.0.5:1",
+            "1=10.0.0.5:1-2",
+            "1,=10.0.0.5",
+            "fd00::1:1=[fd00::5]:1",
+            "1=fd00::5:1x",
             "0=10.0.0.5:1",
             "1=10.0.0.5:0",
             "70000=10.0.0.5:1",
@@ -145,6 +219,24 @@ mod tests {
         ] {
             assert!(text.parse::<MapSpec>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn ranges_and_lists_stand_for_a_map_each() {
+        let maps = |text: &str| {
+            let maps = text.parse::<MapSpecs>().unwrap().0;
+            maps.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for text in ["1-2=10.0.0.5", "1,2=10.0.0.5", "1-2=10.0.0.5:1-2"] {
+            assert_eq!(maps(text), ["1=10.0.0.5:1", "2=10.0.0.5:2"], "{text}");
+        }
+        assert_eq!(maps("1-2=10.0.0.5:7-8"), ["1=10.0.0.5:7", "2=10.0.0.5:8"]);
+        assert_eq!(maps("1,3=10.0.0.5:7-8"), ["1=10.0.0.5:7", "3=10.0.0.5:8"]);
+        assert_eq!(maps("10.0.0.1:1-2=10.0.0.5").len(), 2);
+        for text in ["1=fd00::5", "1=[fd00::5]", "1=[fd00::5]:1"] {
+            assert_eq!(maps(text), ["1=[fd00::5]:1"], "{text}");
+        }
+        assert!("1-2=10.0.0.5".parse::<MapSpec>().is_err());
     }
 
     #[test]

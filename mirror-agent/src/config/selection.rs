@@ -33,27 +33,14 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// From what was typed, for an attachment that had `old`: whoever was in its sample stays there.
-    ///
-    /// # Errors
-    ///
-    /// Where the end is too far away for the kernel's clock.
-    pub fn new(
-        clients: Clients,
-        sample: Sample,
-        ends_in: Option<Duration>,
-        dry_run: bool,
-        old: Option<&Self>,
-    ) -> Result<Self> {
+    /// All there is, for good, with a sample of its own.
+    pub fn all() -> Self {
         let mut selection = Self::default();
         // Made of random keys, which is all that is wanted of it.
-        selection.entry.seed =
-            old.map_or_else(|| RandomState::new().hash_one(()), |old| old.entry.seed);
-        selection.set_clients(clients);
-        selection.set_sample(sample);
-        selection.set_deadline(ends_in)?;
-        selection.set_dry_run(dry_run);
-        Ok(selection)
+        selection.entry.seed = RandomState::new().hash_one(());
+        selection.set_clients(Clients::default());
+        selection.set_sample(Sample::ALL);
+        selection
     }
 
     /// What a kernel's table and its prefixes say.
@@ -84,7 +71,7 @@ impl Selection {
     ///
     /// Where that is too far away for the kernel's clock.
     pub fn set_deadline(&mut self, ends_in: Option<Duration>) -> Result<()> {
-        self.entry.end = ends_in.map(time::from_now).transpose()?.unwrap_or(0);
+        self.entry.deadline = ends_in.map(time::from_now).transpose()?.unwrap_or(0);
         Ok(())
     }
 
@@ -126,13 +113,13 @@ impl Selection {
 
     /// When it is over, in ns since boot; `None` if it has no end.
     pub fn deadline(&self) -> Option<u64> {
-        (self.entry.end != 0).then_some(self.entry.end)
+        (self.entry.deadline != 0).then_some(self.entry.deadline)
     }
 
     /// Whether the same connections are mirrored by both, for however long, as far as their targets take them.
     pub fn mirrors_like(&self, other: &Self) -> bool {
-        let abi::Selection { end, packets_per_s, kbits_per_s, .. } = other.entry;
-        let selection = abi::Selection { end, packets_per_s, kbits_per_s, ..self.entry };
+        let abi::Selection { deadline, packets_per_s, kbits_per_s, .. } = other.entry;
+        let selection = abi::Selection { deadline, packets_per_s, kbits_per_s, ..self.entry };
         selection == other.entry && self.clients == other.clients
     }
 
@@ -157,7 +144,11 @@ mod tests {
         let parse =
             |all: &[&str]| -> Vec<_> { all.iter().map(|one| one.parse().unwrap()).collect() };
         let clients = Clients::new(&parse(included), &parse(excluded)).unwrap();
-        Selection::new(clients, sample.parse().unwrap(), None, dry_run, None).unwrap()
+        let mut selection = Selection::all();
+        selection.set_clients(clients);
+        selection.set_sample(sample.parse().unwrap());
+        selection.set_dry_run(dry_run);
+        selection
     }
 
     fn mirrors(one: &Selection, client: &str) -> bool {
@@ -189,8 +180,8 @@ mod tests {
         let clients = || (1..5000).map(|port| format!("10.0.0.1:{port}"));
         let old = chosen(&[], &[], "20%", false);
         let more = Sample::ALL.0 / 2;
-        let new =
-            Selection::new(Clients::default(), Sample(more), None, false, Some(&old)).unwrap();
+        let mut new = old.clone();
+        new.set_sample(Sample(more));
         let other = chosen(&[], &[], "50%", false);
         let of =
             |one: &Selection| clients().filter(|client| mirrors(one, client)).collect::<Vec<_>>();

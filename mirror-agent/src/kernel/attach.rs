@@ -53,21 +53,20 @@ pub fn mechanism_of(attachment: &Attachment) -> Result<Option<Mechanism>> {
     Ok([Mechanism::Tcx, Mechanism::Clsact].into_iter().find(is_there))
 }
 
-/// Refuses to attach by another mechanism than what is attached already.
+/// By which mechanism to attach: `wanted`, or what is attached already, or the best that the kernel has.
 ///
 /// # Errors
 ///
-/// Where it would.
-pub fn check_mechanism(attachment: &Attachment, mechanism: Mechanism) -> Result<()> {
-    if let Some(other) = mechanism_of(attachment)?
-        && other != mechanism
-    {
-        bail!(
+/// Where programs are attached by another mechanism than is wanted.
+pub fn choose(attachment: &Attachment, wanted: Option<Mechanism>) -> Result<Mechanism> {
+    match (mechanism_of(attachment)?, wanted) {
+        (Some(known), Some(wanted)) if known != wanted => bail!(
             "the {} at {} is attached by {name}; detach it first, or say --hook {name}",
             attachment.role,
             attachment.interface,
-            name = other.name(),
-        );
+            name = known.name(),
+        ),
+        (Some(mechanism), _) | (None, Some(mechanism)) => Ok(mechanism),
+        (None, None) => Mechanism::of_kernel(),
     }
-    Ok(())
 }

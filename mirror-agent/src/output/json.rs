@@ -18,7 +18,7 @@ use crate::{
 const SCHEMA: u32 = 1;
 
 /// What all documents have in common. `time` is this moment, in seconds since the epoch.
-pub(super) fn document(attachments: Vec<Value>, time: f64) -> String {
+pub fn document(attachments: Vec<Value>, time: f64) -> String {
     json!({ "schema": SCHEMA, "time": time, "attachments": attachments }).to_string()
 }
 
@@ -52,7 +52,6 @@ pub fn status(states: &[State], time: f64) -> String {
         entry.extend(fields(json!({
             "attached_at": origin.map(|origin| origin.attached_at),
             "changed_at": detail.map(|detail| detail.changed_at),
-            "age_seconds": origin.map(|origin| origin.age),
             "version": origin.map(|origin| &origin.version),
             "hook": detail.and_then(|detail| detail.hook).map(|hook| hook.name()),
             "fallbacks": detail.map_or_else(Vec::new, |detail| texts(&detail.fallbacks)),

@@ -10,7 +10,7 @@ use mirror_common::abi::{DerivedTarget, MappingCounter, SourceCounter, TargetCou
 
 use super::{
     state::{Detail, RoleDetail, State, TargetDetail},
-    text::{attached_by, format_duration},
+    text::{attached_by, format_duration, served},
 };
 use crate::{
     kernel::pins::Role,
@@ -40,8 +40,7 @@ fn paragraph(state: &State) -> String {
     head.extend(state.origin.as_ref().map(|origin| format!("up {}", format_duration(origin.age))));
     head.extend(state.detail.iter().flat_map(attached_by));
     if let Some(RoleDetail::Target(target)) = state.detail.as_ref().map(|detail| &detail.role) {
-        let ports: Vec<String> = target.ports.iter().map(|port| port.port.to_string()).collect();
-        head.push(format!("port {}", ports.join(", ")));
+        head.push(format!("port {}", served(target)));
     }
     let mut lines = Vec::new();
     if let Some(detail) = &state.detail {

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::NOTHING};
 
 use super::{
     state::{Detail, RoleDetail, State},
-    text::{attached_by, format_duration, trimmed},
+    text::{attached_by, format_duration, served, trimmed},
 };
 
 /// A row for each attachment.
@@ -62,7 +62,7 @@ fn of_role(role: &RoleDetail) -> Vec<String> {
             }
         }
         RoleDetail::Target(target) => {
-            lines.extend(target.ports.iter().map(|port| format!("port {}", port.port)));
+            lines.push(format!("port {}", served(target)));
             lines.extend(target.shortages.iter().map(ToString::to_string));
             lines.extend(target.allowed_macs.iter().map(|mac| format!("only from {mac}")));
         }

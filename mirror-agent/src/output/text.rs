@@ -2,7 +2,8 @@
 
 use comfy_table::Table;
 
-use super::state::{Detail, RoleDetail};
+use super::state::{Detail, RoleDetail, TargetDetail};
+use crate::config::ports::PortRange;
 
 /// The lines of `table`, without blanks at their ends.
 pub(super) fn trimmed(table: &Table) -> String {
@@ -27,6 +28,12 @@ pub(super) fn attached_by(detail: &Detail) -> Vec<String> {
         RoleDetail::Guard { mode, .. } => all.extend(mode.iter().map(|mode| format!("{mode} XDP"))),
     }
     all
+}
+
+/// Ports of a target.
+pub(super) fn served(target: &TargetDetail) -> String {
+    let ports: Vec<u16> = target.ports.iter().map(|port| port.port).collect();
+    PortRange::join(&ports)
 }
 
 /// Two units are enough to tell how long.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use aya::{Ebpf, programs::TcAttachType};
-use mirror_common::{abi::Mapping, packet::seal::Magic};
+use mirror_common::abi::Mapping;
 
 use crate::{
     config::{
@@ -22,25 +22,8 @@ use crate::{
         neighbour,
         netlink::{Interface, Network, Route},
     },
-    source::{mappings::in_use, selection_table, teardown},
+    source::{config::MirrorConfig, teardown},
 };
-
-/// What a source copies.
-#[derive(Clone)]
-pub struct MirrorConfig {
-    /// Its maps.
-    pub maps: Vec<MapSpec>,
-    /// What is mirrored of that which they match.
-    pub selection: Selection,
-}
-
-impl MirrorConfig {
-    /// What is in force.
-    pub fn read(attachment: &Attachment) -> Result<Self> {
-        let maps = in_use(attachment)?.into_values().collect();
-        Ok(Self { maps, selection: selection_table::read(attachment)? })
-    }
-}
 
 /// Maps with their ways, and the selection.
 pub struct Plan {
@@ -56,18 +39,12 @@ impl Plan {
     pub async fn new(
         network: &Network,
         interface: &Interface,
-        maps: &[MapSpec],
-        selection: Selection,
+        config: &MirrorConfig,
     ) -> Result<Self> {
-        mapping::check(maps)?;
-        let entries = resolve(network, interface, maps).await?;
+        mapping::check(&config.maps)?;
+        let entries = resolve(network, interface, &config.maps).await?;
         let egress_interfaces = egress_interfaces(network, interface, &entries).await?;
-        Ok(Self { entries, egress_interfaces, selection })
-    }
-
-    /// The maps.
-    pub fn maps(&self) -> impl Iterator<Item = &MapSpec> {
-        self.entries.iter().map(|(map, _)| map)
+        Ok(Self { entries, egress_interfaces, selection: config.selection.clone() })
     }
 
     /// Whether programs have to be attached where none are yet.
@@ -114,20 +91,22 @@ impl Plan {
         clsact::remove(network, attachment, unwanted).await
     }
 
-    /// Tells targets of the connections that are mirrored no more, by maps that went or by the selection.
-    pub fn send_teardown(&self, interface: &str, magic: Magic, before: MirrorConfig) {
-        let MirrorConfig { mut maps, selection: before } = before;
+    /// Tells targets to close connections that are mirrored no more, by maps that went or by the selection. What to
+    /// say about it.
+    pub fn send_teardown(&self, interface: &str, before: &MirrorConfig) -> Option<String> {
         let kept = |map: &MapSpec| self.entries.iter().any(|(kept, _)| kept == map);
-        let same = self.selection.mirrors_like(&before);
-        maps.retain(|map| !(same && kept(map)));
-        teardown::tell(interface, &maps, magic, |map, client| {
-            let mut ends = before.endpoints(map, client);
+        let same = self.selection.mirrors_like(&before.selection);
+        let maps: Vec<MapSpec> =
+            before.maps.iter().copied().filter(|map| !(same && kept(map))).collect();
+        let told = teardown::tell(interface, &maps, before.magic, |map, client| {
+            let mut endpoints = before.selection.endpoints(map, client);
             if kept(map) {
                 let still = self.selection.endpoints(map, client);
-                ends.retain(|end| !still.contains(end));
+                endpoints.retain(|endpoint| !still.contains(endpoint));
             }
-            ends
+            endpoints
         });
+        (told > 0).then(|| format!("targets were told to close {told} connections"))
     }
 }
 

@@ -32,18 +32,18 @@ pub fn tell(
     maps: &[MapSpec],
     magic: Magic,
     endpoints: impl Fn(&MapSpec, SocketAddr) -> Vec<SocketAddr>,
-) {
-    match send(maps, magic, endpoints) {
-        Ok(count) => log::info!("{interface}: told targets of {count} connections"),
-        Err(error) => log::warn!(
+) -> usize {
+    send(maps, magic, endpoints).unwrap_or_else(|error| {
+        log::warn!(
             "{interface}: could not tell the targets that copies end ({error:#}); their memcached \
              keeps the connections until `detach` there"
-        ),
-    }
+        );
+        0
+    })
 }
 
-/// Says farewell for every connection that one of `maps` took, for each of the ends that `ends` says its copies
-/// had (it is given the client's own), with the seal that they had. Returns how many segments were sent.
+/// Sends a teardown notice for every connection that one of `maps` matched, for each of the endpoints that `endpoints`
+/// says its copies had (it is given the client's own), with the seal that they had. Returns how many were sent.
 fn send(
     maps: &[MapSpec],
     magic: Magic,

@@ -19,7 +19,7 @@ use super::{
     figures::{grouped, listed, percent_text},
     tally::Tally,
 };
-use crate::kernel::pins::Role;
+use crate::{config::ports::PortRange, kernel::pins::Role};
 
 /// How well it goes, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,10 +125,9 @@ pub fn judge(facts: Facts<'_>) -> Health {
         return health;
     }
     if !facts.silent.is_empty() {
-        let ports: Vec<String> = facts.silent.iter().map(ToString::to_string).collect();
         let all = facts.silent.len() == facts.served && facts.total.due() > 0;
         let level = if all { Level::Down } else { Level::Degraded };
-        health.add(level, format!("nothing listens at port {}", ports.join(", ")));
+        health.add(level, format!("nothing listens at port {}", PortRange::join(facts.silent)));
     }
     let windows = [("", Some(facts.total)), ("in the last minute: ", facts.recent)];
     for (when, tally) in windows.into_iter().filter_map(|(when, tally)| Some((when, tally?))) {

@@ -33,6 +33,15 @@ pub fn served(attachment: &Attachment) -> Result<Vec<u16>> {
     Ok(found)
 }
 
+/// Serves `ports`, beside those that are served already.
+///
+/// # Errors
+///
+/// Where the kernel's table cannot be written.
+pub fn serve(attachment: &Attachment, ports: &[u16]) -> Result<()> {
+    set(attachment, ports, served::YES)
+}
+
 /// Serves `ports` no more. Returns how many mirrored connections were ended.
 pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     debug_assert_eq!(attachment.role, Role::Target, "a source has no ports to retire");

@@ -314,6 +314,9 @@ counters! {
         DiscardedPort = "discarded_port", Segments, Lost;
         /// From a MAC address that is not allowed (`drop --source-mac`).
         DiscardedSourceMac = "discarded_source_mac", Segments, Lost;
+        /// Sealed like a copy, but with another magic: both hosts need the same `--magic`. Not among `arrived`; the
+        /// kernel is left to drop it.
+        ArrivedOtherMagic = "arrived_other_magic", Segments, Lost;
         /// Connections that were opened by a copied SYN.
         Opened = "opened", Connections, Delivered;
         /// Connections that are older than the mirror, or were desynchronised, and were adopted at a request boundary.
@@ -445,6 +448,7 @@ mod tests {
                 "discarded_malformed",
                 "discarded_port",
                 "discarded_source_mac",
+                "arrived_other_magic",
                 "withdrawn",
                 "discarded_hold_dropped",
             ]

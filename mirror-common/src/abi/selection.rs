@@ -12,9 +12,9 @@ pub const MAX_PREFIXES: u32 = 16_384;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct Selection {
-    /// When it is over, in ns since boot with time that was spent suspended (`CLOCK_BOOTTIME`); 0 for
+    /// When nothing is mirrored any more, in ns since boot with time that was spent suspended (`CLOCK_BOOTTIME`); 0 for
     /// never.
-    pub end: u64,
+    pub deadline: u64,
     /// What makes this source's sample another than that of others.
     pub seed: u64,
     /// How many of [`ALL_FLOWS`] are mirrored.

@@ -5,10 +5,10 @@
 
 use crate::abi::{ALL_FLOWS, Address, ClientKey, INCLUDED, Selection};
 
-/// Whether nothing is mirrored any more; `now` in ns of the clock of [`Selection::end`].
+/// Whether nothing is mirrored any more; `now` in ns of the clock of [`Selection::deadline`].
 #[inline(always)]
 pub fn is_expired(selection: &Selection, now: u64) -> bool {
-    selection.end != 0 && now >= selection.end
+    selection.deadline != 0 && now >= selection.deadline
 }
 
 /// Whether a client is mirrored of whom the longest prefix that covers it says `found`, which is

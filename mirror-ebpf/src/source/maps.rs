@@ -43,7 +43,7 @@ static MAPPING_COUNTERS: PerCpuArray<[u64; MappingCounter::COUNT]> =
 
 /// How much each mapping was sent of late.
 #[map]
-static GAUGES: Array<RateState> = Array::with_max_entries(MAX_MAPPINGS, 0);
+static RATE_STATE: Array<RateState> = Array::with_max_entries(MAX_MAPPINGS, 0);
 
 /// Whose an end of a connection at a target is, where connections are copied several times. Who is forgotten
 /// writes itself down again.
@@ -138,7 +138,7 @@ pub fn mapping(index: u32) -> Option<&'static Mapping> {
 #[inline(always)]
 pub fn gauge(index: u32) -> Option<&'static mut RateState> {
     // SAFETY: an element stays where it is; CPUs write its numbers one by one, as `limit::admit` says.
-    GAUGES.get_ptr_mut(index).map(|gauge| unsafe { &mut *gauge })
+    RATE_STATE.get_ptr_mut(index).map(|gauge| unsafe { &mut *gauge })
 }
 
 /// Whose this end of a connection is.

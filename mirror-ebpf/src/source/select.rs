@@ -18,7 +18,7 @@ pub fn take(generation: u32, headers: &Headers) -> Result<&'static Selection, So
     // Never without, since the array has its one entry.
     let selection = maps::selection(generation).ok_or(SourceCounter::SkippedExpired)?;
     // Where nothing was chosen, neither clock nor table is asked.
-    if selection.end != 0 && select::is_expired(selection, clock::since_boot()) {
+    if selection.deadline != 0 && select::is_expired(selection, clock::since_boot()) {
         return Err(SourceCounter::SkippedExpired);
     }
     if selection.by_client != 0

@@ -68,6 +68,12 @@ pub fn run(skb: Skb) -> i32 {
             return tcp_copy::run(skb, work, &header, pass, epoch);
         }
         if service != served::NO {
+            if seal::looks_sealed_tcp(&header) {
+                // No stack sends such a segment, and ours drops it.
+                let payload = headers.end.saturating_sub(headers.l4 + tcp::HEADER);
+                maps::count_many(TargetCounter::ArrivedOtherMagic, skb.segments(payload));
+                return NEXT;
+            }
             real_tcp(skb, headers, &header);
             return NEXT;
         }

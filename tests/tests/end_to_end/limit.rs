@@ -69,7 +69,7 @@ fn what_is_more_than_the_limit_is_shed_by_connections() {
     mirror.old.agent_ok("map set eth0 --no-rate-limit");
     let listed: Value =
         serde_json::from_str(&mirror.old.agent_ok("map list --json")).expect("JSON");
-    assert_eq!(listed["sources"][0]["selection"]["rate_limits"], Value::Array(vec![]));
+    assert_eq!(listed["attachments"][0]["selection"]["rate_limits"], Value::Array(vec![]));
     let shed = of_map(&mirror.old, &mirror.new)["rate_limited"];
     work(&mut connections, "all", 20);
     mirror.old.settled("source");

@@ -1,6 +1,7 @@
 //! Bad input: a clear error, an exit code, and nothing changed.
 
 use mirror_tests::{Host, Lab, mirror::Mirror, mirror::PORT, wait};
+use serde_json::Value;
 
 fn pins(host: &Host) -> String {
     host.shell(&format!("find {}/mirror-agent 2>/dev/null || true", host.bpffs().display()))
@@ -30,10 +31,11 @@ fn wrong_arguments_say_what_is_wrong() {
             (&format!("attach lo --map 11211={there}:11211"), "loopback"),
             (&format!("attach tunnel --map 11211={there}:11211"), "no Ethernet"),
             ("drop tunnel --port 11211", "no Ethernet"),
-            ("guard tunnel --from 10.0.0.5:11211", "no Ethernet"),
+            ("guard tunnel --server 10.0.0.5:11211", "no Ethernet"),
             (&format!("attach eth0 --map 11211={own}:11211"), "address of this host"),
             ("attach eth0 --map 11211=127.0.0.1:11211", "another host"),
-            (&format!("attach eth0 --map 11211={there}"), "11211"),
+            (&format!("attach eth0 --map 11211-11212={there}:11211"), "cannot be mapped"),
+            (&format!("attach eth0 --map 11212-11211={there}"), "before it begins"),
             (&format!("attach eth0 --map 0={there}:11211"), "port"),
             (&format!("attach eth0 --map 11211={there}:0"), "port"),
             ("attach eth0 --map 11211=fd77::2:11211", "brackets"),
@@ -54,17 +56,17 @@ fn wrong_arguments_say_what_is_wrong() {
             (&format!("{attach} --for 1h --until 2090-01-01T00:00:00Z"), "cannot be used with"),
             (&format!("{attach} --rate-limit 5"), "like 50kpps"),
             (&format!("{attach} --rate-limit 1pps --rate-limit 2pps"), "one of this kind"),
-            (&format!("{attach} --copies 17"), "16"),
-            (&format!("{attach} --copies-from 198.18.0.0/15"), "without --copies"),
-            (&format!("{attach} --copies 2 --copies-from 198.18.0.0/31"), "/30"),
+            (&format!("{attach} --multiply 17"), "16"),
+            (&format!("{attach} --multiply-from 198.18.0.0/15"), "without --multiply"),
+            (&format!("{attach} --multiply 2 --multiply-from 198.18.0.0/31"), "/30"),
             ("drop eth0 --port 0", "port"),
             ("drop eth0", "--port"),
             ("drop eth7 --port 11211", "there is no interface eth7"),
             ("drop lo --port 11211", "loopback"),
-            ("guard eth0", "--from"),
-            ("guard eth0 --from 10.0.0.5", "ADDR:PORT"),
-            ("guard eth0 --from fd77::2:11211", "brackets"),
-            ("guard lo --from 10.0.0.5:11211", "loopback"),
+            ("guard eth0", "--server"),
+            ("guard eth0 --server 10.0.0.5", "ADDR:PORT"),
+            ("guard eth0 --server fd77::2:11211", "brackets"),
+            ("guard lo --server 10.0.0.5:11211", "loopback"),
             ("detach", "--all"),
             ("stats eth0", "nothing is attached"),
         ],
@@ -87,7 +89,7 @@ fn more_targets_than_fit_are_refused() {
 fn a_choice_that_is_refused_changes_nothing() {
     let mirror = Mirror::idle();
     mirror.start_with("--sample 50% --client 10.77.0.0/24");
-    let before = mirror.old.agent_ok("status --json");
+    let before = attached(&mirror.old);
     let prefixes: String =
         (0..16_385).map(|n| format!(" --client 10.{}.{}.1", n / 256, n % 256)).collect();
     let attach = format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4());
@@ -99,7 +101,14 @@ fn a_choice_that_is_refused_changes_nothing() {
             (&format!("{attach}{prefixes}"), "16384"),
         ],
     );
-    assert_eq!(mirror.old.agent_ok("status --json"), before);
+    assert_eq!(attached(&mirror.old), before);
+}
+
+/// What `status` says is attached.
+fn attached(host: &Host) -> Value {
+    let document: Value =
+        serde_json::from_str(&host.agent_ok("status --json")).expect("a JSON document");
+    document["attachments"].clone()
 }
 
 #[test]

@@ -242,9 +242,13 @@ fn other_magic(target: &Target, table: &mut Table<'_>) {
                 if bit == 28 && matches!(body, Body::Tcp(_)) {
                     continue;
                 }
+                let counts = match body {
+                    Body::Tcp(_) => "arrived_other_magic",
+                    Body::Udp(_) => "direct_in",
+                };
                 let packet = copy_of(&request(body, to), to, MAGIC ^ 1 << bit);
                 let what = format!("{to}: the magic differs in bit {bit}");
-                passes(target, table, &what, packet.bytes(), "direct_in");
+                passes(target, table, &what, packet.bytes(), counts);
             }
         }
     }

@@ -37,7 +37,7 @@ fn share(selection: &Selection, flows: impl Iterator<Item = (u32, u16, u16)>) ->
 
 #[test]
 fn the_end_is_the_first_moment_that_is_over() {
-    let selection = Selection { end: 100, ..Selection::default() };
+    let selection = Selection { deadline: 100, ..Selection::default() };
     assert!(
         !is_expired(&selection, 99)
             && is_expired(&selection, 100)
