@@ -118,6 +118,7 @@ fn connections(detail: &Detail) -> Option<Value> {
     Some(json!({
         "open": now.open,
         "opening": now.opening,
+        "closing": now.closing,
         "unsynced": now.unsynced,
         "direct": now.direct,
         "total": now.total(),

@@ -251,6 +251,7 @@ pub(super) mod tests {
             connections: Connections {
                 open: 812,
                 opening: 1,
+                closing: 0,
                 unsynced: 2,
                 direct: 0,
                 open_ports: vec![11211],

@@ -181,10 +181,11 @@ fn of_target(target: &TargetDetail, snapshot: &Snapshot) -> Vec<String> {
     let now = &target.connections;
     let most = u64::from(target.max_connections);
     let mut lines = vec![format!(
-        "connections: {} open, {} opening, {} before a request boundary, {} of direct clients; \
+        "connections: {} open, {} opening, {} closing, {} before a request boundary, {} of direct clients; \
          table {} of {} ({})",
         grouped(now.open),
         grouped(now.opening),
+        grouped(now.closing),
         grouped(now.unsynced),
         grouped(now.direct),
         grouped(now.total()),

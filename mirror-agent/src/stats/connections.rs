@@ -13,6 +13,8 @@ pub struct Connections {
     pub open: u64,
     /// A SYN was given to TCP, which has not answered yet.
     pub opening: u64,
+    /// Memcached has closed them, and their clients have not.
+    pub closing: u64,
     /// The target does not know yet where their next request begins.
     pub unsynced: u64,
     /// A direct client's: the mirror leaves them alone.
@@ -42,12 +44,13 @@ impl Connections {
 
     /// All that have a place in the table.
     pub fn total(&self) -> u64 {
-        self.open + self.opening + self.unsynced + self.direct
+        self.open + self.opening + self.closing + self.unsynced + self.direct
     }
 
     fn add(&mut self, key: &FlowKey, flow: &Flow) {
         match flow.copy.state {
             State::DIRECT => self.direct += 1,
+            State::SYNCED if flow.reply.has(ReplySide::BIT_FIN) => self.closing += 1,
             State::SYNCED if flow.reply.has(ReplySide::BIT_SYN_ACK) => {
                 self.open += 1;
                 let port = u16::from_be(key.local_port);
@@ -87,15 +90,17 @@ mod tests {
             found.add(&key(port), &flow(State::SYNCED, ReplySide::BIT_SYN_ACK));
         }
         found.add(&key(1), &flow(State::SYNCED, 0));
+        found.add(&key(1), &flow(State::SYNCED, ReplySide::BIT_SYN_ACK | ReplySide::BIT_FIN));
         found.add(&key(1), &flow(State::UNSYNCED, 0));
         found.add(&key(1), &flow(State::DIRECT, ReplySide::BIT_SYN_ACK));
         let expected = Connections {
             open: 3,
             opening: 1,
+            closing: 1,
             unsynced: 1,
             direct: 1,
             open_ports: vec![11211, 11212],
         };
-        assert_eq!((found.total(), found), (6, expected));
+        assert_eq!((found.total(), found), (7, expected));
     }
 }

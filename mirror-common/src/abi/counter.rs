@@ -271,7 +271,7 @@ counters! {
 
 counters! {
     /// Segments at the target: `arrived = applied + discarded_* + waiting`, and
-    /// `held = released + waiting + discarded_hold_dropped`. Counters of IP fragments count the first of each packet.
+    /// `held = released + waiting + discarded_hold_dropped`.
     TargetCounter {
         /// Sealed copies that arrived.
         Arrived = "arrived", Segments, Total;

@@ -121,8 +121,9 @@ fn copies_that_leave_no_more_are_lost() {
     client.set("key", b"value");
     mirror.settled();
     assert_check(&mirror.old, (0, "OK", "source"));
-    // A next hop that nobody answers for.
-    mirror.old.shell(&format!("ip route add blackhole {}/32", mirror.new.v4()));
+    // A next hop that answers no more.
+    mirror.new.ip(&["link", "set", "eth0", "down"]);
+    mirror.old.ip(&["neigh", "flush", "dev", "eth0"]);
     for number in 0..20 {
         client.set(&format!("key{number}"), b"value");
     }

@@ -244,7 +244,7 @@ fn other_magic(target: &Target, table: &mut Table<'_>) {
                 }
                 let counts = match body {
                     Body::Tcp(_) => "arrived_other_magic",
-                    Body::Udp(_) => "direct_in",
+                    _ => "direct_in",
                 };
                 let packet = copy_of(&request(body, to), to, MAGIC ^ 1 << bit);
                 let what = format!("{to}: the magic differs in bit {bit}");
