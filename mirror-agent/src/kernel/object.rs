@@ -1,11 +1,12 @@
 //! The kernel objects: loading them onto pinned BPF maps.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{Ebpf, EbpfLoader, programs::Program};
 
 use crate::kernel::{
     maps,
     pins::{Attachment, Role},
+    requirements,
     settings::Settings,
 };
 
@@ -36,7 +37,14 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
             Program::Xdp(program) => program.load(),
             _ => bail!("{name} is neither a tc program nor one of XDP"),
         };
-        loaded.with_context(|| format!("the kernel refused the program {name}"))?;
+        if let Err(error) = loaded {
+            let lack = requirements::what_kernel_lacks(&error);
+            let refused = anyhow!(error).context(format!("the kernel refused the program {name}"));
+            return Err(match lack {
+                Some(lack) => refused.context(lack),
+                None => refused,
+            });
+        }
     }
     Ok(ebpf)
 }
