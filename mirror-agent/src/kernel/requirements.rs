@@ -64,6 +64,11 @@ pub fn what_kernel_lacks(error: &ProgramError) -> Option<String> {
     judge(&log, running())
 }
 
+/// What to say of the kernel's age where it refused something without a log.
+pub fn what_age_explains() -> Option<String> {
+    judge("", running())
+}
+
 /// The same, by the verifier's log and the kernel's version.
 fn judge(log: &str, version: Option<(u32, u32)>) -> Option<String> {
     let (major, minor) = TRIED;

@@ -24,6 +24,7 @@ mod real_clients;
 mod receive_buffer;
 mod refusals;
 mod replies;
+mod surprises;
 mod targets;
 mod tcp;
 mod troubles;
