@@ -9,14 +9,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::bpf_toolchain::{HELP, TARGET, Toolchain, find_program};
+use crate::bpf_toolchain::{HELP, SKIP, TARGET, Toolchain, find_program, target_dir};
 
 #[path = "../xtask/src/bpf_toolchain.rs"]
 mod bpf_toolchain;
 
 const OBJECTS: [&str; 3] = ["source", "target", "guard"];
-/// For checks of the agent's own code where there is no compiler for BPF.
-const SKIP: &str = "MIRROR_EBPF_SKIP_BUILD";
 
 fn main() -> Result<()> {
     let workspace = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
@@ -41,14 +39,14 @@ fn build(workspace: &Path, out: &Path) -> Result<()> {
     let (Some(toolchain), Some(_)) = (Toolchain::find(), find_program("bpf-linker")) else {
         bail!(HELP);
     };
-    let built = out.join("ebpf");
-    let mut cargo = toolchain.cargo("build", workspace, &built);
+    let mut cargo = toolchain.cargo("build", workspace);
     let status = cargo.status().with_context(|| format!("cannot run {cargo:?}"))?;
     if !status.success() {
         bail!("building the kernel programs failed ({status})");
     }
+    let built = target_dir(workspace).join(TARGET).join("release");
     for object in OBJECTS {
-        let from = built.join(TARGET).join("release").join(object);
+        let from = built.join(object);
         fs::copy(&from, out.join(object))
             .with_context(|| format!("cannot copy {}", from.display()))?;
     }

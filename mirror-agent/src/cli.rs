@@ -157,6 +157,20 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    #[test]
+    fn old_names_of_options_are_known() {
+        for line in [
+            "attach eth0 --map 1=10.0.0.5:1 --copies 2 --copies-from 198.18.0.0/15 --foreground --debug-packets",
+            "drop eth0 --port 1 --from 02:00:5e:10:00:01 --flows 100 --no-flush --all-commands",
+            "receive eth0 --port 1 --no-receive-buffer",
+            "map set eth0 --all-clients --no-end --no-dry-run",
+            "guard eth0 --from 10.0.0.5:1",
+        ] {
+            let line = format!("mirror-agent {line}");
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+    }
+
     /// `command` and all verbs below it, by what is typed.
     fn verbs(command: &Command, typed: &str, found: &mut Vec<(String, Command)>) {
         found.push((typed.to_owned(), command.clone().term_width(80)));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`site`] | the lab: who runs on which CPU |
 //! | [`side`] | what is compared: bare, plain kernel copies, our copies, mirrored |
+//! | [`data`] | what servers hold |
 //! | [`load`] | clients: closed loop and fixed rate, with latencies |
 //! | [`awake`] | CPUs that wait awake |
 //! | [`processor`] | how busy the CPUs were |
@@ -20,6 +21,7 @@
 mod alone;
 mod awake;
 mod cpu;
+mod data;
 mod flows;
 mod lag;
 mod load;

@@ -15,9 +15,13 @@ pub(crate) const TARGET: &str = "bpfel-unknown-none";
 /// Full type information, and the instruction set of Linux 5.12 and later.
 pub(crate) const FLAGS: &str = "-C debuginfo=2 -C link-arg=--btf -C target-cpu=v3";
 
+/// Has the agent compiled without its kernel programs.
+pub(crate) const SKIP: &str = "MIRROR_EBPF_SKIP_BUILD";
+
 /// What to do where there is none.
 pub(crate) const HELP: &str = "\
-the kernel programs need a compiler for the BPF target and bpf-linker. Install either
+the kernel programs need a compiler for the BPF target and bpf-linker. For checks and tests of all else, do without
+them: set MIRROR_EBPF_SKIP_BUILD=1. To have them, install either
   rustup toolchain install nightly --component rust-src && cargo install bpf-linker
 or, on Debian 12 (`cargo xtask build`, as root, does this)
   apt-get install rustc-web cargo-web libstd-rust-web-dev-bpf llvm-22-dev && \\
@@ -35,6 +39,10 @@ const KEPT: [&str; 7] = [
     "RUSTUP_HOME",
 ];
 
+/// What cargo tells build scripts, of which we may be one. Crates that look at it would be compiled anew each time that
+/// another program than the last calls.
+const TOLD: [&str; 7] = ["DEBUG", "HOST", "NUM_JOBS", "OPT_LEVEL", "OUT_DIR", "PROFILE", "TARGET"];
+
 /// A compiler for the BPF target.
 pub(crate) struct Toolchain {
     /// The folder of its `cargo`, `rustc` and, maybe, `cargo-clippy`.
@@ -50,9 +58,10 @@ impl Toolchain {
         debian().or_else(nightly)
     }
 
-    /// `cargo SUBCOMMAND` for the kernel programs, into a target folder of its own: cargo would
-    /// wait for itself if it were shared with the build that called us.
-    pub(crate) fn cargo(&self, subcommand: &str, workspace: &Path, target_dir: &Path) -> Command {
+    /// `cargo SUBCOMMAND` for the kernel programs, into a target folder of their own: cargo would
+    /// wait for itself if it were shared with the build that called us. It is the same whoever
+    /// calls, with the same flags, so that nothing is compiled twice.
+    pub(crate) fn cargo(&self, subcommand: &str, workspace: &Path) -> Command {
         // By its path, as cargo would prefer the `cargo-clippy` of another toolchain.
         let own = self.bin.join(format!("cargo-{subcommand}"));
         let cargo = self.bin.join("cargo");
@@ -60,14 +69,15 @@ impl Toolchain {
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
             let leaks = text.starts_with("CARGO") || text.starts_with("RUST");
-            if leaks && !KEPT.iter().any(|kept| text.starts_with(kept)) {
+            let kept = KEPT.iter().any(|kept| text.starts_with(kept));
+            if leaks && !kept || TOLD.contains(&&*text) {
                 command.env_remove(&name);
             }
         }
         command
             .current_dir(workspace.join("mirror-ebpf"))
             .args([subcommand, "--release", "--locked", "--target", TARGET, "--target-dir"])
-            .arg(target_dir)
+            .arg(target_dir(workspace))
             .env("CARGO", cargo)
             .env("RUSTC", self.bin.join("rustc"))
             .env("RUSTFLAGS", FLAGS);
@@ -82,6 +92,12 @@ impl Toolchain {
         }
         command
     }
+}
+
+/// Where kernel programs are built.
+pub(crate) fn target_dir(workspace: &Path) -> PathBuf {
+    let shared = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    workspace.join(shared).join("ebpf")
 }
 
 /// Where a program is.

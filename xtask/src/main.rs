@@ -15,6 +15,7 @@ mod process;
 mod simulate;
 mod soak;
 mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -40,8 +41,12 @@ enum Task {
     Simulate(simulate::Options),
     /// Fuzz what reads packets and decides about them, on nightly
     Fuzz(fuzz::Options),
-    /// Check formatting, clippy and documentation; warnings are errors
+    /// Check formatting, layout, dependencies, clippy and documentation; warnings are errors
     Lint(lint::Options),
+    /// Check the layout: cycles, rooms, long files, what no page names; part of lint
+    Tidy(tidy::Options),
+    /// Write docs/counters.md from the doc comments of the counters
+    Counters(tidy::NoOptions),
     /// Lint, then test
     Ci(ci::Options),
     /// Mirror live load between two hosts made for it, with a live table and a proof; as root
@@ -62,6 +67,8 @@ fn main() -> ExitCode {
         Task::Simulate(options) => simulate::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Lint(options) => lint::run(&options),
+        Task::Tidy(options) => tidy::run(&options),
+        Task::Counters(options) => tidy::write_counters(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Demo(options) => demo::run(&options),
         Task::Bench(options) => bench::run(&options),

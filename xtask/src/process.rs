@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 /// Has the agent compiled without its kernel programs, which take a compiler of their own a minute: for what looks at
 /// the agent's own code only.
-pub(crate) const WITHOUT_PROGRAMS: &str = "MIRROR_EBPF_SKIP_BUILD";
+pub(crate) const WITHOUT_PROGRAMS: &str = crate::bpf_toolchain::SKIP;
 
 /// Runs a command, with its output on the terminal. The error says which command it was.
 pub(crate) fn exec(command: &mut Command) -> Result<()> {

@@ -120,7 +120,7 @@ fn in_a_lab(time: Duration, seed: u64, interrupt: &Interrupt) -> Result<()> {
         prober.add_to(&mut history);
         Ok::<_, anyhow::Error>(history)
     })?;
-    add(&mut report.target, &mirror.new.settled("target"));
+    trouble::add(&mut report.target, &mirror.new.settled("target"));
     mirror.old.settled("source");
     // What follows asks over the same wires.
     leaks.assert_none();
@@ -154,13 +154,6 @@ fn compared(mirror: &Mirror, [keys, same]: [usize; 2]) -> Result<Counters> {
         "of {keys} keys, {same} are the same, but `compare` says: {verdict}, {counts:?}"
     );
     Ok(counts)
-}
-
-/// Adds counters to a sum.
-fn add(sum: &mut BTreeMap<String, u64>, counters: &BTreeMap<String, u64>) {
-    for (name, count) in counters {
-        *sum.entry(name.clone()).or_default() += count;
-    }
 }
 
 impl Report {

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Options {
     /// Only tests whose name contains one of these
     filter: Vec<String>,
-    /// Only the tests that need no root: units, properties, snapshots
+    /// Only the tests that need no root and no compiler for BPF: units, properties, snapshots
     #[arg(long, conflicts_with = "e2e")]
     unit: bool,
     /// Only the end-to-end tests
@@ -35,33 +35,37 @@ impl Default for Options {
 
 /// Runs the task.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let servers = match options.unit {
-        true => None,
-        false => {
-            install::lab_tools()?;
-            install::field_clients()?;
-            Some(install::servers()?)
-        }
-    };
-    let agent = build::agent()?;
     if !options.e2e {
-        exec(
-            cargo()
-                .args(["test", "--workspace"])
-                .args(["--exclude", "mirror-ebpf", "--exclude", "mirror-tests", "--"])
-                .args(&options.filter)
-                .env(WITHOUT_PROGRAMS, "1"),
-        )?;
+        without_root(&options.filter)?;
     }
-    if let Some(servers) = servers {
-        exec(
-            cargo()
-                .args(["test", "--package", "mirror-tests", "--no-fail-fast", "--"])
-                .args(["--test-threads", &options.test_threads.to_string()])
-                .args(&options.filter)
-                .env("MIRROR_AGENT", agent)
-                .env("MIRROR_SERVERS", servers),
-        )?;
+    if !options.unit {
+        end_to_end(options)?;
     }
     Ok(())
+}
+
+/// What needs neither root nor a compiler for the kernel programs.
+fn without_root(filter: &[String]) -> Result<()> {
+    exec(
+        cargo()
+            .args(["test", "--workspace"])
+            .args(["--exclude", "mirror-ebpf", "--exclude", "mirror-tests", "--"])
+            .args(filter)
+            .env(WITHOUT_PROGRAMS, "1"),
+    )
+}
+
+fn end_to_end(options: &Options) -> Result<()> {
+    install::lab_tools()?;
+    install::field_clients()?;
+    let servers = install::servers()?;
+    let agent = build::agent()?;
+    exec(
+        cargo()
+            .args(["test", "--package", "mirror-tests", "--no-fail-fast", "--"])
+            .args(["--test-threads", &options.test_threads.to_string()])
+            .args(&options.filter)
+            .env("MIRROR_AGENT", agent)
+            .env("MIRROR_SERVERS", servers),
+    )
 }

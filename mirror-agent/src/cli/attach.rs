@@ -23,9 +23,10 @@ pub struct Attach {
     /// Interface that clients' packets arrive at
     pub interface: String,
 
-    /// Copy a local port to a target, as [LOCALADDR:]PORT=ADDR[:PORT]; may be repeated
+    /// Copy a local port to a target, as PORT=ADDR:PORT; may be repeated
     ///
-    /// PORT may be a range like 11211-11220, and before = a list. Without a port, the target's is the same. IPv6
+    /// It may begin with a local address, like 192.0.2.7:11211=10.0.0.5:11211. PORT may be a range like 11211-11220, and
+    /// before = a list. Without a port, the target's is the same. IPv6
     /// addresses with a port go in brackets. A port that has several maps is copied to several targets.
     #[arg(long = "map", value_name = "MAP", help_heading = "What to copy")]
     pub maps: Vec<MapSpecs>,

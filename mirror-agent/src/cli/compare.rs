@@ -30,7 +30,7 @@ Of items that a client marked as stale (md with I), reading takes the right to r
 #[derive(Debug, Args)]
 #[command(after_long_help = EXIT_CODES)]
 pub struct Compare {
-    /// What to compare, each HOST[:PORT], like cache1=10.0.0.5; may be repeated
+    /// What to compare, like cache1=10.0.0.5 or cache1:11212=10.0.0.5:11212; may be repeated
     ///
     /// Ranges of ports stand for a pair each: cache1:11211-11214=10.0.0.5:11211-11214.
     #[arg(value_name = "OLD=NEW", required = true)]

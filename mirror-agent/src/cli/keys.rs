@@ -20,7 +20,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Keys {
-    /// The memcached, as HOST[:PORT], like cache1, 10.0.0.5:11212 or [fd00::5]
+    /// The memcached, like cache1, 10.0.0.5:11212 or [fd00::5]
     #[arg(value_name = "HOST")]
     pub server: Endpoint,
 

@@ -197,7 +197,7 @@ mod tests {
             ("remove eth0 --client 11.0.0.0/8", "is not a prefix of --client"),
             ("remove eth0 --client 10.0.0.0/8", "--clear-clients"),
             ("set eth0 --clear-clients --client 10.0.0.0/8", "cannot be used with"),
-            ("set eth0 --for 1h --no-end", "cannot be used with"),
+            ("set eth0 --for 1h --no-deadline", "cannot be used with"),
         ] {
             let said = edited(one(), line).unwrap_err();
             assert!(said.contains(mentions), "{line}: {said}");

@@ -1,4 +1,4 @@
-//! How often each connection is copied to each target, and by whose addresses: `--copies`.
+//! How often each connection is copied to each target, and by whose addresses: `--multiply`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -43,14 +43,14 @@ impl Multiply {
         for pool in &pools {
             let (least, most) = if pool.network().is_ipv4() { (8, 30) } else { (96, 126) };
             if !(least..=most).contains(&pool.length()) {
-                bail!("--copies-from {pool}: a pool's length is from /{least} to /{most}");
+                bail!("--multiply-from {pool}: a pool's length is from /{least} to /{most}");
             }
         }
         if pools.windows(2).any(|two| two[0].network().is_ipv4() == two[1].network().is_ipv4()) {
-            bail!("--copies-from: one pool for IPv4 and one for IPv6 is all that can be used");
+            bail!("--multiply-from: one pool for IPv4 and one for IPv6 is all that can be used");
         }
         if count == 1 && !pools.is_empty() {
-            bail!("--copies-from has no meaning without --copies");
+            bail!("--multiply-from has no meaning without --multiply");
         }
         Ok(Self { count, pools })
     }
@@ -162,7 +162,7 @@ mod tests {
             (2, &["10.0.0.0/31"][..], "/30"),
             (2, &["fd00::/64"], "/96"),
             (2, &["10.0.0.0/24", "10.1.0.0/24"], "one pool"),
-            (1, &["10.0.0.0/24"], "without --copies"),
+            (1, &["10.0.0.0/24"], "without --multiply"),
         ] {
             let said = copies(count, pools).unwrap_err().to_string();
             assert!(said.contains(mentions), "{said}");

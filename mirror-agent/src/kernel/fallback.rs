@@ -66,12 +66,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_has_the_same_table() {
-        let readme = include_str!("../../../README.md");
+    fn the_docs_have_the_same_table() {
+        let docs = include_str!("../../../docs/fallbacks.md");
         for fallback in Fallback::ALL {
             let [better, used, lost] = fallback.row();
             let row = format!("| {better} | {used} | {lost} |");
-            assert!(readme.contains(&row), "{row}");
+            assert!(docs.contains(&row), "{row}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `--debug-packets`: prints what the programs say of packets.
+//! `--trace-packets`: prints what the programs say of packets.
 
 use anyhow::{Context as _, Result};
 use aya::Ebpf;

@@ -97,7 +97,7 @@ fn only_chosen_clients_are_mirrored() {
     // Who is wanted no more is told so, and who is wanted now is joined.
     let connections = || mirror.new_server.clients(&mirror.new);
     let before = connections();
-    mirror.attach(&format!("--exclude-client {}", mirror.client.v4()));
+    mirror.old.agent_ok(&format!("map set eth0 --exclude-client {}", mirror.client.v4()));
     wait::until("one connection to end", || (connections() + 1 == before).then_some(()));
     for client in &mut clients {
         for i in 0..5 {
@@ -112,7 +112,7 @@ fn only_chosen_clients_are_mirrored() {
     let target = settled();
     assert_eq!((target["adopted"], target["desynced"]), (2, 0), "{target:?}");
 
-    mirror.attach("");
+    mirror.old.agent_ok("map set eth0 --clear-clients");
     assert_eq!(selection(&mirror.old)["clients"], json!([]));
     assert!(!mirror.old.agent_ok("status").contains("clients of"));
     for i in 0..5 {
@@ -228,7 +228,7 @@ fn the_kernel_ends_a_mirror_whose_time_is_over() {
     assert_eq!((&choice_now["expired"], &choice_now["seconds_left"]), (&json!(true), &json!(0)));
 
     // On again, with no end; the connection that was mirrored before is joined again.
-    mirror.attach("");
+    mirror.old.agent_ok("map set eth0 --no-deadline");
     assert_eq!(selection(&mirror.old)["deadline"], Value::Null);
     let mut inside = mirror.new_server.inside(&mirror.new);
     let mut count = 0;
@@ -426,5 +426,6 @@ fn the_kernel_finds_the_longest_of_many_prefixes() {
             &[(false, false), (true, false), (true, true)]
         };
         assert_eq!(seen, expected.iter().copied().collect());
+        host.agent_ok("detach eth0");
     }
 }

@@ -119,7 +119,7 @@ fn a_value_that_is_such_a_command_is_nothing_worse_than_a_loss() {
 #[test]
 fn flush_all_is_part_of_what_a_cache_holds_unless_it_is_kept_out() {
     const STORED: usize = 24;
-    for (options, kept) in [("", false), ("--no-flush", true)] {
+    for (options, kept) in [("", false), ("--block-flush-all", true)] {
         let mirror = Mirror::idle();
         mirror.new.agent_ok(&format!("drop eth0 --port {} {options}", mirror.port()));
         mirror.attach("");
@@ -147,7 +147,7 @@ fn flush_all_is_part_of_what_a_cache_holds_unless_it_is_kept_out() {
 #[test]
 fn all_commands_are_mirrored_on_request() {
     let mirror = Mirror::idle();
-    mirror.new.agent_ok(&format!("drop eth0 --port {} --all-commands", mirror.port()));
+    mirror.new.agent_ok(&format!("drop eth0 --port {} --allow-admin-commands", mirror.port()));
     mirror.attach("");
     let wire = mirror.watch_new();
     let mut connection = mirror.connect();

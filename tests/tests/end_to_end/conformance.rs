@@ -6,7 +6,7 @@ use mirror_tests::{agent::lost, mirror::Mirror, mirror::PORT};
 fn memccapable_passes_and_the_new_server_ends_up_the_same() {
     let mirror = Mirror::idle();
     // It sets the verbosity, too.
-    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --all-commands"));
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --allow-admin-commands"));
     mirror.attach("");
     let wire = mirror.watch_new();
     let port = PORT.to_string();

@@ -1,4 +1,4 @@
-//! `--debug-packets`: what becomes of each packet, as a line.
+//! `--trace-packets`: what becomes of each packet, as a line.
 
 use std::{
     fs::{self, File},
@@ -23,7 +23,7 @@ impl Talking {
     fn start(host: &Host, arguments: &str, ready: &str) -> Self {
         let said = std::env::temp_dir().join(format!("{}-said", host.namespace));
         let file = File::create(&said).expect("a temporary file");
-        let agent = host.agent_foreground_to(&format!("{arguments} --debug-packets"), file);
+        let agent = host.agent_foreground_to(&format!("{arguments} --trace-packets"), file);
         host.wait_for_status(ready);
         Self { agent, said }
     }
@@ -91,6 +91,6 @@ fn each_packet_of_the_mirror_has_a_line_and_a_limit() {
 #[test]
 fn lines_need_somebody_who_reads_them() {
     let mirror = Mirror::idle();
-    let said = mirror.new.agent_refuses(&format!("drop eth0 --port {PORT} --debug-packets"));
+    let said = mirror.new.agent_refuses(&format!("drop eth0 --port {PORT} --trace-packets"));
     assert!(said.contains("--foreground"), "{said}");
 }

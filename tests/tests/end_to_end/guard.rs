@@ -42,7 +42,7 @@ fn nothing_of_a_guarded_memcached_arrives() {
         older.set("key", &[b'v'; 1300]);
 
         let from = |port| SocketAddr::new(target, port);
-        let guard = format!("guard eth0 --from {} --from {}", from(PORT), from(CLOSED));
+        let guard = format!("guard eth0 --server {} --server {}", from(PORT), from(CLOSED));
         let said = client.agent_ok(&format!("{guard} --mode {mode}"));
         assert!(said.contains(&format!("({mode} XDP)")), "{said}");
 
@@ -82,7 +82,7 @@ fn nothing_of_a_guarded_memcached_arrives() {
         assert!(status.contains(&format!("drops what {} sends", from(PORT))), "{status}");
         assert!(status.contains(&format!("{mode} XDP")), "{status}");
         // In place, and not by another mode.
-        assert!(client.agent_ok(&guard).contains("was guarded already"));
+        assert!(client.agent_ok(&guard).contains("nothing changed"));
         let another = if mode == "native" { "generic" } else { "native" };
         let said = client.agent_refuses(&format!("{guard} --mode {another}"));
         assert!(said.contains(&format!("attached in {mode} mode")), "{said}");
@@ -106,7 +106,7 @@ fn xdp_programs_of_others_are_named_and_stay() {
     let mut lab = Lab::new();
     let (host, new) = (lab.host("host"), lab.host("new"));
     let _server = Memcached::start(&new, PORT);
-    let guard = format!("guard eth0 --from {}:{PORT}", new.v4());
+    let guard = format!("guard eth0 --server {}:{PORT}", new.v4());
     for mode in ["auto", "native", "generic"] {
         let counter = Counter::xdp(&host);
         let said = host.agent_refuses(&format!("{guard} --mode {mode}"));
@@ -127,7 +127,7 @@ fn xdp_programs_of_others_are_named_and_stay() {
 fn a_guard_outlives_its_interface_and_says_so() {
     let mut lab = Lab::new();
     let (host, new) = (lab.host("host"), lab.host("new"));
-    host.agent_ok(&format!("guard eth0 --from {}:{PORT}", new.v4()));
+    host.agent_ok(&format!("guard eth0 --server {}:{PORT}", new.v4()));
     host.ip(&["link", "del", "eth0"]);
     assert!(host.agent_ok("status").contains("interface is gone"));
     host.agent_ok("detach eth0");

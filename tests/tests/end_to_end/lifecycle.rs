@@ -138,7 +138,7 @@ fn when_copies_end_the_target_ends_its_connections() {
     mirror.settled();
     assert_eq!(connections(), 20);
     // A map that goes, in place.
-    mirror.old.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
+    mirror.old.agent_ok(&format!("map remove eth0 --map {PORT}=[{}]:{PORT}", mirror.new.v6()));
     wait::until("the connections of one family to end", || (connections() == 10).then_some(()));
     mirror.old.agent_ok("detach eth0");
     wait::until("all connections to end", || (connections() == 0).then_some(()));
@@ -183,7 +183,7 @@ fn maps_and_ports_change_in_place() {
     let mut client = mirror.connect();
     client.set("to-new", b"1");
     mirror.settled();
-    mirror.old.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", other.v4()));
+    mirror.old.agent_ok(&format!("map set eth0 --map {PORT}={}:{PORT}", other.v4()));
     let mut client = mirror.connect();
     client.set("to-other", b"1");
     mirror.old.settled("source");
@@ -193,7 +193,10 @@ fn maps_and_ports_change_in_place() {
 
     // A port that is served no more has no mirrored connections left.
     let before = other_server.clients(&other);
-    other.agent_ok("drop eth0 --port 11999");
+    other.agent_ok("port add eth0 --port 11999");
+    let said = other.agent_ok(&format!("port remove eth0 --port {PORT}"));
+    assert!(said.contains(&format!("port {PORT} removed")), "{said}");
+    assert!(said.contains("connections of memcached's closed"), "{said}");
     wait::until("the retired port's connections to end", || {
         (other_server.clients(&other) < before).then_some(())
     });
@@ -305,8 +308,8 @@ fn filters_of_clsact_do_what_tcx_does() {
         client.set(&format!("new{i}"), &vec![b'n'; 1 << (i % 18)]);
         if i == 20 {
             // In place.
-            assert!(mirror.new.agent_ok(&drop).contains("already"));
-            assert!(mirror.old.agent_ok(&attach).contains("already"));
+            assert!(mirror.new.agent_ok(&drop).contains("nothing changed"));
+            assert!(mirror.old.agent_ok(&attach).contains("nothing changed"));
         }
     }
     let said = mirror.old.agent_refuses(&attach.replace("clsact", "tcx"));

@@ -109,7 +109,7 @@ fn what_is_set_is_listed_and_the_rest_stays() {
     assert_eq!(after["selection"]["sample_percent"], 25.0);
     assert_eq!(after["selection"]["clients"][0], "10.77.0.0/16");
     assert!(after["selection"]["seconds_left"].as_u64().is_some_and(|left| left > 3500), "{after}");
-    mirror.old.agent_ok("map set eth0 --sample 100% --all-clients --no-end");
+    mirror.old.agent_ok("map set eth0 --sample 100% --clear-clients --no-deadline");
     assert_eq!(listed(&mirror.old), before);
 
     for (line, mentions) in [

@@ -1,4 +1,4 @@
-//! `--copies`: each connection appears several times at the new host, and nobody's bytes are mixed.
+//! `--multiply`: each connection appears several times at the new host, and nobody's bytes are mixed.
 
 use mirror_tests::{
     agent::{Counters, lost},
@@ -16,9 +16,9 @@ fn copies(mirror: &Mirror) -> Counters {
 #[test]
 fn each_connection_appears_as_often_as_is_said() {
     for (options, shown) in [
-        ("--copies 3", "each connection 3 times"),
+        ("--multiply 3", "each connection 3 times"),
         (
-            "--copies 3 --copies-from 198.18.0.0/15 --copies-from fd00:5::/96",
+            "--multiply 3 --multiply-from 198.18.0.0/15 --multiply-from fd00:5::/96",
             "further copies from fd00:5::/96",
         ),
     ] {
@@ -58,7 +58,7 @@ fn each_connection_appears_as_often_as_is_said() {
         }
 
         // Fewer: those that go are told so. None: all of them.
-        mirror.old.agent_ok("map set eth0 --copies 2");
+        mirror.old.agent_ok("map set eth0 --multiply 2");
         let clients = |count| {
             wait::until("connections to end", || {
                 (mirror.new_server.clients(&mirror.new) == count).then_some(())
@@ -82,7 +82,7 @@ fn ends_that_would_be_the_same_are_counted_and_not_merged() {
     // Each is the other's copy.
     const LOWER: u16 = UPPER ^ 0x8000;
     let mirror = Mirror::idle();
-    mirror.start_with("--copies 2");
+    mirror.start_with("--multiply 2");
     let leaks = mirror.watch_leaks();
     let mut upper = Connection::open_from(&mirror.client, UPPER, mirror.old.v4(), PORT);
     for i in 0..20 {

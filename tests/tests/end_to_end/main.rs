@@ -23,6 +23,7 @@ mod packets;
 mod real_clients;
 mod receive_buffer;
 mod refusals;
+mod repetition;
 mod replies;
 mod surprises;
 mod targets;

@@ -82,7 +82,7 @@ fn connections_from_before_drop_stay_real() {
 fn copies_may_be_taken_from_some_hosts_only() {
     let mirror = Mirror::idle();
     let attach = format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4());
-    let drop_from = |host: &Host| format!("drop eth0 --port {PORT} --from {}", host.mac());
+    let drop_from = |host: &Host| format!("drop eth0 --port {PORT} --source-mac {}", host.mac());
     let requests = |prefix: &str| {
         mirror.connect().set(prefix, b"1");
         let socket = udp(&mirror.client, mirror.old.v4(), PORT);

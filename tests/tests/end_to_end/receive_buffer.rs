@@ -135,11 +135,11 @@ fn each_listener_gets_back_what_it_had() {
     let ports = "--port 1001 --port 1002 --port 1003";
     host.agent_ok(&format!("drop eth0 {ports}"));
     assert_eq!(state(), [larger, larger, before[2]]);
-    host.agent_ok("drop eth0 --port 1002 --port 1003");
+    host.agent_ok("port remove eth0 --port 1001");
     assert_eq!(state(), [before[0], larger, before[2]], "the first is not served any more");
     host.agent_ok(&format!("drop eth0 {ports} --no-receive-buffer"));
     assert_eq!(state(), before);
-    host.agent_ok(&format!("drop eth0 {ports}"));
+    host.agent_ok(&format!("drop eth0 {ports} --no-receive-buffer=no"));
     host.agent_ok(&format!("drop eth0 {ports}"));
     assert_eq!(state(), [larger, larger, before[2]]);
     host.agent_ok("detach eth0");

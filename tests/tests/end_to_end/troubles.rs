@@ -162,7 +162,7 @@ fn a_target_with_syn_cookies_is_served() {
 fn in_a_full_flow_table_the_idle_make_room() {
     const ROOM: u64 = 16;
     let mirror = Mirror::idle();
-    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --flows {ROOM}"));
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT} --max-connections {ROOM}"));
     mirror.attach("");
     let leaks = mirror.watch_leaks();
     let connections = || mirror.new_server.clients(&mirror.new);

@@ -25,7 +25,7 @@ pub(crate) fn fill() -> BTreeSet<String> {
     with("--sample 0.0001%", |source, table| left_out(source, table, "skipped_sample"));
     with("--for 1s", over);
     with("--dry-run", dry_run);
-    with("--copies 2", several::rows);
+    with("--multiply 2", several::rows);
     with("--rate-limit 1pps", limited);
     with("--rate-limit 1pps --dry-run", limited_dry_run);
     moved

@@ -56,7 +56,7 @@ impl Place {
 }
 
 /// Option by which the agent stays.
-pub(crate) const STAY: &str = "--debug-packets";
+pub(crate) const STAY: &str = "--trace-packets";
 
 /// Where copies are sent to: an address of the host's network.
 pub(crate) fn target(like: SocketAddr) -> IpAddr {

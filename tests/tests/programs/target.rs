@@ -97,11 +97,11 @@ fn target() {
         fragments::rows,
         errors::rows,
     ]);
-    let small = Target::new("--flows 2");
+    let small = Target::new("--max-connections 2");
     moved.extend(small.fill(&[evicted::rows]));
     small.place.host.ip(&["link", "set", "eth0", "down"]);
     moved.extend(small.fill(&[narrow::rows]));
-    let limited = Target::new(&format!("--from {}", feeders::mac()));
+    let limited = Target::new(&format!("--source-mac {}", feeders::mac()));
     moved.extend(limited.fill(&[feeders::rows]));
 
     let all = TargetCounter::ALL.iter().map(|counter| counter.name().to_owned());

@@ -21,6 +21,7 @@ use nix::{
 };
 
 use super::{
+    data::{KEYS, VALUE, key},
     processor::{self, Meter},
     site::{NEW, PRODUCTION},
 };
@@ -28,8 +29,6 @@ use crate::interrupt::Interrupt;
 
 /// Connections of a load.
 pub(crate) const CONNECTIONS: usize = 8;
-const KEYS: usize = 1000;
-const VALUE: [u8; 100] = [b'v'; 100];
 
 /// A request, and what the reply looks like.
 struct Exchange {
@@ -56,17 +55,6 @@ static SCRIPT: LazyLock<Vec<Exchange>> = LazyLock::new(|| {
         })
         .collect()
 });
-
-fn key(number: usize) -> String {
-    format!("bench{number}")
-}
-
-/// Stores every key, so that all servers answer every get alike from the start.
-pub(crate) fn fill(server: &mut Connection) {
-    for number in 0..KEYS {
-        server.set(&key(number), &VALUE);
-    }
-}
 
 /// What a load found.
 pub(crate) struct Sample {

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use mirror_tests::{Host, Lab, memcached::Memcached, mirror::PORT};
 use serde_json::Value;
 
-use super::load;
+use super::data::fill;
 
 /// CPU of the clients, the switch and the old host.
 pub(crate) const PRODUCTION: usize = 0;
@@ -39,15 +39,15 @@ impl Site {
         let others = [Memcached::start(&old, OTHER_PORT), Memcached::start(&new[0], OTHER_PORT)];
         for (server, host) in [(&old_server, &old), (&others[0], &old)] {
             server.pin(host, PRODUCTION);
-            load::fill(&mut server.inside(host));
+            fill(&mut server.inside(host));
         }
         client.steer(PRODUCTION);
         old.steer(PRODUCTION);
         others[1].pin(&new[0], NEW);
-        load::fill(&mut others[1].inside(&new[0]));
+        fill(&mut others[1].inside(&new[0]));
         for (number, (host, server)) in new.iter().zip(&new_servers).enumerate() {
             server.pin(host, NEW);
-            load::fill(&mut server.inside(host));
+            fill(&mut server.inside(host));
             host.steer(NEW);
             // What a new host sends is no more its work once it is on the wire.
             lab.switch().steer_at(&format!("new{}", number + 1), PRODUCTION);

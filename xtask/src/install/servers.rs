@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use mirror_tests::release::Release;
 use tempfile::Builder;
 
-use super::apt;
+use super::debian::apt;
 use crate::process::{exec, output, target_dir};
 
 /// What signs all of them.

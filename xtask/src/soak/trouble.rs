@@ -93,11 +93,18 @@ impl Trouble {
                 mirror.attach("");
             }
             Self::TargetAgain => {
-                super::add(counted, &mirror.new.counters("target"));
+                add(counted, &mirror.new.counters("target"));
                 mirror.new.agent_ok("detach --all");
                 sleep(A_MOMENT);
                 mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
             }
         }
+    }
+}
+
+/// Adds counters to a sum.
+pub(crate) fn add(sum: &mut BTreeMap<String, u64>, counters: &BTreeMap<String, u64>) {
+    for (name, count) in counters {
+        *sum.entry(name.clone()).or_default() += count;
     }
 }
