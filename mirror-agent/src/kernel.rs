@@ -3,6 +3,7 @@
 //! | module | what it is responsible for |
 //! |---|---|
 //! | [`requirements`] | what the kernel and the user must be able to do |
+//! | [`role`] | what a host can be to a mirror |
 //! | [`failure`] | errors that are told from others |
 //! | `bpf_fs` | the BPF file system: mounting one, and unmounting that one |
 //! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
@@ -26,4 +27,5 @@ pub mod object;
 pub mod packet_trace;
 pub mod pins;
 pub mod requirements;
+pub mod role;
 pub mod settings;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, path::PathBuf};
 
-use crate::kernel::pins::Role;
+use crate::kernel::role::Role;
 
 /// Why a verb could not be done.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 //! stands for it, which no interface's name has.
 
 use std::{
-    fmt, fs,
+    fs,
     fs::File,
     io,
     os::unix::fs::DirBuilderExt as _,
@@ -18,6 +18,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
+pub use crate::kernel::role::Role;
 use crate::kernel::{bpf_fs, failure::Failure};
 
 /// How the names of links' pins begin.
@@ -25,46 +26,6 @@ pub(crate) const LINK: &str = "link_";
 
 /// A directory beside those of interfaces: the agent mounted this BPF file system. Longer than an interface's name.
 const MOUNTED: &str = "mounted-by-mirror-agent";
-
-/// Which programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// The old host: makes copies.
-    Source,
-    /// The new host: serves copies.
-    Target,
-    /// Any host: drops what a new host might send to clients.
-    Guard,
-}
-
-impl Role {
-    /// All.
-    pub const ALL: [Self; 3] = [Self::Source, Self::Target, Self::Guard];
-
-    /// Name of the directory, and in output.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Target => "target",
-            Self::Guard => "guard",
-        }
-    }
-
-    /// The verb that attaches it.
-    pub const fn verb(self) -> &'static str {
-        match self {
-            Self::Source => "attach",
-            Self::Target => "drop",
-            Self::Guard => "guard",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The agent's directory on one BPF file system.
 #[derive(Debug)]
