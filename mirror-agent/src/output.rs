@@ -2,6 +2,7 @@
 
 mod changes;
 mod compare;
+mod detached;
 mod json;
 mod keys;
 mod maps;
@@ -13,10 +14,11 @@ mod text;
 
 pub use changes::changed;
 pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
+pub use detached::{Detached, line as detached_line};
 pub use json::{stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, lines as source_lines, text as maps_text};
 pub use selection::{Deadline, SelectionState};
 pub use state::{MapState, State};
 pub use table::{stats as stats_table, status as status_table};
-pub use terminal::{clear_progress, is_closed, line, note, print, progress};
+pub use terminal::{clear_progress, is_closed, line, note, print, progress, report};

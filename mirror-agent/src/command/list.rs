@@ -8,6 +8,7 @@ use crate::{
     config::ports::PortRange,
     guard::servers,
     kernel::{
+        failure::Failure,
         meta,
         pins::{Role, Store},
     },
@@ -40,7 +41,7 @@ pub(super) fn run(store: &Store, list: &cli::ListArgs, role: Role) -> Result<()>
         }
     }
     if let Some(name) = list.interface.as_ref().filter(|_| documents.is_empty()) {
-        bail!("no {role} is attached at {name}");
+        bail!(Failure::NotAttached { role: Some(role), interface: name.clone() });
     }
     if list.json {
         return output::line(&json!({ "attachments": documents }).to_string());

@@ -4,7 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{cli, kernel::pins::Store, output, stats::snapshot};
+use crate::{
+    cli,
+    kernel::{failure::Failure, pins::Store},
+    output,
+    stats::snapshot,
+};
 
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
@@ -15,7 +20,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Stats) -> Result<()> {
         if let Some(interface) = interface
             && now.is_empty()
         {
-            bail!("nothing is attached to {interface}");
+            bail!(Failure::NotAttached { role: None, interface: interface.to_owned() });
         }
         if arguments.json {
             output::line(&output::stats_json(&now))?;
