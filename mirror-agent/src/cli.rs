@@ -11,10 +11,14 @@ mod port;
 mod selection;
 mod stats;
 mod value;
+mod version;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    ArgGroup, Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser as _},
+};
 
 pub use self::{
     attach::Attach,
@@ -28,6 +32,7 @@ pub use self::{
     selection::SelectionArgs,
     stats::{Stats, Status},
 };
+use crate::kernel::pins::Role;
 
 /// What long help says at its end.
 const EXIT_CODES: &str = "\
@@ -38,7 +43,7 @@ Exit codes: 0 done, 1 an error, 2 a wrong command line. `compare` and `status --
 /// On the old host, attach copies every packet that clients send to memcached. On the new host, drop lets memcached
 /// serve the copies, and drops its replies. Both load programs into the kernel and exit; the programs run until detach.
 #[derive(Debug, Parser)]
-#[command(name = "mirror-agent", version, after_long_help = EXIT_CODES)]
+#[command(name = "mirror-agent", version = version::text(), after_long_help = EXIT_CODES)]
 pub struct Cli {
     /// BPF file system that programs and maps are pinned in
     #[arg(
@@ -91,7 +96,7 @@ pub enum Verb {
 
 /// `detach`.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[command(group = what())]
 pub struct Detach {
     /// Interface to take everything off
     pub interface: Option<String>,
@@ -99,6 +104,21 @@ pub struct Detach {
     /// Take everything off every interface
     #[arg(long)]
     pub all: bool,
+
+    /// Take only this off
+    #[arg(long, value_name = "ROLE", value_parser = roles())]
+    pub role: Option<Role>,
+}
+
+/// Of these, one. Not `#[group]`, which the role would be one of.
+fn what() -> ArgGroup {
+    ArgGroup::new("what").args(["interface", "all"]).required(true)
+}
+
+fn roles() -> impl clap::builder::TypedValueParser<Value = Role> {
+    let find = |name: String| Role::ALL.into_iter().find(|role| role.name() == name);
+    PossibleValuesParser::new(Role::ALL.map(Role::name))
+        .try_map(move |name| find(name).ok_or("no such role"))
 }
 
 #[cfg(test)]

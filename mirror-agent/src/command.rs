@@ -21,7 +21,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::{
-    cli::{Cli, Verb},
+    cli::{Cli, Map, Port, Server, Verb},
+    exit::Exit,
     kernel::{pins::Store, requirements},
 };
 
@@ -35,22 +36,33 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         requirements::check()?;
         Store::open(&cli.bpffs)
     };
+    // For verbs that look, and mount nothing.
+    let seen = || {
+        let store = store()?;
+        if let Err(why) = store.check_mounted() {
+            log::warn!("{why:#}");
+        }
+        anyhow::Ok(store)
+    };
     match cli.verb {
         Verb::Attach(arguments) => attach::run(&store()?, &arguments).await?,
         Verb::Drop(arguments) => drop::run(&store()?, &arguments).await?,
         Verb::Guard(arguments) => guard::run(&store()?, &arguments).await?,
+        Verb::Port(arguments @ Port::List(_)) => port::run(&seen()?, &arguments).await?,
         Verb::Port(arguments) => port::run(&store()?, &arguments).await?,
+        Verb::Server(arguments @ Server::List(_)) => guard::change(&seen()?, &arguments).await?,
         Verb::Server(arguments) => guard::change(&store()?, &arguments).await?,
+        Verb::Map(arguments @ Map::List(_)) => map::run(&seen()?, &arguments).await?,
         Verb::Map(arguments) => map::run(&store()?, &arguments).await?,
         Verb::Stats(arguments) => match &arguments.explain {
             Some(name) => stats::explain(name)?,
-            None => stats::run(&store()?, &arguments).await?,
+            None => stats::run(&seen()?, &arguments).await?,
         },
-        Verb::Status(arguments) => return status::run(store, &arguments).await,
+        Verb::Status(arguments) => return status::run(seen, &arguments).await,
         Verb::Detach(arguments) => detach::run(&store()?, &arguments).await?,
         // These ask servers, and need neither privileges nor the kernel's programs.
         Verb::Keys(arguments) => keys::run(&arguments).await?,
         Verb::Compare(arguments) => return compare::run(&arguments).await,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done.into())
 }

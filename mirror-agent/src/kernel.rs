@@ -3,6 +3,9 @@
 //! | module | what it is responsible for |
 //! |---|---|
 //! | [`requirements`] | what the kernel and the user must be able to do |
+//! | [`role`] | what a host can be to a mirror |
+//! | [`failure`] | errors that are told from others |
+//! | `bpf_fs` | the BPF file system: mounting one, and unmounting that one |
 //! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
 //! | [`object`] | the kernel objects: loading them |
 //! | [`settings`] | values that are fixed when programs are loaded |
@@ -14,7 +17,9 @@
 //! | [`packet_trace`] | what the programs say of packets |
 
 pub mod attach;
+mod bpf_fs;
 pub mod clock;
+pub mod failure;
 pub mod fallback;
 pub mod maps;
 pub mod meta;
@@ -22,4 +27,5 @@ pub mod object;
 pub mod packet_trace;
 pub mod pins;
 pub mod requirements;
+pub mod role;
 pub mod settings;

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`command`] | one verb per file: arguments to calls to output |
 //! | [`cli`] | what can be typed |
+//! | [`exit`] | what the process ends with |
 //! | [`output`] | counters and states as tables or JSON |
 //! | [`inspect`] | what memcacheds hold: `keys` and `compare` |
 //! | [`lifecycle`] | what verbs share: what is attached, and taking it off |
@@ -21,6 +22,7 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod exit;
 pub mod guard;
 pub mod inspect;
 pub mod kernel;

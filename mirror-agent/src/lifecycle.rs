@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`attached`] | what is attached, for verbs that change it |
 //! | [`install`] | attaches a role, and takes back what was begun when it fails |
+//! | [`listening`] | whether anything listens on the ports that are mirrored |
 //! | [`remove`] | takes an attachment off, and leaves nothing behind |
 
 pub mod attached;
 pub mod install;
+pub mod listening;
 pub mod remove;

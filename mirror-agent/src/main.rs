@@ -1,26 +1,22 @@
 //! `mirror-agent`: copies live memcached traffic to a new host, in the kernel.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use mirror_agent::{cli::Cli, command, output};
+use log::Level;
+use mirror_agent::{cli::Cli, command, exit::Exit, output};
 use tokio::runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or("warn,packets=info"),
-    )
-    .format_timestamp(None)
-    .format_target(false)
-    .init();
+    log_to_stderr();
     match run(cli) {
         Ok(code) => code,
-        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed(&error) => Exit::Done.into(),
         Err(error) => {
-            eprintln!("mirror-agent: {error:#}");
-            ExitCode::FAILURE
+            output::note(&format!("error: {error:#}"));
+            Exit::of(&error).into()
         }
     }
 }
@@ -34,4 +30,22 @@ fn run(cli: Cli) -> Result<ExitCode> {
     // Threads that still read what nobody needs any more end with the process.
     runtime.shutdown_background();
     done
+}
+
+/// Lines begin as those of the command line's parser do: `error:`, `warning:`.
+fn log_to_stderr() {
+    let defaults = env_logger::Env::default().default_filter_or("warn,packets=info");
+    env_logger::Builder::from_env(defaults)
+        .format(|line, record| {
+            let name = match record.level() {
+                Level::Error => "error",
+                Level::Warn => "warning",
+                Level::Info => "info",
+                Level::Debug => "debug",
+                Level::Trace => "trace",
+            };
+            let style = line.default_level_style(record.level());
+            writeln!(line, "{style}{name}:{style:#} {}", record.args())
+        })
+        .init();
 }

@@ -2,6 +2,7 @@
 //!
 //! The source is memcached's own `doc/protocol.txt`; what it leaves open is named where it matters.
 
+pub mod base64;
 pub mod classic;
 mod connection;
 pub mod dump;

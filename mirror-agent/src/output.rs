@@ -2,6 +2,7 @@
 
 mod changes;
 mod compare;
+mod detached;
 mod json;
 mod keys;
 mod maps;
@@ -14,6 +15,7 @@ mod text;
 
 pub use changes::changed;
 pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
+pub use detached::{Detached, line as detached_line};
 pub use json::{document as json_document, stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, lines as source_lines, text as maps_text};
@@ -29,4 +31,4 @@ pub use status::{
     check::{Verdict, line as check_line},
     table as status_table,
 };
-pub use terminal::{clear_progress, is_closed, line, note, print, progress};
+pub use terminal::{clear_progress, is_closed, line, note, print, progress, report};

@@ -11,7 +11,8 @@ use crate::{
         Assembler, CONTEXT, Hook, IFINDEX_IN, Link, MARK, Map, Program, R0, R1, R2, R3, R7,
         TCX_DROP, TCX_NEXT, helper,
     },
-    mirror::{Mirror, PORT},
+    host::Host,
+    lab::Lab,
 };
 
 /// The clock in units of 65.536 µs: nanoseconds shifted right by this.
@@ -59,9 +60,9 @@ pub struct Impairment {
 }
 
 impl Impairment {
-    /// From now on, IPv4 copies meet these rates.
-    pub fn begin(mirror: &Mirror, rates: Rates) -> Self {
-        let switch = mirror.lab.switch();
+    /// From now on, IPv4 copies to `port` of `target` meet these rates.
+    pub fn begin(lab: &Lab, target: &Host, port: u16, rates: Rates) -> Self {
+        let switch = lab.switch();
         switch.ip(&["link", "add", "round0", "type", "veth", "peer", "name", "round1"]);
         // A packet each 37 µs: enough for hundreds that are late, and little for the processor.
         switch
@@ -80,9 +81,10 @@ impl Impairment {
             switch,
             "round1",
         );
-        let IpAddr::V4(target) = mirror.new.v4() else { unreachable!("v4 gives IPv4") };
-        let dice = Program::load(Hook::TcxEgress, &wire.dice(target.into(), rates, &counts))
-            .attach(Hook::TcxEgress, switch, "new");
+        let IpAddr::V4(target) = target.v4() else { unreachable!("v4 gives IPv4") };
+        let dice =
+            Program::load(Hook::TcxEgress, &wire.dice((target.into(), port), rates, &counts))
+                .attach(Hook::TcxEgress, switch, "new");
         Self { counts, dice: Some(dice), _way_round: way_round }
     }
 
@@ -92,8 +94,8 @@ impl Impairment {
     }
 
     /// Takes the way round away, with what is still on it, so that another bad network can begin.
-    pub fn remove(self, mirror: &Mirror) {
-        mirror.lab.switch().ip(&["link", "del", "round0"]);
+    pub fn remove(self, lab: &Lab) {
+        lab.switch().ip(&["link", "del", "round0"]);
     }
 
     /// What was done to copies up to now.
@@ -118,7 +120,7 @@ struct Wire {
 
 impl Wire {
     /// The program in front of the new host.
-    fn dice(self, target: u32, rates: Rates, counts: &Map) -> Assembler {
+    fn dice(self, (target, port): (u32, u16), rates: Rates, counts: &Map) -> Assembler {
         let mut code = Assembler::default();
         let [fresh, pass, drop, double, delay, late_twin] = std::array::from_fn(|_| code.label());
         code.keep_context();
@@ -131,7 +133,7 @@ impl Wire {
         code.here(fresh);
         code.load(R0, CONTEXT, IFINDEX_IN);
         code.jump_unequal(R0, self.from, pass);
-        for (offset, value) in [(12, 0x0800), (36, u32::from(PORT))] {
+        for (offset, value) in [(12, 0x0800), (36, u32::from(port))] {
             code.packet_u16(offset);
             code.jump_unequal(R0, value, pass);
         }

@@ -7,7 +7,7 @@ use crate::{
     agent::{Counters, lost},
     capture::{Capture, ICMP_ERROR},
     client::Connection,
-    impair::Impairment,
+    impair::{Impairment, Rates},
     memcached::{self, Memcached},
     wait,
 };
@@ -118,6 +118,11 @@ impl Mirror {
             self.lab.switch().ip(&["link", "set", "dev", name, "mtu", &mtu]);
         }
         self.lab.switch().ip(&["link", "set", "br0", "mtu", &mtu]);
+    }
+
+    /// From now on, IPv4 copies meet these rates on the way to the new host.
+    pub fn impair(&self, rates: Rates) -> Impairment {
+        Impairment::begin(&self.lab, &self.new, PORT, rates)
     }
 
     /// Watches what the new host sends, at its wire.

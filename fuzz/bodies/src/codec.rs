@@ -4,6 +4,8 @@
 //! It is compiled here by itself, from the agent's own files: the agent's library would bring its kernel programs and
 //! a compiler for them.
 
+#[path = "../../../mirror-agent/src/memcached/base64.rs"]
+pub mod base64;
 #[path = "../../../mirror-agent/src/memcached/classic.rs"]
 pub mod classic;
 #[path = "../../../mirror-agent/src/memcached/dump.rs"]

@@ -45,7 +45,7 @@ pub fn check(input: &[u8]) -> Met {
         anything(host.flow.unwrap_or_default(), &event);
         match event.kind() {
             Kind::Copy => {
-                let segment = event.segment(&host);
+                let segment = event.segment(&host.flow.unwrap_or_default(), host.last);
                 host.arrives(segment);
             }
             Kind::Again => host.again(),

@@ -17,7 +17,7 @@ use crate::{
         pins::{Attachment, Role, Store},
         settings::{self, Settings},
     },
-    lifecycle::install::install,
+    lifecycle::{install::install, listening::warn_if_nothing_listens},
     net::{netlink::Network, offload},
     output::{self, SelectionState},
     source::{config::MirrorConfig, mappings, plan::Plan},
@@ -61,13 +61,15 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         };
         let selection = SelectionState::of(&after.selection, now);
         let report = report + &output::source_lines(&after.maps, &selection);
-        Ok((attachment.clone(), trace, report))
+        let ports: Vec<u16> = after.maps.iter().map(|map| map.local_port).collect();
+        Ok((attachment.clone(), trace, (report, ports)))
     };
-    let (attachment, trace, report) =
+    let (attachment, trace, (report, ports)) =
         install(store, &network, (Role::Source, &interface), make).await?;
 
-    output::print(&report)?;
+    output::report(&report)?;
     interface.warn_if_down();
+    warn_if_nothing_listens(Role::Source, ports);
     for warning in offload::warnings(&interface.name).await {
         log::warn!("{}: {warning}", interface.name);
     }

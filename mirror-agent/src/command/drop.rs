@@ -18,7 +18,7 @@ use crate::{
         pins::{Attachment, Role, Store},
         settings::{self, Settings},
     },
-    lifecycle::install::install,
+    lifecycle::{install::install, listening::warn_if_nothing_listens},
     net::netlink::{Interface, Network},
     output,
     target::{allowed_macs, config::TargetConfig, hold_device, ports, receive_buffer},
@@ -47,13 +47,14 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
                     + &format!("  port {}\n", PortRange::join(&after.ports))
             }
         };
-        Ok((attachment.clone(), trace, report))
+        Ok((attachment.clone(), trace, (report, after.ports)))
     };
-    let (attachment, trace, report) =
+    let (attachment, trace, (report, ports)) =
         install(store, &network, (Role::Target, &interface), make).await?;
 
-    output::print(&report)?;
+    output::report(&report)?;
     interface.warn_if_down();
+    warn_if_nothing_listens(Role::Target, ports);
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], trace).await?;
     }

@@ -41,7 +41,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Guard) -> Result<()> {
     };
     let report = install(store, &network, (Role::Guard, &interface), make).await?;
 
-    output::print(&report)?;
+    output::report(&report)?;
     interface.warn_if_down();
     Ok(())
 }

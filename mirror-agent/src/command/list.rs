@@ -9,6 +9,7 @@ use crate::{
     guard::servers,
     kernel::{
         clock::Now,
+        failure::Failure,
         meta,
         pins::{Role, Store},
     },
@@ -41,7 +42,7 @@ pub(super) fn run(store: &Store, list: &cli::ListArgs, role: Role) -> Result<()>
         }
     }
     if let Some(name) = list.interface.as_ref().filter(|_| documents.is_empty()) {
-        bail!("no {role} is attached at {name}");
+        bail!(Failure::NotAttached { role: Some(role), interface: name.clone() });
     }
     if list.json {
         return output::line(&output::json_document(documents, Now::read()?.wall.as_secs_f64()));

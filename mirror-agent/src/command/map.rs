@@ -1,6 +1,6 @@
 //! `map`: changes what a source copies while it does.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::edit;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     kernel::{
         attach,
         clock::Now,
+        failure::Failure,
         meta, object,
         pins::{Role, Store},
         settings::{self, Settings},
@@ -83,8 +84,8 @@ fn print(store: &Store, list: &cli::ListArgs) -> Result<()> {
         let selection = SelectionState::of(&selection, Now::read()?);
         states.push(MapState { interface: attachment.interface, maps, selection });
     }
-    if let Some(name) = &list.interface {
-        states.first().with_context(|| format!("no source is attached at {name}"))?;
+    if let Some(name) = list.interface.as_ref().filter(|_| states.is_empty()) {
+        bail!(Failure::NotAttached { role: Some(Role::Source), interface: name.clone() });
     }
     if list.json {
         output::line(&output::maps_json(&states, Now::read()?.wall.as_secs_f64()))

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
-use mirror_common::abi::{Meta, TargetCounter};
+use mirror_common::abi::Meta;
 use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     kernel::{
         attach::{hook::Mechanism, mechanism_of, xdp},
         clock::Now,
+        failure::Failure,
         fallback::Fallback,
         maps, meta,
         pins::{Attachment, Role, Store},
@@ -23,7 +24,7 @@ use crate::{
         connections::Connections,
         health::{self, Facts},
         snapshot,
-        tally::{self, Tally},
+        tally::Tally,
     },
     target::{allowed_macs, hold_device::HoldQueue, ports, receive_buffer},
 };
@@ -47,7 +48,7 @@ pub(super) fn attachments(store: &Store, interface: Option<&str>) -> Result<Vec<
     if let Some(interface) = interface {
         found.retain(|attachment| attachment.interface == interface);
         if found.is_empty() {
-            bail!("nothing is attached to {interface}");
+            bail!(Failure::NotAttached { role: None, interface: interface.to_owned() });
         }
     }
     Ok(found)
@@ -109,10 +110,8 @@ pub(super) async fn refresh(
 /// Gives the verdict, with what happened of late, where that is known.
 pub(super) fn judge(state: &mut State, recent: Option<&Tally>) {
     let nothing = Tally::default();
-    let (served, silent) = match state.detail.as_ref().map(|detail| (detail, &detail.role)) {
-        Some((detail, RoleDetail::Target(target))) => {
-            (target.ports.len(), silent(target, &detail.snapshot))
-        }
+    let (served, silent) = match state.detail.as_ref().map(|detail| &detail.role) {
+        Some(RoleDetail::Target(target)) => (target.ports.len(), silent(target)),
         _ => (0, Vec::new()),
     };
     state.health = health::judge(Facts {
@@ -125,12 +124,9 @@ pub(super) fn judge(state: &mut State, recent: Option<&Tally>) {
     });
 }
 
-/// Ports at which nothing listens. Not where a memcached speaks all the same: it may be in another network namespace,
-/// or serve UDP only.
-fn silent(target: &TargetDetail, snapshot: &snapshot::Snapshot) -> Vec<u16> {
-    if tally::value(&snapshot.counters, TargetCounter::ReplyUdp.name()) > 0 {
-        return Vec::new();
-    }
+/// Ports at which nothing listens. Not where a memcached speaks all the same: it may be in another network
+/// namespace.
+fn silent(target: &TargetDetail) -> Vec<u16> {
     let is_silent = |port: &&ServedPort| {
         port.listens == Some(false) && !target.connections.open_ports.contains(&port.port)
     };
@@ -229,15 +225,14 @@ async fn detail(
 
 async fn target(network: &Network, attachment: &Attachment, meta: &Meta) -> Result<TargetDetail> {
     let served = ports::served(attachment)?;
-    let listeners = match sock_diag::listeners() {
-        Ok(listeners) => Some(listeners),
+    let open = match sock_diag::open_ports() {
+        Ok(open) => Some(open),
         Err(error) => {
             log::warn!("cannot tell whether memcached listens ({error:#})");
             None
         }
     };
-    let listens =
-        |port: u16| listeners.as_ref().map(|all| all.iter().any(|listener| listener.port == port));
+    let listens = |port: u16| open.as_ref().map(|open| open.contains(&port));
     Ok(TargetDetail {
         magic: meta.seal,
         shortages: receive_buffer::shortages(&served, meta.receive_buffer),

@@ -67,6 +67,6 @@ pub fn choose(attachment: &Attachment, wanted: Option<Mechanism>) -> Result<Mech
             name = known.name(),
         ),
         (Some(mechanism), _) | (None, Some(mechanism)) => Ok(mechanism),
-        (None, None) => Mechanism::of_kernel(),
+        (None, None) => Ok(Mechanism::of_kernel()),
     }
 }

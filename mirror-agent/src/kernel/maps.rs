@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aya::{
     Pod,
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, lpm_trie::LpmTrie},
@@ -110,6 +110,35 @@ pub fn meta(of: &Attachment) -> Result<Array<MapData, Meta>> {
 /// Whether that was written down at all.
 pub fn has_meta(of: &Attachment) -> bool {
     !is_missing(&of.map(META))
+}
+
+/// How many 64-bit words the fields of [`Meta`] take that are frozen.
+pub(super) const FROZEN_WORDS: usize = 5;
+
+/// The same of another version's: the fields that are frozen.
+pub(super) fn frozen_meta(of: &Attachment) -> Result<[u64; FROZEN_WORDS]> {
+    let map = open(of, META)?;
+    let size = map.info().context("the kernel does not describe META")?.value_size();
+    // The kernel copies whole values, whose size has to be known when this is compiled. All have 64-bit fields.
+    macro_rules! first_words {
+        ($($words:literal)*) => {
+            match size / 8 {
+                $($words => first::<$words>(map)?,)*
+                _ => bail!("META has {size} bytes, which is not what any version writes"),
+            }
+        };
+    }
+    Ok(first_words!(5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32))
+}
+
+/// The first words of entry 0 of an array.
+fn first<const N: usize>(map: MapData) -> Result<[u64; FROZEN_WORDS]> {
+    let table: Array<MapData, [u64; N]> =
+        Array::try_from(Map::Array(map)).with_context(|| unexpected(META))?;
+    let value = get(&table, 0)?;
+    let mut words = [0; FROZEN_WORDS];
+    words.copy_from_slice(&value[..FROZEN_WORDS]);
+    Ok(words)
 }
 
 /// Counters of an attachment, for each CPU: one entry.

@@ -1,11 +1,12 @@
 //! The kernel objects: loading them onto pinned BPF maps.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Error, Result, bail};
 use aya::{Ebpf, EbpfLoader, programs::Program};
 
 use crate::kernel::{
     maps,
     pins::{Attachment, Role},
+    requirements,
     settings::Settings,
 };
 
@@ -29,14 +30,29 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
     for name in maps::pinned(attachment.role) {
         loader.map_pin_path(name, attachment.map(name));
     }
-    let mut ebpf = loader.load(object).context("the kernel refused the maps")?;
+    let mut ebpf = loader.load(object).map_err(|error| {
+        let lack = requirements::what_age_explains();
+        refused(error.into(), "the kernel refused the maps".to_owned(), lack)
+    })?;
     for (name, program) in ebpf.programs_mut() {
         let loaded = match program {
             Program::SchedClassifier(program) => program.load(),
             Program::Xdp(program) => program.load(),
             _ => bail!("{name} is neither a tc program nor one of XDP"),
         };
-        loaded.with_context(|| format!("the kernel refused the program {name}"))?;
+        loaded.map_err(|error| {
+            let lack = requirements::what_kernel_lacks(&error);
+            refused(error.into(), format!("the kernel refused the program {name}"), lack)
+        })?;
     }
     Ok(ebpf)
+}
+
+/// An error with what is behind it first, where that is known.
+fn refused(error: Error, what: String, lack: Option<String>) -> Error {
+    let error = error.context(what);
+    match lack {
+        Some(lack) => error.context(lack),
+        None => error,
+    }
 }

@@ -3,9 +3,12 @@
 //! `<bpffs>/mirror-agent/<interface>/<role>/` holds one file for each map, by the map's name, and
 //! one for each link, `link_ingress`, `link_egress` and so on (before Linux 6.6: see `clsact.rs`). A
 //! directory exists if and only if something is attached.
+//!
+//! The kernel refuses names with a dot on a BPF file system, and interfaces of VLANs have one (`eth0.100`). A colon
+//! stands for it, which no interface's name has.
 
 use std::{
-    fmt, fs,
+    fs,
     fs::File,
     io,
     os::unix::fs::DirBuilderExt as _,
@@ -13,81 +16,64 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use nix::{
-    fcntl::{Flock, FlockArg},
-    mount::{MsFlags, mount},
-    sys::statfs::{FsType, statfs},
-};
+use nix::fcntl::{Flock, FlockArg};
+
+pub use crate::kernel::role::Role;
+use crate::kernel::{bpf_fs, failure::Failure};
 
 /// How the names of links' pins begin.
 pub(crate) const LINK: &str = "link_";
 
-const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
-
-/// Which programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// The old host: makes copies.
-    Source,
-    /// The new host: serves copies.
-    Target,
-    /// Any host: drops what a new host might send to clients.
-    Guard,
-}
-
-impl Role {
-    /// All.
-    pub const ALL: [Self; 3] = [Self::Source, Self::Target, Self::Guard];
-
-    /// Name of the directory, and in output.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Target => "target",
-            Self::Guard => "guard",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+/// A directory beside those of interfaces: the agent mounted this BPF file system. Longer than an interface's name.
+const MOUNTED: &str = "mounted-by-mirror-agent";
 
 /// The agent's directory on one BPF file system.
 #[derive(Debug)]
 pub struct Store {
+    bpffs: PathBuf,
     root: PathBuf,
 }
 
 impl Store {
-    /// The store on the BPF file system at `bpffs`, which is mounted if nothing is mounted there.
+    /// The store on the BPF file system at `bpffs`. Where none is mounted there, nothing is attached; nothing is
+    /// mounted or made by this.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such directory.
     pub fn open(bpffs: &Path) -> Result<Self> {
-        let kind = statfs(bpffs)
-            .with_context(|| format!("cannot use {} as BPF file system", bpffs.display()))?
-            .filesystem_type();
-        if kind != BPF_FS_MAGIC {
-            mount(Some("bpf"), bpffs, Some("bpf"), MsFlags::empty(), Some("mode=0700"))
-                .with_context(|| {
-                    format!(
-                        "no BPF file system is mounted at {0}, and mounting one failed; try: \
-                         mount -t bpf bpf {0}",
-                        bpffs.display()
-                    )
-                })?;
-            log::info!("mounted a BPF file system at {}", bpffs.display());
-        }
-        Ok(Self { root: bpffs.join("mirror-agent") })
+        bpf_fs::is_mounted(bpffs)?;
+        Ok(Self { bpffs: bpffs.to_owned(), root: bpffs.join("mirror-agent") })
     }
 
-    /// Keeps other agents out until the guard is dropped. Fails when one is at work.
+    /// Refuses where there is no BPF file system, so that nothing can be attached.
+    ///
+    /// # Errors
+    ///
+    /// As [`Failure::NoBpfFileSystem`].
+    pub fn check_mounted(&self) -> Result<()> {
+        if !bpf_fs::is_mounted(&self.bpffs)? {
+            bail!(Failure::NoBpfFileSystem(self.bpffs.clone()));
+        }
+        Ok(())
+    }
+
+    /// Keeps other agents out until the lock is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Where another agent is at work, or where there is no BPF file system.
     pub fn lock(&self) -> Result<Lock> {
+        self.check_mounted()?;
         make_directory(&self.root)?;
         let directory = File::open(&self.root)
             .with_context(|| format!("cannot open {}", self.root.display()))?;
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Lock { _lock: lock, root: self.root.clone() }),
+            Ok(lock) => Ok(Lock {
+                directory: Some(lock),
+                bpffs: self.bpffs.clone(),
+                root: self.root.clone(),
+            }),
             Err((_, nix::Error::EWOULDBLOCK)) => bail!(
                 "another mirror-agent is changing {} right now; try again when it is done",
                 self.root.display()
@@ -98,20 +84,43 @@ impl Store {
         }
     }
 
+    /// The same for a verb that attaches: where there is no BPF file system, one is mounted, which goes again with
+    /// the last attachment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::lock`], and where mounting one would hide something.
+    pub fn lock_to_attach(&self) -> Result<Lock> {
+        let fresh = !bpf_fs::is_mounted(&self.bpffs)?;
+        if fresh {
+            bpf_fs::mount(&self.bpffs)?;
+        }
+        let lock = self.lock()?;
+        if fresh && bpf_fs::is_ours_to_unmount(&self.bpffs) {
+            make_directory(&self.root.join(MOUNTED))?;
+        }
+        Ok(lock)
+    }
+
     /// The pins of `role` at `interface`, whether they exist or not.
     pub fn attachment(&self, interface: &str, role: Role) -> Attachment {
         Attachment {
             interface: interface.to_owned(),
             role,
-            directory: self.root.join(interface).join(role.name()),
+            directory: self.root.join(to_file_name(interface)).join(role.name()),
         }
     }
 
     /// All that is attached, by interface and role.
     pub fn attachments(&self) -> Result<Vec<Attachment>> {
+        if !bpf_fs::is_mounted(&self.bpffs)? {
+            return Ok(Vec::new());
+        }
         let mut found: Vec<Attachment> = names(&self.root)?
             .iter()
-            .flat_map(|interface| Role::ALL.map(|role| self.attachment(interface, role)))
+            .filter(|name| *name != MOUNTED)
+            .map(|name| from_file_name(name))
+            .flat_map(|interface| Role::ALL.map(|role| self.attachment(&interface, role)))
             .filter(Attachment::exists)
             .collect();
         found.sort_by(|a, b| (&a.interface, a.role).cmp(&(&b.interface, b.role)));
@@ -119,17 +128,28 @@ impl Store {
     }
 }
 
-/// Exclusive use of the store. Takes the agent's directory away again if it is empty at the end.
+/// Exclusive use of the store. Where nothing is attached at the end, the agent's directory goes, and the BPF file
+/// system if the agent mounted it.
 #[derive(Debug)]
 pub struct Lock {
-    _lock: Flock<File>,
+    directory: Option<Flock<File>>,
+    bpffs: PathBuf,
     root: PathBuf,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        let mounted = names(&self.root).is_ok_and(|names| names == [MOUNTED]);
+        if mounted {
+            let _ = fs::remove_dir(self.root.join(MOUNTED));
+        }
         // Fails, as it should, when something is attached.
-        let _ = fs::remove_dir(&self.root);
+        let gone = fs::remove_dir(&self.root).is_ok();
+        // A file system with an open file cannot be unmounted.
+        drop(self.directory.take());
+        if mounted && gone {
+            bpf_fs::unmount(&self.bpffs);
+        }
     }
 }
 
@@ -151,8 +171,8 @@ impl Attachment {
 
     /// All that are attached in the same role at other interfaces.
     pub fn others(&self) -> Result<Vec<Self>> {
-        let Some(root) = self.directory.ancestors().nth(2) else { return Ok(Vec::new()) };
-        let mut found = Store { root: root.to_owned() }.attachments()?;
+        let Some(bpffs) = self.directory.ancestors().nth(3) else { return Ok(Vec::new()) };
+        let mut found = Store::open(bpffs)?.attachments()?;
         found.retain(|other| other.role == self.role && other.interface != self.interface);
         Ok(found)
     }
@@ -204,6 +224,15 @@ impl Attachment {
     }
 }
 
+/// What stands for an interface's name on the BPF file system.
+fn to_file_name(interface: &str) -> String {
+    interface.replace('.', ":")
+}
+
+fn from_file_name(name: &str) -> String {
+    name.replace(':', ".")
+}
+
 fn names(directory: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -244,4 +273,22 @@ fn remove_directory(path: &Path) -> Result<()> {
 pub fn is_missing(path: &Path) -> bool {
     matches!(path.try_exists(), Ok(false))
         || matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_of_a_vlan_has_a_file_name() {
+        assert_eq!(to_file_name("eth0.100"), "eth0:100");
+        assert_eq!(from_file_name("eth0:100"), "eth0.100");
+        assert_eq!(from_file_name(&to_file_name("bond0")), "bond0");
+    }
+
+    #[test]
+    fn the_mark_is_no_interface() {
+        // `IFNAMSIZ`, with the NUL.
+        assert!(MOUNTED.len() >= 16);
+    }
 }

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     kernel::{
+        failure::Failure,
         meta,
         pins::{Attachment, Role, Store},
     },
@@ -18,12 +19,7 @@ use crate::{
 pub fn attached(store: &Store, interface: &Interface, role: Role) -> Result<Attachment> {
     let attachment = store.attachment(&interface.name, role);
     if !attachment.exists() || !meta::is_complete(&attachment) {
-        let verb = match role {
-            Role::Source => "attach",
-            Role::Target => "drop",
-            Role::Guard => "guard",
-        };
-        bail!("no {role} is attached at {}; see `{verb}`", interface.name);
+        bail!(Failure::NotAttached { role: Some(role), interface: interface.name.clone() });
     }
     if meta::read(&attachment)?.ifindex != interface.index {
         bail!(

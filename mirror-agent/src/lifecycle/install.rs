@@ -22,7 +22,7 @@ pub async fn install<T>(
     (role, interface): (Role, &Interface),
     make: impl AsyncFnOnce(&Attachment, bool) -> Result<T>,
 ) -> Result<T> {
-    let _lock = store.lock()?;
+    let _lock = store.lock_to_attach()?;
     let attachment = store.attachment(&interface.name, role);
     let fresh = remove::clear_if_stale(network, &attachment, interface).await?;
     let result = make(&attachment, fresh).await;

@@ -1,15 +1,13 @@
 //! Takes an attachment off, and clears what is left of one.
 
-use std::collections::BTreeMap;
-
-use anyhow::Result;
-use mirror_common::packet::seal::Magic;
+use anyhow::{Context as _, Result};
+use mirror_common::{abi::Meta, packet::seal::Magic};
 
 use crate::{
     config::{mapping::MapSpec, selection::Selection},
     kernel::{
         attach::clsact,
-        meta,
+        maps, meta,
         pins::{Attachment, Role},
     },
     net::netlink::{Interface, Network},
@@ -17,37 +15,81 @@ use crate::{
     target::{hold_device, ports, receive_buffer},
 };
 
-/// Takes one attachment off.
+/// Takes one attachment off, whichever version of the agent made it. What another version's tables say is used where
+/// they have the sizes that this version knows (a table whose meaning changes gets another size or name); what cannot be
+/// done without it is a warning.
+///
+/// # Errors
+///
+/// Where a program or a pin stays.
 pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
-    if attachment.role == Role::Target && meta::is_complete(attachment) {
-        end_connections(attachment).await;
-    }
-    if attachment.role == Role::Target {
-        receive_buffer::set(attachment, &[], 0);
-    }
     // Known from the pins, since the interface may be gone or have another index by now.
-    let meta = meta::read(attachment).ok();
-    let (maps, chosen) = match attachment.role {
-        Role::Source => (
-            in_use(attachment).unwrap_or_default(),
-            selection_table::read(attachment).unwrap_or_default(),
-        ),
-        Role::Target | Role::Guard => (BTreeMap::new(), Selection::default()),
-    };
+    let meta = meta::of_any_version(attachment).filter(|meta| meta.abi != 0);
+    let mut mirrored = None;
+    match attachment.role {
+        Role::Source if meta.is_some() => mirrored = Some(Mirrored::read(attachment)),
+        Role::Source | Role::Guard => {}
+        Role::Target => {
+            if meta.is_some() {
+                end_connections(attachment).await;
+            }
+            receive_buffer::set(attachment, &[], 0);
+        }
+    }
     clsact::remove(network, attachment, |_| true).await?;
     attachment.remove()?;
-    let Some(meta) = meta else { return Ok(()) };
-    match attachment.role {
-        Role::Source => {
-            let maps: Vec<MapSpec> = maps.into_values().collect();
-            teardown::tell(&attachment.interface, &maps, Magic(meta.seal), |map, client| {
-                chosen.endpoints(map, client)
-            });
-        }
-        Role::Target => hold_device::remove(network, meta.ifindex).await?,
-        Role::Guard => {}
+    match mirrored {
+        Some(Ok(mirrored)) => mirrored.tell(&attachment.interface),
+        Some(Err(error)) => log::warn!(
+            "{}: targets were not told that copies end ({error:#}); run `mirror-agent detach` there, or \
+             their memcached keeps the connections",
+            attachment.interface
+        ),
+        None => {}
+    }
+    if attachment.role == Role::Target {
+        remove_hold_device(network, attachment, meta).await?;
     }
     Ok(())
+}
+
+/// What targets have to be told the end of.
+struct Mirrored {
+    maps: Vec<MapSpec>,
+    selection: Selection,
+    magic: Magic,
+}
+
+impl Mirrored {
+    fn read(source: &Attachment) -> Result<Self> {
+        Ok(Self {
+            maps: in_use(source)?.into_values().collect(),
+            selection: selection_table::read(source)?,
+            magic: Magic(maps::get(&maps::meta(source)?, 0).context("cannot read META")?.seal),
+        })
+    }
+
+    fn tell(&self, interface: &str) {
+        teardown::tell(interface, &self.maps, self.magic, |map, client| {
+            self.selection.endpoints(map, client)
+        });
+    }
+}
+
+/// By the index that was written down, or else, where the target is half made, that the interface has.
+async fn remove_hold_device(
+    network: &Network,
+    target: &Attachment,
+    meta: Option<Meta>,
+) -> Result<()> {
+    let index = match meta {
+        Some(meta) => Some(meta.ifindex),
+        None => network.link(&target.interface).await?.map(|link| link.header.index),
+    };
+    match index {
+        Some(index) => hold_device::remove(network, index).await,
+        None => Ok(()),
+    }
 }
 
 /// A mirror that cannot be stopped is worse than a warning: what fails here does not stay attached.
@@ -67,8 +109,11 @@ async fn end_connections(attachment: &Attachment) {
     }
 }
 
-/// Clears what was attached to an interface of the same name that is gone. Returns whether nothing
-/// is attached now. Refuses pins of another version.
+/// Clears what was attached to an interface of the same name that is gone. Returns whether nothing is attached now.
+///
+/// # Errors
+///
+/// Where another version attached, or something cannot be cleared.
 pub async fn clear_if_stale(
     network: &Network,
     attachment: &Attachment,

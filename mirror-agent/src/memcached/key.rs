@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::meta::base64;
+use super::base64::base64;
 
 /// The most bytes of a key in a request, as memcached counts them: before it decodes base64.
 const MAX: usize = 250;

@@ -136,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::{Lines, meta::base64},
+        super::{Lines, base64::base64},
         *,
     };
 

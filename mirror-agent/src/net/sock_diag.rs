@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use mirror_common::abi::FlowKey;
 use netlink_packet_sock_diag::{
-    AF_INET, AF_INET6, IPPROTO_TCP, SockDiagDestroy, SockDiagMessage,
+    AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SockDiagDestroy, SockDiagMessage,
     inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
 };
 use nix::errno::Errno;
@@ -96,6 +96,29 @@ pub fn listeners() -> Result<Vec<Listener>> {
     Ok(found)
 }
 
+/// Ports of this network namespace at which anything takes TCP connections, or has a UDP socket.
+///
+/// # Errors
+///
+/// Where the kernel does not list TCP sockets. It may not list those of UDP, for want of `CONFIG_INET_UDP_DIAG`.
+pub fn open_ports() -> Result<BTreeSet<u16>> {
+    let socket = open()?;
+    let mut found = BTreeSet::new();
+    let none = ExtensionFlags::empty;
+    for family in [AF_INET, AF_INET6] {
+        let listening = dump(&socket, family, StateFlags::LISTEN, none(), 0)?;
+        let bound = match dump_of(&socket, (family, IPPROTO_UDP), StateFlags::all(), none(), 0) {
+            Ok(bound) => bound,
+            Err(error) => {
+                log::debug!("UDP sockets cannot be listed ({error:#})");
+                Vec::new()
+            }
+        };
+        found.extend(listening.iter().chain(&bound).map(|one| one.header.socket_id.source_port));
+    }
+    Ok(found)
+}
+
 /// A cookie as `SO_COOKIE` has it; `sock_diag` splits it in two words, the lower first.
 fn cookie([a, b, c, d, e, f, g, h]: [u8; 8]) -> u64 {
     let (low, high) = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
@@ -130,7 +153,7 @@ fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
     Ok(found.into_iter().map(|response| response.header.socket_id).collect())
 }
 
-/// All sockets of `family` in one of these states with this local port, 0 for any.
+/// All TCP sockets of `family` in one of these states with this local port, 0 for any.
 fn dump(
     socket: &Socket,
     family: u8,
@@ -138,8 +161,20 @@ fn dump(
     extensions: ExtensionFlags,
     port: u16,
 ) -> Result<Vec<InetResponse>> {
+    dump_of(socket, (family, IPPROTO_TCP), states, extensions, port)
+}
+
+/// The same of any protocol.
+fn dump_of(
+    socket: &Socket,
+    (family, protocol): (u8, u8),
+    states: StateFlags,
+    extensions: ExtensionFlags,
+    port: u16,
+) -> Result<Vec<InetResponse>> {
     let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
-    let request = request(family, states, extensions, SocketId { source_port: port, ..any });
+    let id = SocketId { source_port: port, ..any };
+    let request = request((family, protocol), states, extensions, id);
     send(socket, NetlinkMessage::from(request), NLM_F_DUMP)?;
     let mut found = Vec::new();
     loop {
@@ -166,7 +201,8 @@ fn dump(
 
 /// Whether the socket was still there.
 fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool> {
-    let request = request(family, StateFlags::all(), ExtensionFlags::empty(), socket_id);
+    let protocol = (family, IPPROTO_TCP);
+    let request = request(protocol, StateFlags::all(), ExtensionFlags::empty(), socket_id);
     send(socket, NetlinkMessage::from(SockDiagDestroy::new(request)), NLM_F_ACK)?;
     let (answer, _) = socket.recv_from_full().context("sock_diag did not answer")?;
     let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).context("sock_diag")?;
@@ -186,18 +222,12 @@ fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool>
 }
 
 fn request(
-    family: u8,
+    (family, protocol): (u8, u8),
     states: StateFlags,
     extensions: ExtensionFlags,
     socket_id: SocketId,
 ) -> SockDiagMessage {
-    SockDiagMessage::InetRequest(InetRequest {
-        family,
-        protocol: IPPROTO_TCP,
-        extensions,
-        states,
-        socket_id,
-    })
+    SockDiagMessage::InetRequest(InetRequest { family, protocol, extensions, states, socket_id })
 }
 
 fn send<M: NetlinkSerializable>(

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::text::format_duration;
-use crate::memcached::{dump::Item, meta::base64};
+use crate::memcached::{base64::base64, dump::Item};
 
 /// The names of the columns of [`row`]. Keys and values are last, since only they have any length.
 pub fn heading(values: bool) -> String {

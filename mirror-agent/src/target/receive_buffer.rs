@@ -120,9 +120,6 @@ fn change(attachment: &Attachment, ports: &[u16], wanted: u32) -> Result<()> {
             table.forget(listener.cookie)?;
         }
     }
-    for port in ports.iter().filter(|port| !listeners.iter().any(|it| it.port == **port)) {
-        log::warn!("{}", Shortage { port: *port, bytes: None, wanted });
-    }
     Ok(())
 }
 

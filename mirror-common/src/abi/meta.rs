@@ -2,7 +2,8 @@
 
 /// Who attached, when and with what; written by the agent, read by `status`.
 ///
-/// The first four fields are frozen: whatever the version, an agent can read them of another version's attachment.
+/// The first four fields are frozen: whatever the version, an agent can read them of another version's attachment. It
+/// reads them as 64-bit words, of which the whole is a multiple.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Meta {
@@ -32,6 +33,9 @@ pub struct Meta {
 
 impl Meta {
     /// Number of the present layout; raise it with every change to a type in `abi`.
+    ///
+    /// An agent that takes another version's attachment off reads those tables whose name and sizes it knows. So a
+    /// table whose meaning changes, but not its size, gets another name.
     pub const ABI: u32 = 7;
 }
 

@@ -1,3 +1,5 @@
+//! What a guard drops, and what it lets pass.
+
 extern crate std;
 use std::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! The puppet client's ear: what to do with a copy of what a real client sent.
+//! The synthetic client's ear: what to do with a copy of what a real client sent.
 //!
 //! A flow is `WATCH`ed until a request boundary is proven, then `OPEN`: what the client sends is given
 //! to a socket of memcached's, with acknowledgements that fit what memcached really replied. A copy
@@ -21,6 +21,8 @@
 //! looks like a request, is one. A client that pipelines can be misread where a segment of a value
 //! begins like a request, is seen first, consists of whole requests, and is followed by another such
 //! just when an acknowledgement advances. Connections that are followed from their SYN need no proof.
+//!
+//! Long because: one state machine, in which the order of the cases is the knowledge.
 
 use crate::abi::{CopySide, Evidence, Flow, Gap, ReplySide, RequestState, State, since, ticks};
 use crate::memcached::request_start::Start;

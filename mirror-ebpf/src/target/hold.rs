@@ -19,7 +19,7 @@ use mirror_common::{
     target::copy::Pass,
 };
 use mirror_ebpf::{
-    packet::skb::{DROP, Skb, to_egress, to_ingress},
+    packet::skb::{DROP, Skb, to_ingress},
     runtime::settings,
 };
 
@@ -27,13 +27,6 @@ use crate::{
     maps::{self, Work},
     source_mac, tcp_copy,
 };
-
-/// Verdict: the copy goes into the hold device.
-#[inline(always)]
-pub fn send(skb: Skb, epoch: u32) -> i32 {
-    skb.set_mark(mark::pack(Stage::Held, epoch));
-    to_egress(settings::hold_ifindex())
-}
 
 /// Verdict at the far end.
 #[inline(always)]

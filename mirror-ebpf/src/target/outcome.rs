@@ -8,7 +8,7 @@ use mirror_common::{
     target::copy::{Discard, Pass},
 };
 use mirror_ebpf::{
-    packet::skb::{DROP, HelperError, NEXT, Skb, to_ingress},
+    packet::skb::{DROP, HelperError, NEXT, Skb, to_egress, to_ingress},
     runtime::settings,
 };
 
@@ -55,6 +55,13 @@ fn pass_up(skb: Skb) -> i32 {
     }
     skb.set_mark(mark::pack(Stage::Judged, 0));
     to_ingress(settings::ifindex())
+}
+
+/// Verdict: the copy goes into the hold device.
+#[inline(always)]
+pub fn hold(skb: Skb, epoch: u32) -> i32 {
+    skb.set_mark(mark::pack(Stage::Held, epoch));
+    to_egress(settings::hold_ifindex())
 }
 
 #[inline(always)]

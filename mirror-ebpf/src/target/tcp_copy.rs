@@ -12,9 +12,9 @@ use mirror_common::{
 use mirror_ebpf::{packet::skb::Skb, runtime::clock};
 
 use crate::{
-    admin_command, evict, hold,
+    admin_command, evict,
     maps::{self, Work},
-    outcome::{count_pass, counter_of, deliver, discard, pass_synthesized, requeue},
+    outcome::{count_pass, counter_of, deliver, discard, hold, pass_synthesized, requeue},
     request_parser, segment,
 };
 
@@ -191,7 +191,7 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
                 skb.set_stamp(stamp::at(now));
             }
             maps::note_wait(seg.waited, now);
-            hold::send(skb, flow.copy.epoch)
+            hold(skb, flow.copy.epoch)
         }
         Action::Discard => discard(counter_of(verdict.reason), segments),
         Action::Forget => {

@@ -11,7 +11,7 @@ use mirror_tests::{
     Host,
     agent::{Counters, lost},
     history::History,
-    impair::{Impairment, Rates},
+    impair::Rates,
     memcached::Memcached,
     mirror::Mirror,
     traffic::{Client, Style},
@@ -137,7 +137,7 @@ fn row(name: &str, (share, count): (f64, usize), rates: Rates, redundancy: u64, 
         [requests(&mirror.old_server, &mirror.old), requests(&mirror.new_server, &mirror.new)];
     let again = sent_again(&mirror.client);
 
-    let mut impairment = Impairment::begin(&mirror, rates);
+    let mut impairment = mirror.impair(rates);
     let mut clients = work(&mirror, clients, passing, count);
     let (_, after) = mirror.settled_behind(&impairment);
     let target = rise(&well, &after);
@@ -202,7 +202,7 @@ fn a_command_within_a_value_does_not_run_after_a_loss() {
     let mut client = mirror.connect();
     client.set("a", b"1");
     mirror.settled();
-    let mut network = Impairment::begin(&mirror, Rates { drop: 1.0, ..Rates::default() });
+    let mut network = mirror.impair(Rates { drop: 1.0, ..Rates::default() });
     client.set("lost", b"1");
     sleep(Duration::from_millis(50));
     network.end();

@@ -26,6 +26,7 @@ mod receive_buffer;
 mod refusals;
 mod repetition;
 mod replies;
+mod surprises;
 mod targets;
 mod tcp;
 mod troubles;

@@ -166,7 +166,7 @@ fn a_memcached_that_comes_later_is_seen() {
     let [(PORT, message)] = &said(&mirror.new)[..] else { panic!("one port has no memcached") };
     assert!(message.contains("nothing listens"), "{message}");
     let output = mirror.new.agent(&format!("drop eth0 --port {PORT}"));
-    assert!(output.status.success() && stderr(&output).contains(message.as_str()), "{output:?}");
+    assert!(output.status.success() && stderr(&output).contains("nothing listens"), "{output:?}");
 
     mirror.new_server = Memcached::start(&mirror.new, PORT);
     let [(PORT, message)] = &said(&mirror.new)[..] else { panic!("memcached has it no more") };

@@ -1,12 +1,7 @@
 //! Two connections that write and delete the same keys, one after the other, while the new memcached stands still for a
 //! moment; and deletes whose copies are lost. No miss brings such keys up to date.
 
-use mirror_tests::{
-    client::Connection,
-    expected::to_fail,
-    impair::{Impairment, Rates},
-    mirror::Mirror,
-};
+use mirror_tests::{client::Connection, expected::to_fail, impair::Rates, mirror::Mirror};
 use nix::sys::signal::Signal;
 
 const KEYS: usize = 40;
@@ -60,7 +55,7 @@ fn lose_deletes(mirror: &Mirror, keys: &[String]) {
     keys.iter().for_each(|key| client.set(key, b"value"));
     mirror.settled();
     mirror.assert_copied(keys);
-    let mut network = Impairment::begin(mirror, Rates { drop: 1.0, ..Rates::default() });
+    let mut network = mirror.impair(Rates { drop: 1.0, ..Rates::default() });
     let (lost, others) = keys.split_at(KEYS / 2);
     lost.iter().for_each(|key| delete(&mut client, key));
     mirror.old.settled("source");

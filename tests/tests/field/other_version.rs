@@ -5,7 +5,7 @@ use mirror_tests::{
     Host,
     expected::to_fail,
     mirror::{Mirror, PORT},
-    version::{OTHER, estrange},
+    version::{OTHER, estrange, estrange_more},
 };
 
 /// Panics unless the agent succeeds; returns what it printed.
@@ -26,7 +26,6 @@ fn assert_shown(host: &Host) {
 
 #[test]
 fn on_either_host() {
-    const REASON: &str = "what attached is known from META only if its layout is this version's";
     let mut mirror = Mirror::running();
     let mut client = mirror.connect();
     client.set("key", b"value");
@@ -35,22 +34,52 @@ fn on_either_host() {
 
     estrange(&mirror.old, "source");
     assert_shown(&mirror.old);
-    mirror.old.agent_ok("detach eth0");
+    assert_gone(&mirror.old, "source", "");
     // Which takes longer than the end of connections.
     mirror.new.settled("target");
     let connections = mirror.new_server.clients(&mirror.new);
-    to_fail(REASON, "1 connection of the new server is left", || {
-        assert!(connections == 0, "{connections} connection of the new server is left");
-    });
+    assert!(connections == 0, "{connections} connection of the new server is left");
 
     estrange(&mirror.new, "target");
     assert_shown(&mirror.new);
     mirror.lab.second_interface(&mirror.new, "eth1");
     mirror.new.agent_ok(&format!("drop eth1 --port {PORT}"));
-    mirror.new.agent_ok("detach eth0");
-    let interfaces = mirror.new.output("ip", &["-br", "link", "show"]);
-    let device = format!("mahold{}@", mirror.new.interface_index("eth0"));
-    to_fail(REASON, "the hold device is left", || {
-        assert!(!interfaces.contains(&device), "the hold device is left: {interfaces}");
-    });
+    assert_gone(&mirror.new, "target", "");
+}
+
+/// Of its notes, only what is frozen can be read.
+#[test]
+fn whatever_it_remembers() {
+    let mut mirror = Mirror::running();
+    let mut client = mirror.connect();
+    client.set("key", b"value");
+    mirror.settled();
+    estrange_more(&mirror.old, "source");
+    let attach = format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4());
+    let said = mirror.old.agent_refuses(&attach);
+    assert!(said.contains(&format!("another version ({OTHER})")), "{said}");
+    assert!(said.contains("type `mirror-agent detach eth0 --role source`"), "{said}");
+    assert_gone(&mirror.old, "source", "targets were not told");
+    mirror.old.agent_ok(&attach);
+    mirror.old.agent_ok("detach eth0");
+
+    estrange_more(&mirror.new, "target");
+    mirror.lab.second_interface(&mirror.new, "eth1");
+    assert_gone(&mirror.new, "target", "");
+}
+
+/// Takes it off, which the agent says, and a warning says what it could not do.
+fn assert_gone(host: &Host, role: &str, warning: &str) {
+    let output = host.agent(&format!("detach eth0 --role {role}"));
+    let [said, warned] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(output.status.success(), "{warned}");
+    assert!(
+        said.contains(&format!("eth0: {role} of version {OTHER} detached; it ran for ")),
+        "{said}"
+    );
+    assert!(warned.contains(warning) && warned.is_empty() == warning.is_empty(), "{warned}");
+    assert!(!host.bpffs().join("mirror-agent/eth0").exists(), "pins are left");
+    let interfaces = host.output("ip", &["-br", "link", "show"]);
+    let device = format!("mahold{}@", host.interface_index("eth0"));
+    assert!(!interfaces.contains(&device), "the hold device is left: {interfaces}");
 }

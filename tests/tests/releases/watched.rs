@@ -152,7 +152,7 @@ fn what_has_to_make_room() {
             .collect();
         let gone = |key: &&String| {
             speaker.say(
-                &[b"mg ", &fuzz_bodies::codec::meta::base64(key.as_bytes())[..], b" b\r\n"]
+                &[b"mg ", &fuzz_bodies::codec::base64::base64(key.as_bytes())[..], b" b\r\n"]
                     .concat(),
             );
             speaker.line() == b"EN"

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use mirror_tests::{
     agent::Counters,
-    impair::{Impairment, Rates},
+    impair::Rates,
     memcached::Memcached,
     mirror::Mirror,
     traffic::{Client, Style},
@@ -112,7 +112,7 @@ fn turn(row: &Row) -> Result<Round> {
     let before =
         [answered(&mirror.old_server, &mirror.old), answered(&mirror.new_server, &mirror.new)];
     let drop = SHARES[row.share];
-    let impairment = Impairment::begin(&mirror, Rates { drop, ..Rates::default() });
+    let impairment = mirror.impair(Rates { drop, ..Rates::default() });
     std::thread::scope(|scope| {
         for client in &mut mixed {
             scope.spawn(|| client.work(MIXED_REQUESTS[row.share]));

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, thread::sleep, time::Duration};
 
 use mirror_tests::{
-    impair::{Impairment, Rates},
+    impair::Rates,
     mirror::{Mirror, PORT},
 };
 use nix::sys::signal::Signal;
@@ -58,13 +58,12 @@ impl Trouble {
     pub(crate) fn happen(self, mirror: &Mirror, counted: &mut BTreeMap<String, u64>) {
         match self {
             Self::BadNetwork => {
-                let mut network =
-                    Impairment::begin(mirror, Rates { drop: 0.02, double: 0.02, delay: 0.02 });
+                let mut network = mirror.impair(Rates { drop: 0.02, double: 0.02, delay: 0.02 });
                 sleep(A_WHILE);
                 network.end();
                 // What is late comes.
                 sleep(A_MOMENT);
-                network.remove(mirror);
+                network.remove(&mirror.lab);
             }
             Self::LinkDown => {
                 mirror.lab.switch().ip(&["link", "set", "dev", "new", "down"]);

@@ -1,13 +1,11 @@
 //! What happens next, in eight bytes.
 
 use mirror_common::{
-    abi::RequestState,
+    abi::{Flow, RequestState},
     memcached::request_start::Start,
     packet::tcp::{ACK, FIN, PSH, RST, SYN},
     target::{copy::Segment, reply::Reply},
 };
-
-use super::host::Host;
 
 const FLAGS: u8 = SYN | ACK | FIN | RST | PSH;
 
@@ -40,6 +38,13 @@ pub(crate) enum Kind {
     RealClient,
 }
 
+/// The numbers of the copy that was judged last.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Last {
+    pub(crate) end: u32,
+    pub(crate) ack: u32,
+}
+
 impl Event {
     pub(crate) fn kind(&self) -> Kind {
         match self.0[0] % 16 {
@@ -67,8 +72,7 @@ impl Event {
         u16::from_le_bytes([self.0[at], self.0[at + 1]])
     }
 
-    pub(crate) fn segment(&self, host: &Host) -> Segment {
-        let flow = host.flow.unwrap_or_default();
+    pub(crate) fn segment(&self, flow: &Flow, last: Last) -> Segment {
         let length = u32::from(self.number(4) & 0x3fff);
         let distance = i32::from(self.number(6).cast_signed());
         let base = match self.0[2] & 7 {
@@ -76,7 +80,7 @@ impl Event {
             2 => flow.copy.last_end,
             3 => flow.copy.isn,
             4 => flow.reply.edge.wrapping_sub(length),
-            5 => host.last.end,
+            5 => last.end,
             6 => flow.copy.next_seq.wrapping_sub(length),
             _ => (distance << 16).cast_unsigned(),
         };
@@ -87,7 +91,7 @@ impl Event {
         };
         Segment {
             seq: base.wrapping_add_signed(distance),
-            ack: host.last.ack.wrapping_add_signed(self.0[3].cast_signed().into()),
+            ack: last.ack.wrapping_add_signed(self.0[3].cast_signed().into()),
             flags: self.0[1] & FLAGS,
             length,
             segments: if self.0[2] & 64 == 0 { 1 } else { length.div_ceil(1448).max(1) },

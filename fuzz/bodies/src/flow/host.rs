@@ -4,8 +4,7 @@
 use std::collections::VecDeque;
 
 use mirror_common::{
-    abi::{CopySide, Flow, mark::MAX_ARGUMENT},
-    abi::{RequestState, State},
+    abi::{CopySide, Flow, RequestState, State, mark::MAX_ARGUMENT},
     memcached::request_start::Start,
     packet::tcp::{FIN, RST, SYN, after, late},
     target::{
@@ -19,19 +18,13 @@ use mirror_common::{
 
 use super::{
     Met,
+    event::Last,
     judged::{judge_copy, judge_reply},
     server::Server,
 };
 
 /// A server acknowledges what it was given before so many nanoseconds are over.
 const ACK_DELAY: u64 = 400_000_000;
-
-/// The numbers of the copy that was judged last.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Last {
-    pub(crate) end: u32,
-    pub(crate) ack: u32,
-}
 
 /// A segment that was looked at for a boundary.
 struct Watched {

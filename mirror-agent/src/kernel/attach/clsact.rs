@@ -2,7 +2,7 @@
 //!
 //! Such a filter has no link to pin. So the program is pinned instead, by a name that says where its
 //! filter is: `filter_<hook>__<ifindex>_<in|out>_<priority>_<handle>_<made|found>`, of which the last
-//! says whether the discipline is ours, too.
+//! says whether the discipline is ours, too. Other versions read these names, so that they stay as they are.
 
 use std::path::PathBuf;
 
@@ -129,6 +129,15 @@ pub async fn remove(
             }
         }
         remove_file(&path)?;
+    }
+    for name in attachment.names()?.iter().filter(|name| name.starts_with(PIN)) {
+        if Filter::parse(name).is_none() {
+            log::warn!(
+                "{}: where the filter of {name} is, this version cannot tell; `tc filter show dev {0} ingress` \
+                 (and egress) shows it if it is left",
+                attachment.interface
+            );
+        }
     }
     for ifindex in made {
         if !in_use(network, ifindex).await? {

@@ -1,6 +1,5 @@
 //! One program at one hook, and by which mechanism.
 
-use anyhow::Result;
 use aya::programs::TcAttachType;
 
 use crate::kernel::{fallback::Fallback, requirements};
@@ -33,16 +32,12 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// The best that this kernel has.
-    ///
-    /// # Errors
-    ///
-    /// Where the kernel does not say.
-    pub fn of_kernel() -> Result<Self> {
-        if requirements::has_tcx()? {
-            return Ok(Self::Tcx);
+    pub fn of_kernel() -> Self {
+        if requirements::has_tcx() {
+            return Self::Tcx;
         }
         log::info!("{}", Fallback::Clsact);
-        Ok(Self::Clsact)
+        Self::Clsact
     }
 
     /// As `--hook` takes it.

@@ -1,3 +1,5 @@
+//! Which packets are the agent's own requests.
+
 extern crate std;
 use std::{vec, vec::Vec};
 

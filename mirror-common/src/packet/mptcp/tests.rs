@@ -1,3 +1,5 @@
+//! Which segments are of MPTCP.
+
 extern crate std;
 use std::{vec, vec::Vec};
 

@@ -2,7 +2,7 @@
 //!
 //! Slower than [`headers`](super::headers), for the few packets that it has no answer for.
 
-use super::{
+use super::layers::{
     ETHERTYPE_IPV4, ETHERTYPE_IPV6, Headers, IN_FRAGMENTS, MAX_EXTENSIONS, TCP, UDP,
     behind_extension, is_extension, network,
 };

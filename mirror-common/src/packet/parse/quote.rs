@@ -1,6 +1,9 @@
 //! ICMP errors, which quote the packet that they are about.
 
-use super::{Headers, UDP, fragment, network};
+use super::{
+    fragment,
+    layers::{Headers, UDP, network},
+};
 use crate::packet::Packet;
 
 const ICMP: u8 = 1;

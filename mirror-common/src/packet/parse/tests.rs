@@ -1,9 +1,14 @@
+//! Where headers are found, and where they are not.
+
 extern crate std;
 use std::{vec, vec::Vec};
 
 use proptest::{collection::vec as bytes, prelude::*, sample::select};
 
-use super::*;
+use super::{
+    layers::{ETHERTYPE_QINQ, ETHERTYPE_VLAN},
+    *,
+};
 
 mod fragment;
 mod quote;

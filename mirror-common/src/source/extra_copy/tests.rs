@@ -1,3 +1,5 @@
+//! Endpoints of extra copies.
+
 extern crate std;
 use std::{collections::BTreeSet, vec::Vec};
 

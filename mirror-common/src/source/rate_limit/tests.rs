@@ -1,3 +1,5 @@
+//! How a rate limit settles.
+
 extern crate std;
 use std::vec::Vec;
 

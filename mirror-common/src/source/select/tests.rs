@@ -1,3 +1,5 @@
+//! Which clients and connections are mirrored.
+
 extern crate std;
 
 use std::collections::BTreeMap;

@@ -47,8 +47,8 @@ The worst attachment of a host decides; EXPIRED is better than DEGRADED. The exi
   target is DEGRADED for its first minute.
 * Counters are those since the first `attach` or `drop`. Nothing makes up for a loss: `compare` finds the
   items that the new server lacks.
-* \"Nothing listens\" is about TCP sockets in the agent's network namespace, and is not said of a port that has open
-  mirrored connections, or where UDP is answered: memcached may be in a container.
+* \"Nothing listens\" is about TCP and UDP sockets in the agent's network namespace. It is not said of a port with open
+  mirrored connections: memcached may be in a container.
 ";
 
 /// The whole page.

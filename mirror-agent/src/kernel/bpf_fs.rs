@@ -1,0 +1,83 @@
+//! The BPF file system that pins are in: whether there is one, mounting one, and taking that one off again.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use nix::{
+    mount::{MntFlags, MsFlags, mount as mount_at, umount2},
+    sys::statfs::{FsType, statfs},
+};
+
+const MAGIC: FsType = FsType(0xcafe_4a11);
+/// Where distributions mount one. It stays when the agent mounted it, as it would if they had.
+const DEFAULT: &str = "/sys/fs/bpf";
+
+/// Whether a BPF file system is mounted at `directory`, which has to be there.
+///
+/// # Errors
+///
+/// Where it is not there, or may not be looked at.
+pub(super) fn is_mounted(directory: &Path) -> Result<bool> {
+    let about = statfs(directory)
+        .with_context(|| format!("cannot use {} as BPF file system", directory.display()))?;
+    Ok(about.filesystem_type() == MAGIC)
+}
+
+/// Mounts one at `directory`, which has to be empty: what is below a mount is hidden.
+///
+/// # Errors
+///
+/// Where the directory is not empty, or the kernel refuses.
+pub(super) fn mount(directory: &Path) -> Result<()> {
+    let name = directory.display();
+    let first = fs::read_dir(directory).with_context(|| format!("cannot read {name}"))?.next();
+    if let Some(entry) = first {
+        let entry = entry.with_context(|| format!("cannot read {name}"))?;
+        bail!(
+            "{name} is no BPF file system, and is not empty ({} is in it): mounting one there would hide \
+             what it holds; give --bpffs an empty directory, or leave it out for {DEFAULT}",
+            entry.file_name().to_string_lossy()
+        );
+    }
+    mount_at(Some("bpf"), directory, Some("bpf"), MsFlags::empty(), Some("mode=0700"))
+        .with_context(|| {
+            format!(
+                "no BPF file system is mounted at {name}, and mounting one failed; try: mount -t bpf bpf \
+                 {name}"
+            )
+        })?;
+    log::info!("mounted a BPF file system at {name}");
+    Ok(())
+}
+
+/// Whether the agent unmounts what it mounted at `directory`.
+pub(super) fn is_ours_to_unmount(directory: &Path) -> bool {
+    fs::canonicalize(directory).is_ok_and(|directory| directory != Path::new(DEFAULT))
+}
+
+/// Unmounts the one at `directory`, unless somebody has pinned something there. Best effort.
+pub(super) fn unmount(directory: &Path) {
+    match is_empty(directory) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => return log::debug!("cannot read {}: {error}", directory.display()),
+    }
+    match umount2(directory, MntFlags::UMOUNT_NOFOLLOW) {
+        Ok(()) => log::info!("unmounted the BPF file system at {}", directory.display()),
+        Err(error) => log::info!(
+            "the BPF file system at {} stays mounted ({error}), as somebody uses it",
+            directory.display()
+        ),
+    }
+}
+
+/// Whether nothing is pinned there. The kernel's own files, which are in each, do not count (kernel:
+/// `kernel/bpf/preload`).
+fn is_empty(directory: &Path) -> std::io::Result<bool> {
+    for entry in fs::read_dir(directory)? {
+        if !entry?.file_name().to_string_lossy().ends_with(".debug") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
