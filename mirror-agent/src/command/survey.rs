@@ -26,7 +26,11 @@ use crate::{
         snapshot,
         tally::Tally,
     },
-    target::{allowed_macs, hold_device::HoldQueue, ports, receive_buffer},
+    target::{
+        allowed_macs,
+        hold_device::{self, HoldQueue},
+        ports, receive_buffer,
+    },
 };
 
 /// Everything that is attached, or only what is at `interface`, where something has to be.
@@ -240,6 +244,6 @@ async fn target(network: &Network, attachment: &Attachment, meta: &Meta) -> Resu
         allowed_macs: allowed_macs::get(attachment)?.into_iter().map(allowed_macs::text).collect(),
         max_connections: meta.max_connections,
         connections: Connections::read(attachment)?,
-        hold_queue: HoldQueue::of(network, meta.ifindex).await?,
+        hold_queue: HoldQueue::of(network, hold_device::names(meta.ifindex)).await?,
     })
 }

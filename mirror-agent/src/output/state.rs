@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::selection::SelectionState;
 use crate::{
-    config::mapping::MapSpec,
+    config::{mapping::MapSpec, ports::PortRange},
     kernel::{
         attach::{hook::Mechanism, xdp::Mode},
         fallback::Fallback,
@@ -82,6 +82,33 @@ pub struct Detail {
     pub tally: Tally,
     /// What only one role has.
     pub role: RoleDetail,
+}
+
+impl Detail {
+    /// By what the programs are attached, and what lets held copies out.
+    pub(super) fn attached_by(&self) -> Vec<String> {
+        let mut all: Vec<String> =
+            self.hook.iter().map(|hook| format!("hook {}", hook.name())).collect();
+        match &self.role {
+            RoleDetail::Source { .. } => {}
+            RoleDetail::Target(target) => all.push(match target.hold_queue {
+                Some(queue) => format!("hold queue {}", queue.discipline),
+                None => "hold queue gone".to_owned(),
+            }),
+            RoleDetail::Guard { mode, .. } => {
+                all.extend(mode.iter().map(|mode| format!("{mode} XDP")));
+            }
+        }
+        all
+    }
+}
+
+impl TargetDetail {
+    /// Its ports, in a line.
+    pub(super) fn served(&self) -> String {
+        let ports: Vec<u16> = self.ports.iter().map(|port| port.port).collect();
+        PortRange::join(&ports)
+    }
 }
 
 /// What only one role has.

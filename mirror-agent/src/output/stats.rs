@@ -10,7 +10,7 @@ use mirror_common::abi::{DerivedTarget, MappingCounter, SourceCounter, TargetCou
 
 use super::{
     state::{Detail, RoleDetail, State, TargetDetail},
-    text::{attached_by, format_duration, served},
+    text::format_duration,
 };
 use crate::{
     kernel::pins::Role,
@@ -38,9 +38,9 @@ pub fn text(states: &[State]) -> String {
 fn paragraph(state: &State) -> String {
     let mut head = vec![state.interface.clone(), state.role.to_string()];
     head.extend(state.origin.as_ref().map(|origin| format!("up {}", format_duration(origin.age))));
-    head.extend(state.detail.iter().flat_map(attached_by));
+    head.extend(state.detail.iter().flat_map(Detail::attached_by));
     if let Some(RoleDetail::Target(target)) = state.detail.as_ref().map(|detail| &detail.role) {
-        head.push(format!("port {}", served(target)));
+        head.push(format!("port {}", target.served()));
     }
     let mut lines = Vec::new();
     if let Some(detail) = &state.detail {

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets::NOTHING};
 
 use super::{
     state::{Detail, RoleDetail, State},
-    text::{attached_by, format_duration, served, trimmed},
+    text::{format_duration, trimmed},
 };
 
 /// A row for each attachment.
@@ -62,7 +62,7 @@ fn of_role(role: &RoleDetail) -> Vec<String> {
             }
         }
         RoleDetail::Target(target) => {
-            lines.push(format!("port {}", served(target)));
+            lines.push(format!("port {}", target.served()));
             lines.extend(target.shortages.iter().map(ToString::to_string));
             lines.extend(target.allowed_macs.iter().map(|mac| format!("only from {mac}")));
         }
@@ -75,7 +75,7 @@ fn of_role(role: &RoleDetail) -> Vec<String> {
 }
 
 fn settings(state: &State, detail: &Detail) -> String {
-    let mut all = attached_by(detail);
+    let mut all = detail.attached_by();
     match &detail.role {
         RoleDetail::Source { magic, .. } => all.push(format!("magic {magic:#x}")),
         RoleDetail::Target(target) => all.push(format!("magic {:#x}", target.magic)),

@@ -2,9 +2,6 @@
 
 use comfy_table::Table;
 
-use super::state::{Detail, RoleDetail, TargetDetail};
-use crate::config::ports::PortRange;
-
 /// The lines of `table`, without blanks at their ends.
 pub(super) fn trimmed(table: &Table) -> String {
     let mut text = String::new();
@@ -13,27 +10,6 @@ pub(super) fn trimmed(table: &Table) -> String {
         text.push('\n');
     }
     text
-}
-
-/// By what the programs are attached, and what lets held copies out.
-pub(super) fn attached_by(detail: &Detail) -> Vec<String> {
-    let mut all: Vec<String> =
-        detail.hook.iter().map(|hook| format!("hook {}", hook.name())).collect();
-    match &detail.role {
-        RoleDetail::Source { .. } => {}
-        RoleDetail::Target(target) => all.push(match target.hold_queue {
-            Some(queue) => format!("hold queue {}", queue.discipline),
-            None => "hold queue gone".to_owned(),
-        }),
-        RoleDetail::Guard { mode, .. } => all.extend(mode.iter().map(|mode| format!("{mode} XDP"))),
-    }
-    all
-}
-
-/// Ports of a target.
-pub(super) fn served(target: &TargetDetail) -> String {
-    let ports: Vec<u16> = target.ports.iter().map(|port| port.port).collect();
-    PortRange::join(&ports)
 }
 
 /// Two units are enough to tell how long.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
 
-use super::{names, order};
+use super::order;
 use crate::{kernel::fallback::Fallback, net::netlink::Network};
 
 /// What lets held copies out.
@@ -56,13 +56,12 @@ pub struct HoldQueue {
 }
 
 impl HoldQueue {
-    /// That of the target at the interface with index `ifindex`; `None` where it is gone.
+    /// The one whose ends have these names; `None` where it is gone.
     ///
     /// # Errors
     ///
     /// Where the kernel does not list its queues.
-    pub async fn of(network: &Network, ifindex: u32) -> Result<Option<Self>> {
-        let (near, far) = names(ifindex);
+    pub async fn of(network: &Network, (near, far): (String, String)) -> Result<Option<Self>> {
         let Some(link) = network.link(&near).await? else { return Ok(None) };
         let index = i32::try_from(link.header.index).context("interface index")?;
         let queues: Vec<TcMessage> =
