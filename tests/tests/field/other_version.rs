@@ -3,7 +3,6 @@
 
 use mirror_tests::{
     Host,
-    expected::to_fail,
     mirror::{Mirror, PORT},
     version::{OTHER, estrange, estrange_more},
 };
