@@ -99,7 +99,11 @@ impl Host {
 
     /// Waits until an agent that stays has attached, so that `status` shows this.
     pub fn wait_for_status(&self, part: &str) {
-        wait::until("the agent to attach", || self.agent_ok("status").contains(part).then_some(()));
+        wait::until("the agent to attach", || {
+            let status = self.agent_ok("status");
+            // What is half made is shown, too.
+            (status.contains(part) && !status.contains("being attached right now")).then_some(())
+        });
     }
 
     /// This host's counters as `role` at `eth0`, when traffic has stopped; checks that they add up.
