@@ -65,7 +65,7 @@ fn rules_of_hosts_that_forward() {
     set(&containers, new_server, "no-filter");
     assert_copied(&containers, new_server, "no-filter");
 
-    // A real client is served at the port of the new container's host.
+    // A direct client is served at the port of the new container's host.
     Connection::open(&containers.old.host, new.host.v4(), PORT).set("real", b"value");
     send_to(&containers, new.host.v4());
     set(&containers, new_server, "port-of-host");
