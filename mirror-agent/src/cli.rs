@@ -36,7 +36,8 @@ use crate::kernel::pins::Role;
 
 /// What long help says at its end.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 an error, 2 a wrong command line. `compare` and `status --check` have more: see their help.";
+Exit codes: 0 done, 1 an error, 2 a wrong command line, 4 not attached. compare and status --check have more: see their
+help.";
 
 /// Mirrors live memcached traffic to a new host, in the kernel
 ///

@@ -1,4 +1,4 @@
-//! A lab of network namespaces, in which real memcached, real clients and the real command line meet.
+//! A lab of network namespaces, in which real memcached, direct clients and the real command line meet.
 //!
 //! | module | what it is |
 //! |---|---|
@@ -27,7 +27,7 @@
 //! | [`tally`] | counters as the kernel has them |
 //! | [`ports`] | what a target does with a port |
 //! | [`flows`] | time for a target's flows |
-//! | [`gauges`] | what the kernel keeps of rate limits |
+//! | [`rate_state`] | what the kernel keeps of rate limits |
 //! | [`craft`] | packets made by hand |
 //! | [`sealed`] | what a copy looks like on the wire |
 //! | [`wire`] | raw frames at an interface |
@@ -48,7 +48,6 @@ pub mod expected;
 pub mod firewall;
 pub mod flows;
 pub mod foreign;
-pub mod gauges;
 pub mod history;
 pub mod host;
 pub mod impair;
@@ -59,6 +58,7 @@ pub mod memory;
 pub mod mirror;
 pub mod ports;
 pub mod random;
+pub mod rate_state;
 pub mod release;
 pub mod router;
 pub mod sealed;

@@ -41,6 +41,14 @@ pub fn estrange_more(host: &Host, role: &str) {
     ));
 }
 
+/// Has a table of what is attached to `eth0` as `role` be of a kind that the present version does not know.
+pub fn estrange_table(host: &Host, role: &str, table: &str) {
+    let path = notes(host, role).with_file_name(table);
+    std::fs::remove_file(&path).expect("the pin is there");
+    let path = path.display();
+    host.shell(&format!("bpftool map create {path} type hash key 4 value 4 entries 1 name other"));
+}
+
 /// Where the agent keeps what it remembers.
 fn notes(host: &Host, role: &str) -> PathBuf {
     host.bpffs().join(format!("mirror-agent/eth0/{role}/META"))

@@ -53,7 +53,7 @@ enum Task {
     Demo(demo::Options),
     /// Measure what mirroring costs, in a lab of its own; as root
     Bench(bench::Options),
-    /// Everything at once for as long as is wanted, with troubles of every kind, and a report; as root
+    /// Everything at once for as long as is wanted, with faults of every kind, and a report; as root
     Soak(soak::Options),
     /// Run end-to-end tests on other kernels, in emulated machines: takes minutes; as root
     Kernels(kernels::Options),

@@ -1,4 +1,4 @@
-//! `simulate`: the puppet client in a simulated network, for as many seeds as are wanted.
+//! `simulate`: the synthetic client in a simulated network, for as many seeds as are wanted.
 
 use std::{
     ops::Range,

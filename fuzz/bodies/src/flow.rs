@@ -30,7 +30,7 @@ pub struct Met {
 ///
 /// * memcached's socket is given one stream, without a hole, within its window; what is given twice it
 ///   may not have yet;
-/// * what the puppet acknowledges is what the server sent, all of it and nothing else;
+/// * what the synthetic client acknowledges is what the server sent, all of it and nothing else;
 /// * a connection is opened where there is no socket, by a SYN or at a proven boundary;
 /// * a reset hits exactly what the socket expects, and no flow ends before its socket;
 /// * nothing of a mirrored flow passes, and everything of a real one;

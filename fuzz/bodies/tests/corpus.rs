@@ -87,7 +87,7 @@ fn flow_corpus() {
     all_met(
         &replies,
         &[
-            // `Reply::Pass` is a real client's; the honest server is the puppet's.
+            // `Reply::Pass` is a direct client's; the honest server is the synthetic client's.
             Reply::DropData,
             Reply::DropAck,
             Reply::DropReset,

@@ -21,7 +21,7 @@ const MAX_CLONES: usize = 64;
 pub struct Multiply {
     /// How often; 1 is a mirror.
     pub count: u32,
-    /// Addresses that further copies are from, one pool for each family at most.
+    /// Addresses that extra copies are from, one pool for each family at most.
     pub pools: Vec<Cidr>,
 }
 

@@ -64,8 +64,8 @@ pub(super) fn unmount(directory: &Path) {
     }
     match umount2(directory, MntFlags::UMOUNT_NOFOLLOW) {
         Ok(()) => log::info!("unmounted the BPF file system at {}", directory.display()),
-        Err(error) => log::info!(
-            "the BPF file system at {} stays mounted ({error}), as somebody uses it",
+        Err(error) => log::warn!(
+            "the BPF file system at {} stays mounted, as somebody uses it ({error}); umount {0} takes it off",
             directory.display()
         ),
     }

@@ -21,7 +21,7 @@ pub struct EndpointKey {
     pub protocol: u32,
 }
 
-/// The real client whose packets have this end. 24 bytes.
+/// The direct client whose packets have this end. 24 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct Owner {

@@ -18,7 +18,7 @@ use crate::abi::RequestState;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct FlowKey {
-    /// The real client.
+    /// The direct client.
     pub client_addr: Address,
     /// The address of this host that copies are sent to.
     pub local_addr: Address,
@@ -135,7 +135,7 @@ impl CopySide {
     pub const BIT_LAST: u32 = 1;
     /// The last segment watched ended in CR LF.
     pub const BIT_CRLF: u32 = 2;
-    /// A socket of the puppet's is left over and has to be reset before the next connection.
+    /// A socket of the synthetic client's is left over and has to be reset before the next connection.
     pub const BIT_SOCKET: u32 = 4;
     /// The client's FIN was delivered.
     pub const BIT_FIN: u32 = 8;
@@ -204,7 +204,7 @@ impl CopySide {
 pub struct ReplySide {
     /// `BIT_` values.
     pub bits: u32,
-    /// End of what the server sent: what the puppet acknowledges.
+    /// End of what the server sent: what the synthetic client acknowledges.
     pub snd_nxt: u32,
     /// What the server acknowledged: where a reset has to hit.
     pub rcv_nxt: u32,
@@ -235,7 +235,7 @@ pub struct Flow {
     pub copy: CopySide,
     /// Written at egress.
     pub reply: ReplySide,
-    /// Last acknowledgement that the puppet gave: by a copy or for the client.
+    /// Last acknowledgement that the synthetic client gave: by a copy or for the client.
     pub acked: u32,
     /// Segments that went into the hold device. Written for copies from the wire.
     pub held_in: u32,

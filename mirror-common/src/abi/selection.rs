@@ -37,7 +37,7 @@ pub struct Selection {
     pub pool_v6_mask: u32,
     /// Zero.
     pub pad: u32,
-    /// The first address of the pool that further copies are from.
+    /// The first address of the pool that extra copies are from.
     pub pool_v4: Address,
     /// The same for IPv6.
     pub pool_v6: Address,

@@ -1,4 +1,4 @@
-//! Sealing: a copy carries the real client's address, so a host that runs no mirror must not answer.
+//! Sealing: a copy carries the direct client's address, so a host that runs no mirror must not answer.
 //!
 //! TCP: a sealed segment has RST set, which no stack answers (RFC 9293, 3.10.7.1), and its sequence
 //! number is moved by half the number space, so that it is outside the window of any socket and not
@@ -81,7 +81,7 @@ pub fn looks_sealed_tcp(header: &Header) -> bool {
     header.flags() & !(FIN | PSH) == RST && header.urgent() != 0
 }
 
-/// Undoes [`seal_tcp`] for a sealed header. The window is the magic still: the puppet sets its own.
+/// Undoes [`seal_tcp`] for a sealed header. The window is the magic still: the synthetic client sets its own.
 #[inline(always)]
 pub fn unseal_tcp(header: &Header) -> Header {
     let carried = header.urgent();

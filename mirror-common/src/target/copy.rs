@@ -1,4 +1,4 @@
-//! The synthetic client's ear: what to do with a copy of what a real client sent.
+//! The synthetic client's ear: what to do with a copy of what a direct client sent.
 //!
 //! A flow is `WATCH`ed until a request boundary is proven, then `OPEN`: what the client sends is given
 //! to a socket of memcached's, with acknowledgements that fit what memcached really replied. A copy
@@ -131,7 +131,7 @@ pub enum Discard {
     PureAck,
     /// Delivered before.
     Duplicate,
-    /// A real client owns the 4-tuple.
+    /// A direct client owns the 4-tuple.
     DirectClient,
     /// The end of a connection that was never opened here.
     NoFlow,
@@ -144,7 +144,7 @@ pub enum Discard {
 /// What to do with a copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Give it to the stack as a SYN, without the options that the puppet cannot honour.
+    /// Give it to the stack as a SYN, without the options that the synthetic client cannot honour.
     PassSyn,
     /// Give it to the stack, acknowledging [`Verdict::number`]; a reset as a FIN.
     Deliver,
@@ -154,7 +154,7 @@ pub enum Action {
     Abort,
     /// Queue it for another pass, and before that open the connection with a SYN one before it.
     Adopt,
-    /// Queue it for another pass, and before that reset the puppet's socket at [`Verdict::number`].
+    /// Queue it for another pass, and before that reset the synthetic client's socket at [`Verdict::number`].
     ResetFirst,
     /// Let it wait in the hold device.
     Hold,
@@ -403,7 +403,7 @@ fn see_gap(copy: &mut CopySide, seq: u32, held: u32, now: u64) {
     }
 }
 
-/// A connection that is not fed, or will not be, ends: resets the puppet's socket, if there is one.
+/// A connection that is not fed, or will not be, ends: resets the synthetic client's socket, if there is one.
 #[inline(always)]
 fn end_now(flow: &Flow, reason: Discard, now: u64) -> Verdict {
     if has_socket(flow) {
@@ -532,7 +532,7 @@ fn synced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         flow.copy.last_ack = segment.ack;
     }
     if !answered {
-        // The puppet completes the handshake itself, when the SYN-ACK comes.
+        // The synthetic client completes the handshake itself, when the SYN-ACK comes.
         return if empty {
             Verdict::discard(Discard::PureAck)
         } else {
@@ -540,7 +540,7 @@ fn synced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
         };
     }
     if empty {
-        // Welcome only where it carries an acknowledgement that the puppet owes.
+        // Welcome only where it carries an acknowledgement that the synthetic client owes.
         let owed = flow.acked != flow.reply.snd_nxt && segment.seq == flow.copy.next_seq;
         return if owed && flow.held() == 0 {
             deliver(flow, false)
@@ -688,7 +688,7 @@ fn near(a: u32, b: u32) -> bool {
     late(a, b) || late(b, a)
 }
 
-/// The puppet's socket has to go before what `segment` brings can begin.
+/// The synthetic client's socket has to go before what `segment` brings can begin.
 #[inline(always)]
 fn reset_first(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     let seq = reset_at(flow, now);

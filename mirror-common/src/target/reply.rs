@@ -1,4 +1,4 @@
-//! The puppet client's mouth: what to do with what memcached's host sends to a mirrored client.
+//! The synthetic client's mouth: what to do with what memcached's host sends to a mirrored client.
 //!
 //! Nothing passes. Some replies are turned round into the acknowledgement that a client would have
 //! sent. Most need none: the next copy of the flow carries it. A reply that is not acknowledged by
@@ -15,7 +15,7 @@ const LAZY_TOTAL: u32 = 4000;
 
 /// A keepalive probe is answered only if a copy arrived within this time, in ns. Production's own
 /// probes (every two hours by default) make a living client heard; for one that vanished, the
-/// puppet's silence lets the server's keepalive end the connection, as it does on the old host.
+/// synthetic client's silence lets the server's keepalive end the connection, as it does on the old host.
 const PROBE_LIMIT: u64 = 3 * 3600 * 1_000_000_000;
 
 /// A TCP segment from memcached's host, numbers in host order.
@@ -38,7 +38,7 @@ pub struct Reply {
 /// What to do with a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// It is a real client's: do not touch it.
+    /// It is a direct client's: do not touch it.
     Pass,
     /// Drop it; its acknowledgement is on its way otherwise.
     DropData,
@@ -78,7 +78,7 @@ pub fn judge(flow: &mut Flow, reply: &Reply, now: impl FnOnce() -> u64) -> Verdi
         return Verdict::of(Action::Pass);
     }
     if reply.flags & RST != 0 {
-        // The answer to a segment that found no socket: it came behind a reset of the puppet's own (RFC 9293, 3.5.2).
+        // The answer to a segment that found no socket: it came behind a reset of the synthetic client's own (RFC 9293, 3.5.2).
         let stray = reply.flags & ACK == 0
             && !(flow.copy.state == State::SYNCED && flow.reply.has(ReplySide::BIT_SYN_ACK));
         return Verdict::of(if stray { Action::DropAck } else { Action::DropReset });

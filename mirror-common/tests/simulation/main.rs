@@ -1,4 +1,4 @@
-//! The puppet client against a simulated network and a real TCP stack.
+//! The synthetic client against a simulated network and a real TCP stack.
 //!
 //! A client talks to production; copies of what it sends are delayed, reordered, doubled and lost on
 //! their way to the target. There `copy::judge` and `reply::judge` decide, and smoltcp and a small

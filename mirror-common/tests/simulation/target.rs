@@ -325,7 +325,7 @@ impl Target {
         }
     }
 
-    /// Whether nothing of the puppet's is left.
+    /// Whether nothing of the synthetic client's is left.
     pub(crate) fn is_clean(&self) -> bool {
         self.flow.is_none() && !self.stack.has_connection()
     }

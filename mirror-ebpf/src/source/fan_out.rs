@@ -1,4 +1,4 @@
-//! The clones of a clone: for further targets, further copies of a connection, and against loss.
+//! The clones of a clone: for further targets, extra copies of a connection, and against loss.
 
 use core::ffi::c_void;
 

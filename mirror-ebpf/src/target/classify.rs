@@ -1,4 +1,4 @@
-//! Whose an exchange is: a real client's, or the mirror's, of which nothing may leave.
+//! Whose an exchange is: a direct client's, or the mirror's, of which nothing may leave.
 
 use mirror_common::{
     abi::{FlowKey, State},
@@ -23,7 +23,7 @@ pub fn is_mirrored(skb: Skb, headers: &Headers, key: FlowKey) -> bool {
     }
 }
 
-/// The same for a datagram: it is, unless a real client sent the request that it is or replies to. One that
+/// The same for a datagram: it is, unless a direct client sent the request that it is or replies to. One that
 /// is too short to say which might be.
 #[inline(always)]
 pub fn is_mirrored_udp(skb: Skb, headers: &Headers, mut key: FlowKey) -> bool {

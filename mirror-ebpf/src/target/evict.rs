@@ -1,7 +1,7 @@
 //! The flow table is full: the flow that was idle the longest makes room.
 //!
 //! It is not simply forgotten: memcached's socket would outlive it, and sooner or later talk to the
-//! real client. So the copy that needs room is queued for another pass, and what is left of it here
+//! direct client. So the copy that needs room is queued for another pass, and what is left of it here
 //! becomes the reset that ends that socket.
 
 use core::ffi::c_void;
@@ -36,7 +36,7 @@ pub fn make_room(skb: Skb, work: &mut Work) -> i32 {
     if requeue(skb).is_err() {
         return discard(TargetCounter::DiscardedClone, segments);
     }
-    // A real client's connection goes on without the mirror, and has to have its replies.
+    // A direct client's connection goes on without the mirror, and has to have its replies.
     if flow.copy.state == State::DIRECT {
         maps::forget(&idle);
     } else {

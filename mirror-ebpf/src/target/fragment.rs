@@ -15,7 +15,7 @@ use mirror_ebpf::{
 
 use crate::{classify, maps};
 
-/// A fragment that arrives. It passes; if it begins a real client's request, the reply has to pass, too.
+/// A fragment that arrives. It passes; if it begins a direct client's request, the reply has to pass, too.
 #[inline(never)]
 pub fn arrived(skb: Skb) -> i32 {
     let headers = match parse::fragment(&skb) {

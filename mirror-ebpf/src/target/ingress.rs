@@ -1,4 +1,4 @@
-//! Sorts what arrives: copies, the mirror's own packets, real clients, everything else.
+//! Sorts what arrives: copies, the mirror's own packets, direct clients, everything else.
 
 use core::hint::black_box;
 
@@ -91,7 +91,7 @@ fn refuse(pass: Pass, segments: u64, reason: TargetCounter) -> i32 {
     outcome::discard(reason, segments)
 }
 
-/// A real client's segment. If it opens a connection on a mirrored 4-tuple, the mirror stands back.
+/// A direct client's segment. If it opens a connection on a mirrored 4-tuple, the mirror stands back.
 #[inline(always)]
 fn real_tcp(skb: Skb, headers: &Headers, header: &tcp::Header) {
     maps::count(match inspection::is_request(&skb, headers) {

@@ -1,4 +1,4 @@
-//! Makes the puppet's segments, in place: of copies, and of memcached's replies.
+//! Makes the synthetic client's segments, in place: of copies, and of memcached's replies.
 
 use mirror_common::{
     abi::{
@@ -14,9 +14,9 @@ use mirror_common::{
 };
 use mirror_ebpf::packet::skb::{HelperError, Skb};
 
-/// The puppet's window is as large as the field allows: it takes everything at once.
+/// The synthetic client's window is as large as the field allows: it takes everything at once.
 const WINDOW: u16 = u16::MAX;
-/// Options of the puppet's SYN: MSS 1460, and a window scale of 14.
+/// Options of the synthetic client's SYN: MSS 1460, and a window scale of 14.
 const SYN_OPTIONS: [u32; 2] = [
     u32::from_ne_bytes([option::MSS, 4, 0x05, 0xb4]),
     u32::from_ne_bytes([option::NOP, option::WINDOW_SCALE, 3, 14]),
@@ -25,7 +25,7 @@ const SYN_OPTIONS: [u32; 2] = [
 const MAX_OPTION_WORDS: u32 = (tcp::MAX_HEADER - tcp::HEADER) / 4;
 const NOPS: u32 = u32::from_ne_bytes([option::NOP; 4]);
 
-/// Opens a copied SYN. The client's options make way for the puppet's own; ECN is not asked for.
+/// Opens a copied SYN. The client's options make way for the synthetic client's own; ECN is not asked for.
 #[inline(never)]
 pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), HelperError> {
     let mut new = *plain;
@@ -36,7 +36,7 @@ pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), Helpe
 }
 
 /// Opens a copy of anything but a SYN: acknowledges what memcached really sent. Without options: the
-/// puppet has neither timestamps nor SACK. A reset becomes a FIN.
+/// synthetic client has neither timestamps nor SACK. A reset becomes a FIN.
 #[inline(never)]
 pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<(), HelperError> {
     let mut new = *plain;
@@ -89,7 +89,7 @@ pub fn readdress(
     skb.store_summed(headers.l3 + 24, dst)
 }
 
-/// Makes the puppet's answer to a reply that is about to leave, for whichever interface above this one sent the
+/// Makes the synthetic client's answer to a reply that is about to leave, for whichever interface above this one sent the
 /// reply: an acknowledgement, or a reset.
 #[inline(never)]
 pub fn reflect(

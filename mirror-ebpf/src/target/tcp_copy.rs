@@ -84,7 +84,7 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
         maps::clear_multipath(key);
     }
     if let Some(flow) = maps::flow(key) {
-        // A real client's connection may be over by now.
+        // A direct client's connection may be over by now.
         if opens && flow.copy.state == State::DIRECT && !skb.has_connection(headers) {
             flow.copy.state = State::UNSYNCED;
             flow.copy.bits = 0;
@@ -118,7 +118,7 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
         }
     }
     let flow = maps::add_flow(key, fresh).ok_or(TargetCounter::DiscardedTableFull)?;
-    // A socket that is there already is a real client's: hands off.
+    // A socket that is there already is a direct client's: hands off.
     if skb.has_connection(headers) {
         flow.copy.state = State::DIRECT;
     }

@@ -3,7 +3,7 @@
 use mirror_common::abi::{LABEL, TargetCounter};
 use mirror_ebpf::runtime::trace::Hook;
 
-/// Copies, and what real clients send.
+/// Copies, and what direct clients send.
 pub struct Ingress;
 /// Replies.
 pub struct Egress;

@@ -1,4 +1,4 @@
-//! UDP to a served port: sealed datagrams are opened, real clients' are remembered.
+//! UDP to a served port: sealed datagrams are opened, direct clients' are remembered.
 
 use mirror_common::{
     abi::TargetCounter,
@@ -37,7 +37,7 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
         maps::count(TargetCounter::DiscardedCommand);
         return DROP;
     }
-    // A reply passes only where a real client asked, and now a mirrored one did.
+    // A reply passes only where a direct client asked, and now a mirrored one did.
     maps::clear_direct_request(&key);
     let plain = [
         sealed[0],

@@ -161,7 +161,7 @@ for frame in sys.argv[1:]:
 
         let first = segment(real, PORT).id(30).may_leave();
         pieces.extend([first.clone(), first.next(false)]);
-        // A real client's packet under the number of one whose last fragment never came.
+        // A direct client's packet under the number of one whose last fragment never came.
         pieces.push(segment(mirrored, PORT).id(31));
         let first = segment(real, PORT).id(31).may_leave();
         pieces.extend([first.clone(), first.next(false)]);

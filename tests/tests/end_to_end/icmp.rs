@@ -1,4 +1,4 @@
-//! ICMP errors of the new host: about what real clients sent only.
+//! ICMP errors of the new host: about what direct clients sent only.
 
 use std::{io::ErrorKind, net::IpAddr};
 

@@ -1,33 +1,33 @@
-//! What must work, a file for each theme: real memcached, real clients and the real command line in a lab of hosts.
+//! What must work, a file for each theme: real memcached, direct clients and the real command line in a lab of hosts.
 
-mod choosing;
 mod commands;
 mod compare;
 mod conformance;
 mod debug_packets;
+mod direct_clients;
 mod existing_connections;
+mod fan_out;
+mod faults;
 mod fragments;
 mod guard;
 mod health;
 mod icmp;
-mod impaired;
 mod inspection;
 mod keys;
 mod keys_servers;
 mod libmemcached;
 mod lifecycle;
-mod limit;
-mod live;
 mod load_test;
+mod lossy_network;
 mod new_connections;
 mod packets;
-mod real_clients;
+mod rate_limit;
 mod receive_buffer;
+mod reconfigure;
 mod refusals;
 mod repetition;
 mod replies;
+mod selection;
 mod surprises;
-mod targets;
 mod tcp;
-mod troubles;
 mod udp;

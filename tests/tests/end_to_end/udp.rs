@@ -74,7 +74,7 @@ fn large_replies_end_here_where_the_mtu_cuts_them_into_fragments() {
         assert_eq!(target["applied"], u64::from(ROUNDS), "{target:?}");
         assert_eq!(target["reply_dropped_fragment"], swallowed, "MTU {mtu}: {target:?}");
 
-        // A real client at the same host, at the same time: its replies are all that leaves.
+        // A direct client at the same host, at the same time: its replies are all that leaves.
         let wire = mirror.watch_new();
         for id in 0..ROUNDS {
             get(&mirrored, id);

@@ -49,7 +49,7 @@ fn assert_copied(containers: &Containers, new: New<'_>, name: &str) {
 /// Sends copies there instead of where they went.
 fn send_to(containers: &Containers, target: IpAddr) {
     let target = SocketAddr::new(target, PORT);
-    containers.old.inside.agent_ok(&format!("attach eth0 --map {PORT}={target}"));
+    containers.old.inside.agent_ok(&format!("map set eth0 --map {PORT}={target}"));
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn rules_of_hosts_that_forward() {
     let of_new = format!("tcp and (src host {} or src host {})", new.host.v4(), new.address());
     let at_client = Capture::start(containers.lab.switch(), "client", &of_new);
     new.inside.agent_ok(&format!("drop eth0 --port {PORT}"));
-    send_to(&containers, new.address());
+    containers.old.inside.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", new.address()));
 
     set(&containers, new_server, "no-filter");
     assert_copied(&containers, new_server, "no-filter");
 
-    // A real client is served at the port of the new container's host.
+    // A direct client is served at the port of the new container's host.
     Connection::open(&containers.old.host, new.host.v4(), PORT).set("real", b"value");
     send_to(&containers, new.host.v4());
     set(&containers, new_server, "port-of-host");
@@ -119,7 +119,7 @@ fn neighbours_on_one_bridge() {
     let server = Memcached::start(&new, PORT);
     let new_server = (&server, &new);
     new.agent_ok(&format!("drop eth0 --port {PORT}"));
-    send_to(&containers, target);
+    containers.old.inside.agent_ok(&format!("attach eth0 --map {PORT}={target}:{PORT}"));
     containers.old.refuse_invalid();
 
     containers.old.filter_bridged(false);

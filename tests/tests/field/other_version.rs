@@ -4,7 +4,7 @@
 use mirror_tests::{
     Host,
     mirror::{Mirror, PORT},
-    version::{OTHER, estrange, estrange_more},
+    version::{OTHER, estrange, estrange_more, estrange_table},
 };
 
 /// Panics unless the agent succeeds; returns what it printed.
@@ -49,7 +49,7 @@ fn on_either_host() {
 /// Of its notes, only what is frozen can be read.
 #[test]
 fn whatever_it_remembers() {
-    let mut mirror = Mirror::running();
+    let mirror = Mirror::running();
     let mut client = mirror.connect();
     client.set("key", b"value");
     mirror.settled();
@@ -63,8 +63,11 @@ fn whatever_it_remembers() {
     mirror.old.agent_ok("detach eth0");
 
     estrange_more(&mirror.new, "target");
-    mirror.lab.second_interface(&mirror.new, "eth1");
     assert_gone(&mirror.new, "target", "");
+    mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
+    estrange_more(&mirror.new, "target");
+    estrange_table(&mirror.new, "target", "FLOWS");
+    assert_gone(&mirror.new, "target", "could not end memcached's sockets");
 }
 
 /// Takes it off, which the agent says, and a warning says what it could not do.

@@ -5,7 +5,7 @@ use mirror_tests::craft::{ACK, Body, FIN, PSH, Packet, RST, Segment};
 use crate::{
     connection::{Connection, ISN, PRODUCTION},
     place::{v4, v6},
-    puppet, shapes,
+    shapes, synthetic_client,
     table::{Fate, Table},
     target::{PORT, Target},
 };
@@ -45,7 +45,7 @@ fn next(it: &Connection<'_>, before: usize, payload: &[u8]) -> Packet {
 fn adopted(it: &Connection<'_>, table: &mut Table<'_>, before: &[u8], request: &[u8]) {
     it.discarded(table, "the first segment", &it.data(1, before), "discarded_unsynced");
     let request = next(it, before.len(), request);
-    let fate = Fate::Becomes(puppet::syn_before(&request).bytes(), 0);
+    let fate = Fate::Becomes(synthetic_client::syn_before(&request).bytes(), 0);
     // The request itself comes behind the SYN, and goes round until that is answered.
     let counts = "arrived adopted segment_injected ~held ~released";
     let what = format!("then {:?}", request.clone().segment().payload.escape_ascii().to_string());
@@ -84,7 +84,7 @@ fn followed(target: &Target, server: std::net::SocketAddr, table: &mut Table<'_>
             let mut packet = it.data(ahead, payload);
             packet.segment().ack = PRODUCTION.wrapping_add(*replied);
             if joined && number + 1 == segments.len() {
-                let fate = Fate::Becomes(puppet::syn_before(&packet).bytes(), 0);
+                let fate = Fate::Becomes(synthetic_client::syn_before(&packet).bytes(), 0);
                 it.copied(
                     table,
                     what,

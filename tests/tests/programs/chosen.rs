@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, thread::sleep, time::Duration};
 
-use mirror_tests::{craft::Packet, gauges};
+use mirror_tests::{craft::Packet, rate_state};
 
 use crate::{
     place::{client, v4, v6},
@@ -69,7 +69,7 @@ fn dry_run(source: &Source, table: &mut Table<'_>) {
 
 /// What no target takes any more; the others of a port with several are asked, too.
 fn limited(source: &Source, table: &mut Table<'_>) {
-    gauges::shed_all(&source.place.host);
+    rate_state::shed_all(&source.place.host);
     for packet in packets() {
         let reason = format!("skipped_rate_limit map{}:rate_limited", Source::map_of(&packet));
         not_copied(source, table, "a limit", packet.bytes(), &reason);
@@ -85,7 +85,7 @@ fn limited(source: &Source, table: &mut Table<'_>) {
 }
 
 fn limited_dry_run(source: &Source, table: &mut Table<'_>) {
-    gauges::shed_all(&source.place.host);
+    rate_state::shed_all(&source.place.host);
     for packet in packets() {
         let counts = format!("seen dry_run map{}:rate_limited", Source::map_of(&packet));
         table.row("a dry run", &source.ingress, packet.bytes(), &Fate::Passes, &counts);

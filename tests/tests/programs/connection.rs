@@ -7,7 +7,7 @@ use mirror_tests::craft::{ACK, Body, FIN, PSH, Packet, SYN, Segment};
 use crate::{
     marks::REFLECTED,
     place::client,
-    puppet,
+    synthetic_client,
     table::{Fate, In, Table},
     target::{Target, sealed},
 };
@@ -105,7 +105,7 @@ impl<'a> Connection<'a> {
         self.copied(table, what, packet, &Fate::Dropped, &format!("arrived {counts}"));
     }
 
-    /// It arrives, and is given to the stack; the puppet acknowledges what is `ahead` of the server's
+    /// It arrives, and is given to the stack; the synthetic client acknowledges what is `ahead` of the server's
     /// SYN.
     pub(crate) fn delivered(&self, table: &mut Table<'_>, what: &str, packet: &Packet, ahead: u32) {
         let fate = Self::as_delivered(packet, ahead);
@@ -114,13 +114,13 @@ impl<'a> Connection<'a> {
 
     /// What becomes of a packet that is given to the stack.
     pub(crate) fn as_delivered(packet: &Packet, ahead: u32) -> Fate {
-        let delivered = puppet::delivered(packet, SERVER_ISN.wrapping_add(ahead));
+        let delivered = synthetic_client::delivered(packet, SERVER_ISN.wrapping_add(ahead));
         Fate::Becomes(delivered.bytes(), 0)
     }
 
-    /// It arrives, and becomes the reset that ends the puppet's socket, `ahead` of the client's SYN.
+    /// It arrives, and becomes the reset that ends the synthetic client's socket, `ahead` of the client's SYN.
     pub(crate) fn aborted(&self, table: &mut Table<'_>, what: &str, packet: &Packet, ahead: u32) {
-        let reset = puppet::reset(packet, ISN.wrapping_add(ahead));
+        let reset = synthetic_client::reset(packet, ISN.wrapping_add(ahead));
         let fate = Fate::Becomes(reset.bytes(), 0);
         self.copied(table, what, packet, &fate, "arrived reset closed applied");
     }
@@ -197,11 +197,11 @@ impl<'a> Connection<'a> {
 
     /// It answers though the flow has ended, and the reply becomes the reset that ends its socket.
     pub(crate) fn ended(&self, table: &mut Table<'_>, what: &str, packet: &Packet) {
-        let fate = Fate::Redirected(puppet::reset_back(packet), REFLECTED);
+        let fate = Fate::Redirected(synthetic_client::reset_back(packet), REFLECTED);
         self.replied(table, what, packet.bytes(), &fate, "acked_for_client reply_dropped_finished");
     }
 
-    /// It answers, and the reply becomes the puppet's acknowledgement of what is `ahead` of the server's
+    /// It answers, and the reply becomes the synthetic client's acknowledgement of what is `ahead` of the server's
     /// SYN.
     pub(crate) fn acked_for_client(
         &self,
@@ -211,7 +211,7 @@ impl<'a> Connection<'a> {
         ahead: u32,
         counts: &str,
     ) {
-        let back = puppet::acknowledgement(packet, SERVER_ISN.wrapping_add(ahead));
+        let back = synthetic_client::acknowledgement(packet, SERVER_ISN.wrapping_add(ahead));
         let fate = Fate::Redirected(back, REFLECTED);
         self.replied(table, what, packet.bytes(), &fate, &format!("acked_for_client {counts}"));
     }
@@ -245,7 +245,7 @@ impl<'a> Connection<'a> {
 
     /// The copy of this one does.
     pub(crate) fn opened_by(&self, table: &mut Table<'_>, what: &str, syn: &Packet) {
-        let fate = Fate::Becomes(puppet::syn(syn).bytes(), 0);
+        let fate = Fate::Becomes(synthetic_client::syn(syn).bytes(), 0);
         self.copied(table, what, syn, &fate, "arrived opened applied");
     }
 

@@ -5,7 +5,7 @@ use mirror_tests::craft::{ACK, Body, FIN, PSH, Packet, RST, SYN, Segment};
 use crate::{
     connection::{Connection, ISN},
     place::{v4, v6},
-    puppet, shapes,
+    shapes, synthetic_client,
     table::{Fate, Table},
     target::{PORT, Target},
 };
@@ -117,7 +117,7 @@ fn the_client_resets_it_last(it: &Connection<'_>, table: &mut Table<'_>) {
 fn used_again(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     let syn = it.another_syn();
-    let fate = Fate::Becomes(puppet::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
+    let fate = Fate::Becomes(synthetic_client::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
     // The SYN itself arrives behind the reset, and opens the next connection.
     let counts = "arrived desynced reset segment_injected opened applied";
     it.copied(table, "another SYN", &syn, &fate, counts);

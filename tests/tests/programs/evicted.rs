@@ -9,11 +9,11 @@ use mirror_tests::{
 
 use crate::{
     connection::{Connection, ISN},
-    farewell::farewell,
     place::{v4, v6},
-    puppet,
+    synthetic_client,
     table::{Fate, Table},
     target::{PORT, Target},
+    teardown::teardown,
 };
 
 const REQUEST: &[u8] = b"get some_key\r\n";
@@ -67,7 +67,7 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
     // A packet of one family cannot become a reset of the other.
     alien.discarded(table, "idle ones of the other family", &alien.syn(), "discarded_table_full");
     for it in [&fourth, &sixth] {
-        it.aborted(table, "farewell", &farewell(it), 1);
+        it.aborted(table, "teardown", &teardown(it), 1);
     }
 }
 
@@ -84,7 +84,7 @@ fn makes_room(
     packet: &Packet,
     then: &str,
 ) {
-    let reset = puppet::reset(packet, ISN.wrapping_add(1));
+    let reset = synthetic_client::reset(packet, ISN.wrapping_add(1));
     let fate = Fate::Becomes(Packet { from: idle.client(), ..reset }.bytes(), 0);
     let counts = format!("arrived evicted closed reset segment_injected {then}");
     new.copied(table, "in place of an idle one", packet, &fate, &counts);

@@ -82,7 +82,7 @@ fn of_datagrams(target: &Target, table: &mut Table<'_>, request: &Packet) {
     leaves("of the next packet", MIDDLE, "egress_other");
     leaves("nobody asked, the next", FIRST, dropped);
 
-    // A real client asks; the number of its packet is that of one that was dropped.
+    // A direct client asks; the number of its packet is that of one that was dropped.
     table.row("a request", &target.ingress, request.bytes(), &Fate::Passes, "direct_in");
     let mut leaves = |what: &str, at, counts| self::leaves(target, table, what, &reply, at, counts);
     leaves("a real client asked", FIRST, "direct_out");
@@ -103,7 +103,7 @@ fn of_datagrams(target: &Target, table: &mut Table<'_>, request: &Packet) {
     }
 }
 
-/// A real client's request in fragments: its reply passes.
+/// A direct client's request in fragments: its reply passes.
 fn requests(target: &Target, table: &mut Table<'_>, like: &Packet) {
     let request = Packet { from: target.new_client(like.to), ..like.clone() };
     for (at, counts) in [(FIRST, "direct_in"), (MIDDLE, "ingress_other"), (LAST, "ingress_other")] {

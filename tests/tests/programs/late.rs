@@ -2,10 +2,10 @@
 
 use crate::{
     connection::Connection,
-    farewell::farewell,
     place::{v4, v6},
     table::Table,
     target::{PORT, Target},
+    teardown::teardown,
 };
 
 const REQUEST: &[u8] = b"get some_key\r\n";
@@ -49,7 +49,7 @@ fn behind_an_open_one(it: &Connection<'_>, table: &mut Table<'_>, behind: u32, b
 fn behind_an_ended_one(it: &Connection<'_>, table: &mut Table<'_>, behind: u32, reason: &str) {
     it.shakes_hands(table);
     it.asks(table, &it.data(1, REQUEST));
-    it.aborted(table, "farewell", &farewell(it), 15);
+    it.aborted(table, "teardown", &teardown(it), 15);
     let early = it.data(1u32.wrapping_sub(behind), REQUEST);
     it.discarded(table, &format!("{behind} behind"), &early, &format!("discarded_{reason}"));
 }

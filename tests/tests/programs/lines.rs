@@ -1,8 +1,8 @@
 //! With a line for each packet, what becomes of packets is the same.
 
 use crate::{
-    adoption, farewell, late, place::STAY, real_clients, source::Source, source_egress,
-    target::Target, waiting,
+    adoption, direct_clients, late, place::STAY, source::Source, source_egress, target::Target,
+    teardown, waiting,
 };
 
 #[test]
@@ -15,8 +15,8 @@ fn lines_change_nothing_at_the_target() {
     Target::new(STAY).fill(&[
         waiting::rows,
         adoption::rows,
-        real_clients::rows,
-        farewell::rows,
+        direct_clients::rows,
+        teardown::rows,
         late::rows,
     ]);
 }

@@ -12,12 +12,12 @@ use mirror_tests::{
 };
 
 use crate::{
-    adoption, commands, connections, errors, evicted, farewell, feeders, fragments, inspection,
-    late, multipath, narrow,
+    adoption, commands, connections, direct_clients, errors, evicted, fragments, inspection, late,
+    multipath, narrow,
     place::{Place, client},
-    real_clients,
+    source_mac,
     table::{Table, assert_reached},
-    target_egress, target_ingress, unusual, waiting,
+    target_egress, target_ingress, teardown, unusual, waiting,
 };
 
 /// Not the one that is used where none is given.
@@ -83,12 +83,12 @@ pub(crate) fn sealed(packet: &Packet) -> Packet {
 fn target() {
     let mut moved = Target::new("").fill(&[
         waiting::rows,
-        farewell::rows,
+        teardown::rows,
         inspection::target_rows,
         multipath::target_rows,
         late::rows,
         adoption::rows,
-        real_clients::rows,
+        direct_clients::rows,
         connections::rows,
         commands::rows,
         unusual::rows,
@@ -101,8 +101,8 @@ fn target() {
     moved.extend(small.fill(&[evicted::rows]));
     small.place.host.ip(&["link", "set", "eth0", "down"]);
     moved.extend(small.fill(&[narrow::rows]));
-    let limited = Target::new(&format!("--source-mac {}", feeders::mac()));
-    moved.extend(limited.fill(&[feeders::rows]));
+    let limited = Target::new(&format!("--source-mac {}", source_mac::mac()));
+    moved.extend(limited.fill(&[source_mac::rows]));
 
     let all = TargetCounter::ALL.iter().map(|counter| counter.name().to_owned());
     assert_reached(all, &moved, NOT_REACHED);

@@ -70,7 +70,7 @@ fn replies_to_real_clients(target: &Target, table: &mut Table<'_>) {
     }
 }
 
-/// A datagram passes if a real client asked for it.
+/// A datagram passes if a direct client asked for it.
 fn datagrams(target: &Target, table: &mut Table<'_>) {
     for (what, packet) in shapes::around(&Body::Udp(datagram()), PORT) {
         let request = Packet { from: target.new_client(packet.to), ..packet };

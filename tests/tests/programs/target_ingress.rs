@@ -13,15 +13,16 @@ use crate::{
     connection::Connection,
     marks::{self, AGAIN, FAN, HELD, JUDGED, REFLECTED, SENT, SINGLE},
     place::{client, v4, v6},
-    puppet, shapes,
+    shapes,
     source::{datagram, requests, segment},
+    synthetic_client,
     table::{Fate, In, Table},
     target::{MAGIC, OTHER, PORT, Target, sealed},
     truncated,
 };
 
 pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
-    real_clients(target, table);
+    direct_clients(target, table);
     other_traffic(target, table);
     cut_short(target, table);
     opened_datagrams(target, table);
@@ -59,7 +60,7 @@ fn unknown_copy(to: SocketAddr) -> Packet {
     sealed(&request(Body::Tcp(segment()), to))
 }
 
-fn real_clients(target: &Target, table: &mut Table<'_>) {
+fn direct_clients(target: &Target, table: &mut Table<'_>) {
     for body in requests() {
         for (what, packet) in shapes::around(&body, PORT) {
             passes(target, table, &what, packet.bytes(), "direct_in");
@@ -269,7 +270,7 @@ fn other_ports(target: &Target, table: &mut Table<'_>) {
     }
 }
 
-/// While a port is taken off, copies for it are refused, replies stay here, and real clients are served.
+/// While a port is taken off, copies for it are refused, replies stay here, and direct clients are served.
 fn a_port_that_retires(target: &Target, table: &mut Table<'_>) {
     let open = [v4(PORT), v6(PORT)].map(|server| Connection::new(target, server));
     for it in &open {
@@ -333,7 +334,7 @@ fn foreign_marks(target: &Target, table: &mut Table<'_>) {
             Segment { flags: SYN, payload: Vec::new(), ..segment() },
         );
         // A segment that is given to the stack has no mark.
-        let fate = Fate::Becomes(puppet::syn(&packet).bytes(), 0);
+        let fate = Fate::Becomes(synthetic_client::syn(&packet).bytes(), 0);
         let input = In::marked(sealed(&packet).bytes(), mark);
         let what = format!("a SYN, mark {mark:#x}");
         table.row(&what, &target.ingress, input, &fate, "arrived opened applied");

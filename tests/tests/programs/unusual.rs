@@ -7,7 +7,7 @@ use mirror_tests::craft::{ACK, Body, FIN, PSH, Packet, RST, SYN, URG};
 use crate::{
     connection::Connection,
     place::{v4, v6},
-    puppet,
+    synthetic_client,
     table::{Fate, In, Table},
     target::{PORT, Target, sealed},
 };
@@ -67,14 +67,14 @@ fn super_packets(target: &Target, it: &Connection<'_>, table: &mut Table<'_>) {
     table.row("malformed, as one", &target.ingress, input, &Fate::Dropped, counts);
 }
 
-/// The puppet's options go where the client's were.
+/// The synthetic client's options go where the client's were.
 fn options_of_a_syn(target: &Target, server: SocketAddr, table: &mut Table<'_>) {
     for words in 0..=10 {
         for payload in [&b""[..], b"early data"] {
             let it = Connection::new(target, server);
             let mut syn = it.sent(SYN, 0, payload);
             syn.segment().options = vec![0xee; 4 * words];
-            let fate = Fate::Becomes(puppet::syn(&syn).bytes(), 0);
+            let fate = Fate::Becomes(synthetic_client::syn(&syn).bytes(), 0);
             let what = format!("a SYN with {words} words of options");
             it.copied(table, &what, &syn, &fate, "arrived opened applied");
         }
@@ -119,7 +119,7 @@ fn unknown(it: &Connection<'_>, table: &mut Table<'_>, flags: u8) {
         let packet = it.sent(flags, 1, payload);
         let what = format!("flags {flags:#04x}, {} bytes", payload.len());
         if flags & SYN != 0 && flags & (ACK | RST) == 0 {
-            let fate = Fate::Becomes(puppet::syn(&packet).bytes(), 0);
+            let fate = Fate::Becomes(synthetic_client::syn(&packet).bytes(), 0);
             it.copied(table, &what, &packet, &fate, "arrived opened applied");
             break;
         }

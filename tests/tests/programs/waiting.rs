@@ -10,7 +10,7 @@ use mirror_tests::{
 use crate::{
     connection::{Connection, ISN},
     place::{v4, v6},
-    puppet,
+    synthetic_client,
     table::{Fate, Table},
     target::{PORT, Target},
 };
@@ -132,7 +132,7 @@ fn used_again(it: &Connection<'_>, table: &mut Table<'_>) {
     let past = it.data(43, REQUEST);
     let mark = it.held(table, "a request behind a hole", &past);
     let syn = it.another_syn();
-    let fate = Fate::Becomes(puppet::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
+    let fate = Fate::Becomes(synthetic_client::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
     let counts = "arrived desynced reset segment_injected opened applied";
     it.copied(table, "another SYN", &syn, &fate, counts);
     it.returned(table, "of the past", (&past, mark), &Fate::Dropped, "discarded_stale");
@@ -171,7 +171,7 @@ fn behind_the_end(it: &Connection<'_>, table: &mut Table<'_>) {
 fn sent_again(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
     it.opens(table);
     pass(AGAIN);
-    let syn = Fate::Becomes(puppet::syn(&it.syn()).bytes(), 0);
+    let syn = Fate::Becomes(synthetic_client::syn(&it.syn()).bytes(), 0);
     it.copied(table, "the SYN again, unanswered", &it.syn(), &syn, "arrived applied");
     it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
     let (request, last) = (it.data(1, REQUEST), it.sent(ACK | PSH | FIN, 15, b"quit\r\n"));
@@ -204,7 +204,7 @@ fn missing_for_too_long(it: &Connection<'_>, table: &mut Table<'_>, pass: impl F
     it.returned(table, "still without it", (&second, mark), &Fate::Dropped, counts);
 }
 
-/// A connection whose request waits for a SYN-ACK for too long; the puppet's socket is left over.
+/// A connection whose request waits for a SYN-ACK for too long; the synthetic client's socket is left over.
 fn expires(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
     it.opens(table);
     let request = it.data(1, REQUEST);
@@ -217,7 +217,7 @@ fn expires(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) 
 fn too_late(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
     expires(it, table, pass);
     let syn = it.another_syn();
-    let fate = Fate::Becomes(puppet::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
+    let fate = Fate::Becomes(synthetic_client::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
     let counts = "arrived reset segment_injected opened applied";
     it.copied(table, "another SYN", &syn, &fate, counts);
 }
@@ -238,7 +238,7 @@ fn joined_again(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Durati
     it.discarded(table, "behind no request", &behind(29, 10), "discarded_unsynced");
     let next = behind(43, 15);
     // First a reset of the old socket; behind it, once again, the SYN and the request.
-    let fate = Fate::Becomes(puppet::reset(&next, ISN.wrapping_add(1)).bytes(), 0);
+    let fate = Fate::Becomes(synthetic_client::reset(&next, ISN.wrapping_add(1)).bytes(), 0);
     let counts = "arrived reset segment_injected=2 adopted ~held ~released";
     it.copied(table, "a proven boundary", &next, &fate, counts);
     let mut syn_ack = it.syn_ack();
@@ -252,7 +252,7 @@ fn ends_too_late(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Durat
         it.opens(table);
         let mark = it.held(table, "the last", &last);
         pass(TOO_LONG);
-        let fate = Fate::Becomes(puppet::reset(&last, ISN.wrapping_add(1)).bytes(), 0);
+        let fate = Fate::Becomes(synthetic_client::reset(&last, ISN.wrapping_add(1)).bytes(), 0);
         it.returned(table, "too late", (&last, mark), &fate, "desynced reset closed applied");
     }
 }

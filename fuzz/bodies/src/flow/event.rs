@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Wait,
     /// The server sends.
     Reply,
-    /// A real client takes the 4-tuple, or leaves it.
+    /// A direct client takes the 4-tuple, or leaves it.
     RealClient,
 }
 

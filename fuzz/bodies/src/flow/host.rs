@@ -49,7 +49,7 @@ pub(crate) struct Host {
     pub(crate) last: Last,
     pub(crate) met: Met,
     finished: Option<u32>,
-    /// Whether a real client uses the 4-tuple.
+    /// Whether a direct client uses the 4-tuple.
     real: bool,
     held: VecDeque<Waiting>,
     again: VecDeque<Waiting>,
@@ -289,7 +289,7 @@ impl Host {
         }
     }
 
-    /// A real client opens a connection with the same 4-tuple, or has closed it.
+    /// A direct client opens a connection with the same 4-tuple, or has closed it.
     pub(crate) fn real_client(&mut self) {
         self.real = !self.real;
         if !self.real {

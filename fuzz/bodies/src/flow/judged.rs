@@ -1,4 +1,4 @@
-//! What holds of a verdict, whatever it is about: it passes what is a real client's, and writes only
+//! What holds of a verdict, whatever it is about: it passes what is a direct client's, and writes only
 //! what its side may write (`abi::Flow`).
 
 use mirror_common::{

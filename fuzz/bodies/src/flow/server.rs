@@ -109,7 +109,7 @@ impl Server {
         self.socket = None;
     }
 
-    /// The puppet acknowledges everything before `ack`.
+    /// The synthetic client acknowledges everything before `ack`.
     pub(crate) fn acknowledged(&self, ack: u32) {
         assert_eq!(Some(ack), self.socket.as_ref().map(|socket| socket.snd_nxt), "acknowledged");
     }

@@ -123,7 +123,7 @@ pub fn finished(key: &FlowKey) -> Option<Finished> {
     unsafe { FINISHED.get(key) }.copied()
 }
 
-/// A real client has begun to use the 4-tuple of a flow that ended.
+/// A direct client has begun to use the 4-tuple of a flow that ended.
 #[inline(always)]
 pub fn clear_finished(key: &FlowKey) {
     let _ = FINISHED.remove(key);

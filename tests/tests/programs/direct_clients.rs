@@ -1,4 +1,4 @@
-//! Real clients of the new host, on 4-tuples that are mirrored or were.
+//! Direct clients of the new host, on 4-tuples that are mirrored or were.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -10,7 +10,7 @@ use mirror_tests::{
 use crate::{
     connection::Connection,
     place::{v4, v6},
-    puppet,
+    synthetic_client,
     table::{Fate, Table},
     target::{PORT, Target, sealed},
 };
@@ -42,7 +42,7 @@ fn takes_over(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
 }
 
-/// A real client uses a 4-tuple whose mirrored connection has ended.
+/// A direct client uses a 4-tuple whose mirrored connection has ended.
 fn comes_later(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     it.ends(table);
@@ -91,7 +91,7 @@ fn was_there_before(target: &Target, table: &mut Table<'_>) {
             let mut syn = packet.clone();
             let segment = syn.segment();
             (segment.flags, segment.payload) = (SYN, Vec::new());
-            let fate = Fate::Becomes(puppet::syn(&syn).bytes(), 0);
+            let fate = Fate::Becomes(synthetic_client::syn(&syn).bytes(), 0);
             row("a SYN when it is over", &syn, &fate, "arrived opened applied");
         }
     }

@@ -54,7 +54,7 @@ fn strangers(target: &Target, table: &mut Table<'_>, what: &str, packet: &Packet
         let frame = from_elsewhere(&sealed(packet), bit);
         let counts = "arrived discarded_source_mac";
         table.row(&what, &target.ingress, frame, &Fate::Dropped, counts);
-        // A real client may have any.
+        // A direct client may have any.
         let frame = from_elsewhere(packet, bit);
         table.row(&what, &target.ingress, frame, &Fate::Passes, "direct_in");
     }

@@ -5,7 +5,7 @@ use mirror_tests::craft::{ACK, FIN, PSH, Packet, RST, SYN};
 /// MSS 1460; a window scale of 14.
 const SYN_OPTIONS: [u8; 8] = [2, 4, 5, 0xb4, 1, 3, 3, 14];
 
-/// The puppet's SYN instead of the client's: its options where the client's were, as far as they fit.
+/// The synthetic client's SYN instead of the client's: its options where the client's were, as far as they fit.
 pub(crate) fn syn(client: &Packet) -> Packet {
     let mut packet = client.clone();
     let segment = packet.segment();
