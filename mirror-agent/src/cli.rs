@@ -180,4 +180,31 @@ mod tests {
             insta::assert_snapshot!(name, command.render_long_help());
         }
     }
+
+    /// `docs/options.md`: what `--help` says of each verb.
+    fn page() -> String {
+        let mut page = "# Options\n\nWhat `mirror-agent VERB --help` says, for each verb. `INSTA_UPDATE=always cargo test \
+                        --package mirror-agent` writes this page.\n"
+            .to_owned();
+        for (typed, mut command) in all() {
+            let lines: Vec<String> = command
+                .render_long_help()
+                .to_string()
+                .lines()
+                .map(|line| format!("{}\n", line.trim_end()))
+                .collect();
+            page += &format!("\n## {typed}\n\n```text\n{}```\n", lines.concat());
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_of_options_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/options.md");
+        if std::env::var_os("INSTA_UPDATE").is_some_and(|value| value == "always") {
+            std::fs::write(path, page()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page(), "docs/options.md is out of date: it says how to write it");
+    }
 }

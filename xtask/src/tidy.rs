@@ -27,42 +27,21 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use self::{
-    finding::{Check, Finding},
-    source::Source,
-};
+use self::{finding::Finding, source::Source};
 use crate::process::workspace;
 
-/// Checks that the code has yet to satisfy: what they find is no error. To be emptied, and then to go.
-const NOT_YET: &[Check] = &[Check::Undocumented];
-
-/// What to show.
+/// Nothing to choose.
 #[derive(Args, Default)]
-pub(crate) struct Options {
-    /// Show also what is no error yet
-    #[arg(long)]
-    all: bool,
-}
+pub(crate) struct Options {}
 
 /// Runs the task.
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(_: &Options) -> Result<()> {
     let (rust, pages) = source::read(&workspace())?;
     let findings = findings(&rust, &pages)?;
-    let (errors, later): (Vec<_>, Vec<_>) =
-        findings.iter().partition(|finding| !NOT_YET.contains(&finding.check));
-    for finding in &errors {
+    for finding in &findings {
         eprintln!("{finding}");
     }
-    if options.all {
-        later.iter().for_each(|finding| println!("not yet: {finding}"));
-    }
-    for check in NOT_YET {
-        match later.iter().filter(|finding| finding.check == *check).count() {
-            0 => println!("nothing is left of {check:?}: take it off NOT_YET in xtask/src/tidy.rs"),
-            count => println!("{count} of {check:?} are no errors yet: `cargo xtask tidy --all`"),
-        }
-    }
-    match errors.len() {
+    match findings.len() {
         0 => Ok(()),
         count => bail!("tidy found {count} to mend"),
     }
