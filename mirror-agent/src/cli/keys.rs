@@ -20,7 +20,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Keys {
-    /// The memcached, like cache1, 10.0.0.5:11212 or [fd00::5]
+    /// The memcached, like cache1 or 10.0.0.5:11212; IPv6 with a port goes in brackets
     #[arg(value_name = "HOST")]
     pub server: Endpoint,
 
