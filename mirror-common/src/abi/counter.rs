@@ -2,6 +2,8 @@
 //!
 //! One list is the index of the per-CPU values in the kernel, the row in `stats`, the key in JSON and the entry in
 //! `docs/counters.md`. Programs use positions and names; what a counter means costs them nothing.
+//!
+//! Long because: each counter has its meaning beside it.
 
 use core::fmt;
 
