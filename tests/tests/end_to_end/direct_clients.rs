@@ -97,7 +97,8 @@ fn copies_may_be_taken_from_some_hosts_only() {
     let (_, target) = mirror.settled();
     assert_eq!(target["discarded_source_mac"], target["arrived"], "{target:?}");
     assert_eq!(mirror.new_server.stat(&mirror.new, "curr_items"), 0);
-    // From the old host, in place.
+    // From the old host alone, in place: a repeated `drop` adds.
+    mirror.new.agent_ok("drop eth0 --any-source-mac");
     mirror.new.agent_ok(&drop_from(&mirror.old));
     let status = mirror.new.agent_ok("status");
     assert!(status.contains(&format!("only from {}", mirror.old.mac())), "{status}");
