@@ -27,6 +27,15 @@ pub struct MapSpec {
 
 /// One `--map` as it is typed: a map for each of its ports.
 ///
+/// ```
+/// use mirror_agent::config::mapping::MapSpecs;
+///
+/// let maps: MapSpecs = "11211-11213=10.0.0.5".parse()?;
+/// assert_eq!(maps.0.len(), 3);
+/// assert_eq!(maps.0[2].to_string(), "11213=10.0.0.5:11213");
+/// # Ok::<(), String>(())
+/// ```
+///
 /// `[LOCALADDR:]PORTS=ADDR[:PORTS]`, where `PORTS` is a port or a range, and before `=` also a list of these. Without
 /// ports, the target's are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]

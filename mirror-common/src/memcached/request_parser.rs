@@ -92,6 +92,14 @@ impl RequestState {
     }
 
     /// Takes all of `bytes`.
+    ///
+    /// ```
+    /// use mirror_common::abi::RequestState;
+    ///
+    /// let inside = RequestState::BOUNDARY.feed(b"set key 0 0 5\r\nhel");
+    /// assert!(!inside.at_boundary());
+    /// assert!(inside.feed(b"lo\r\n").at_boundary());
+    /// ```
     #[must_use]
     pub fn feed(mut self, mut bytes: &[u8]) -> Self {
         loop {

@@ -49,6 +49,16 @@ impl Magic {
 }
 
 /// Seals `header`. `None` when the segment carries urgent data, which cannot be sealed.
+///
+/// ```
+/// use mirror_common::packet::{seal::{Magic, is_sealed_tcp, seal_tcp, unseal_tcp}, tcp::{ACK, Header, PSH}};
+///
+/// let mut header = Header([0; 5]);
+/// header.set_control(20, ACK | PSH, 1024);
+/// let sealed = seal_tcp(&header, Magic::DEFAULT).expect("no urgent data");
+/// assert!(is_sealed_tcp(&sealed, Magic::DEFAULT) && !is_sealed_tcp(&header, Magic::DEFAULT));
+/// assert_eq!(unseal_tcp(&sealed).flags(), ACK | PSH);
+/// ```
 #[inline(always)]
 pub fn seal_tcp(header: &Header, magic: Magic) -> Option<Header> {
     let flags = header.flags();
