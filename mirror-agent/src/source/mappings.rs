@@ -151,7 +151,7 @@ fn clear<'a>(attachment: &Attachment, indexes: impl Iterator<Item = &'a u32>) ->
     Ok(())
 }
 
-/// Sets the counters of a map that is about to begin to zero, and has its rate limit shed nothing.
+/// Sets the counters of a map that is about to begin to zero, and has its rate limit leave nothing out.
 fn clear_counters(attachment: &Attachment, index: u32) -> Result<()> {
     maps::rate_state(attachment)?
         .set(index, RateState::default(), 0)

@@ -1,4 +1,4 @@
-//! Who may feed copies to a target: the MAC addresses of `drop --source-mac`.
+//! Who may send copies to a target: the MAC addresses of `drop --source-mac`.
 
 use anyhow::Result;
 

@@ -7,7 +7,7 @@ pub const MAX_COPIES: u32 = 16;
 /// 4-tuples that are remembered; of more, those that were not used for the longest time are forgotten.
 pub const MAX_OWNERS: u32 = 1 << 15;
 
-/// The client's end of a connection as a target sees it, and the port that it is to. 24 bytes.
+/// The client's endpoint of a connection as a target sees it, and the port that it is to. 24 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(C)]
 pub struct EndpointKey {
@@ -21,7 +21,7 @@ pub struct EndpointKey {
     pub protocol: u32,
 }
 
-/// The direct client whose packets have this end. 24 bytes.
+/// The client of production whose packets have this endpoint. 24 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct Owner {

@@ -18,7 +18,7 @@ use crate::abi::RequestState;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct FlowKey {
-    /// The direct client.
+    /// The client, as production sees it.
     pub client_addr: Address,
     /// The address of this host that copies are sent to.
     pub local_addr: Address,
@@ -60,9 +60,9 @@ pub struct CopySide {
     pub isn: u32,
     /// Next sequence number to be given to the socket: the end of what was delivered in order.
     pub next_seq: u32,
-    /// While watching: end of the last segment seen.
+    /// While unsynchronised: end of the last segment seen.
     pub last_end: u32,
-    /// What the last segment acknowledged that was watched or delivered.
+    /// What the last segment acknowledged that was looked at or delivered.
     pub last_ack: u32,
     /// Number of the current use of the hold device; a copy that returns with another is stale.
     pub epoch: u32,
@@ -80,7 +80,7 @@ pub struct CopySide {
     pub released_at: u64,
     /// When the last copy arrived, in ns.
     pub seen_at: u64,
-    /// While watching: where the stream is at `last_end`.
+    /// While unsynchronised: where the stream is at `last_end`.
     pub request_state: RequestState,
     /// Since when TCP has segments ahead of one that is missing, or since when that last changed, in [`ticks`].
     pub ahead_at: u32,
@@ -133,13 +133,13 @@ pub struct Gap {
 impl CopySide {
     /// `last_end` and `last_ack` are set.
     pub const BIT_LAST: u32 = 1;
-    /// The last segment watched ended in CR LF.
+    /// The last segment that was looked at ended in CR LF.
     pub const BIT_CRLF: u32 = 2;
     /// A socket of the synthetic client's is left over and has to be reset before the next connection.
     pub const BIT_SOCKET: u32 = 4;
     /// The client's FIN was delivered.
     pub const BIT_FIN: u32 = 8;
-    /// While watching: the left over socket is being reset, and a copy that was queued behind that
+    /// While unsynchronised: the left over socket is being reset, and a copy that was queued behind that
     /// comes first.
     pub const BIT_QUEUED: u32 = 16;
 

@@ -5,11 +5,11 @@
 #[repr(C)]
 pub struct RateState {
     /// When the present window began, in ns since boot without time that was spent suspended.
-    pub began: u64,
+    pub window_start: u64,
     /// What was sent in it, in ns that this takes at the limit's rate.
     pub spent: u64,
-    /// How many of [`ALL_FLOWS`](super::ALL_FLOWS) are shed.
-    pub shed: u64,
+    /// How many of [`ALL_FLOWS`](super::ALL_FLOWS) are left out.
+    pub left_out: u64,
 }
 
 const _: () = assert!(size_of::<RateState>() == 24);

@@ -33,7 +33,7 @@ const VERBOSITY_OPCODE: u8 = 0x1b;
 /// to be one request and nothing else, of `length` bytes: what is behind those does not count.
 ///
 /// Whether a request begins here, nobody knows. So what is blocked is no longer part of a stream that
-/// memcached reads: the stream has a hole.
+/// memcached reads: the stream has a gap.
 #[inline(always)]
 pub fn blocked(bytes: &[u8; LOOK], length: u32) -> u32 {
     let head = [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]];

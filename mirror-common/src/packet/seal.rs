@@ -1,4 +1,4 @@
-//! Sealing: a copy carries the direct client's address, so a host that runs no mirror must not answer.
+//! Sealing: a copy carries the address of production's client, so a host that runs no mirror must not answer.
 //!
 //! TCP: a sealed segment has RST set, which no stack answers (RFC 9293, 3.10.7.1), and its sequence
 //! number is moved by half the number space, so that it is outside the window of any socket and not

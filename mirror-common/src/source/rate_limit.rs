@@ -1,4 +1,4 @@
-//! `--rate-limit`: whole flows are shed, and never a segment of a flow that is kept.
+//! `--rate-limit`: whole flows are left out, and never a segment of a flow that is kept.
 //!
 //! What is sent is paid for from a bucket that is filled once in a window: each copy costs the time that it
 //! takes at the limit's rate. Where a window's time is spent before it is over, fewer flows are kept; where
@@ -51,28 +51,28 @@ pub fn cost(selection: &Selection, segments: u64, bytes: u64) -> u64 {
 /// CPUs do not wait for each other. Two that end one window together write much the same; where two pay within
 /// the same few ns, one payment is lost, of a hundred perhaps when there are a million in a second.
 #[inline(always)]
-pub fn admit(gauge: &mut RateState, place: u64, cost: u64, now: u64) -> bool {
-    let age = now.saturating_sub(gauge.began);
-    if age >= WINDOW || age >= SHORTEST && gauge.spent >= WINDOW {
-        gauge.shed = next_shed(gauge.shed, gauge.spent, age);
-        gauge.spent = 0;
-        gauge.began = now;
+pub fn admit(state: &mut RateState, place: u64, cost: u64, now: u64) -> bool {
+    let age = now.saturating_sub(state.window_start);
+    if age >= WINDOW || age >= SHORTEST && state.spent >= WINDOW {
+        state.left_out = next_left_out(state.left_out, state.spent, age);
+        state.spent = 0;
+        state.window_start = now;
     }
-    if place < gauge.shed {
+    if place < state.left_out {
         return false;
     }
-    gauge.spent += cost;
+    state.spent += cost;
     true
 }
 
-/// How many flows are shed behind a window of `age` in which `spent` was spent, both in ns.
+/// How many flows are left out behind a window of `age` in which `spent` was spent, both in ns.
 #[inline(always)]
-pub fn next_shed(shed: u64, spent: u64, age: u64) -> u64 {
+pub fn next_left_out(left_out: u64, spent: u64, age: u64) -> u64 {
     if age >= 40 * WINDOW {
         // Nobody sent for ten seconds.
         return 0;
     }
-    let kept = ALL - if shed < ALL { shed } else { ALL };
+    let kept = ALL - if left_out < ALL { left_out } else { ALL };
     let full = spent * 100 / age.max(1);
     let next = if full > 100 {
         let aimed = kept * AIM / full;

@@ -1,13 +1,13 @@
-//! The synthetic client's ear: what to do with a copy of what a direct client sent.
+//! The synthetic client's ear: what to do with a copy of what a client sent to production.
 //!
-//! A flow is `WATCH`ed until a request boundary is proven, then `OPEN`: what the client sends is given
+//! A flow is *unsynchronised* until a request boundary is proven, then *synchronised*: what the client sends is given
 //! to a socket of memcached's, with acknowledgements that fit what memcached really replied. A copy
-//! that the socket could not take yet is held; a flow whose stream has a hole, or that waited for too
-//! long, is watched again.
+//! that the socket could not take yet is held; a flow whose stream has a gap, or that waited for too
+//! long, is unsynchronised again.
 //!
 //! **Behind a segment that is missing** the inside of a request goes to TCP all the same, which keeps it in order
 //! and gives memcached none of it before the missing one is there; if that does not come, the reset of the socket
-//! takes it away. What begins a request is held: should the missing segment not come, the flow can be joined there.
+//! takes it away. What begins a request is held: should the missing segment not come, the flow can be adopted there.
 //!
 //! **A proven boundary.** A segment begins a request if it looks like one, directly follows segments
 //! that were seen to be whole requests (a [`RequestState`]), and acknowledges more than they did: the server
@@ -15,12 +15,16 @@
 //! one. So the first request seen of an old connection is never given to memcached; it is what the second
 //! is judged by.
 //!
-//! Where the walk lost its way, the same has to happen three times on end, but for the walk.
+//! Where the request parser lost its way, the same has to happen three times in a row, but for the parser.
 //!
 //! The proof trusts that a client waits for a reply now and then, and that the first segment seen, if it
 //! looks like a request, is one. A client that pipelines can be misread where a segment of a value
 //! begins like a request, is seen first, consists of whole requests, and is followed by another such
 //! just when an acknowledgement advances. Connections that are followed from their SYN need no proof.
+//!
+//! A copy for a synchronised flow meets these cases, in this order ([`synced`]): a SYN again; a reset; the third segment
+//! of the handshake; a server that has not answered; nothing in it; a retransmission; another connection; a server that
+//! acknowledges nothing; a gap before it; a blocked command; no room in the window; delivery.
 //!
 //! Long because: one state machine, in which the order of the cases is the knowledge.
 
@@ -497,7 +501,7 @@ fn record_next(copy: &mut CopySide, segment: &Segment, advanced: bool) {
     copy.set_evidence(evidence);
 }
 
-/// The SYN was given to the kernel: feed the connection.
+/// The SYN was given to the kernel: the connection is given what its client sends.
 #[inline(always)]
 fn synced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let answered = flow.reply.has(ReplySide::BIT_SYN_ACK);

@@ -136,9 +136,9 @@ pub fn mapping(index: u32) -> Option<&'static Mapping> {
 
 /// How much mapping `index` was sent of late.
 #[inline(always)]
-pub fn gauge(index: u32) -> Option<&'static mut RateState> {
+pub fn rate_state(index: u32) -> Option<&'static mut RateState> {
     // SAFETY: an element stays where it is; CPUs write its numbers one by one, as `limit::admit` says.
-    RATE_STATE.get_ptr_mut(index).map(|gauge| unsafe { &mut *gauge })
+    RATE_STATE.get_ptr_mut(index).map(|state| unsafe { &mut *state })
 }
 
 /// Whose this end of a connection is.

@@ -64,8 +64,8 @@ pub fn times(headers: &Headers) -> u32 {
 
 #[inline(never)]
 fn admits(index: u32, place: u64, cost: u64) -> bool {
-    let admitted =
-        maps::gauge(index).is_none_or(|gauge| rate_limit::admit(gauge, place, cost, clock::now()));
+    let admitted = maps::rate_state(index)
+        .is_none_or(|state| rate_limit::admit(state, place, cost, clock::now()));
     if !admitted {
         maps::count_mapping(index, MappingCounter::RateLimited, 1);
     }

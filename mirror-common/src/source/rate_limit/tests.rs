@@ -27,7 +27,7 @@ fn a_copy_costs_what_is_scarcer() {
 
 /// Flows that send in turn, at `rate` packets a second together, for `seconds`.
 struct Load<'a> {
-    gauge: &'a mut RateState,
+    state: &'a mut RateState,
     selection: Selection,
     now: u64,
     places: Vec<u64>,
@@ -44,7 +44,7 @@ impl Load<'_> {
             for packet in 0..rate {
                 self.now += SECOND / rate;
                 let flow = packet as usize % self.places.len();
-                let is_kept = admit(self.gauge, self.places[flow], cost, self.now);
+                let is_kept = admit(self.state, self.places[flow], cost, self.now);
                 in_second += u64::from(is_kept);
                 flaps += u64::from(kept[flow].is_some_and(|was| was != is_kept));
                 kept[flow] = Some(is_kept);
@@ -55,26 +55,26 @@ impl Load<'_> {
     }
 }
 
-fn load(gauge: &mut RateState, packets_per_s: u32) -> Load<'_> {
+fn load(state: &mut RateState, packets_per_s: u32) -> Load<'_> {
     let selection = limit(packets_per_s, 0);
     let places = (0..2000u16)
         .map(|port| place(&selection, &v4_mapped(0x0a00_0001u32.to_be()), 30_000 + port, 11211))
         .collect();
-    Load { gauge, selection, now: 5 * SECOND, places }
+    Load { state, selection, now: 5 * SECOND, places }
 }
 
 #[test]
 fn below_the_limit_nothing_is_shed() {
-    let mut gauge = RateState::default();
-    let (sent, flaps) = load(&mut gauge, 10_000).run(9_000, 20);
+    let mut state = RateState::default();
+    let (sent, flaps) = load(&mut state, 10_000).run(9_000, 20);
     assert_eq!((sent, flaps), ([9_000; 20].to_vec(), 0));
 }
 
 #[test]
 fn above_it_the_rate_comes_down_and_flows_stay_on_their_side() {
     for rate in [12_000u64, 20_000, 100_000, 1_000_000] {
-        let mut gauge = RateState::default();
-        let mut load = load(&mut gauge, 10_000);
+        let mut state = RateState::default();
+        let mut load = load(&mut state, 10_000);
         load.run(rate, 5);
         let (sent, flaps) = load.run(rate, 20);
         let most = sent.iter().max().unwrap();
@@ -88,8 +88,8 @@ fn above_it_the_rate_comes_down_and_flows_stay_on_their_side() {
 
 #[test]
 fn when_the_load_goes_all_come_back() {
-    let mut gauge = RateState::default();
-    let mut load = load(&mut gauge, 10_000);
+    let mut state = RateState::default();
+    let mut load = load(&mut state, 10_000);
     load.run(100_000, 5);
     let (sent, _) = load.run(5_000, 20);
     assert_eq!(sent[19], 5_000, "{sent:?}");
@@ -100,9 +100,9 @@ fn when_the_load_goes_all_come_back() {
 
 #[test]
 fn one_client_is_no_reason_to_shed_all() {
-    // A single flow that alone is more than the limit is shed, tried again, and shed.
-    let mut gauge = RateState::default();
-    let mut load = load(&mut gauge, 1000);
+    // A single flow that alone is more than the limit is left out, tried again, and left out.
+    let mut state = RateState::default();
+    let mut load = load(&mut state, 1000);
     load.places.truncate(1);
     let (sent, _) = load.run(10_000, 60);
     assert!(sent.iter().sum::<u64>() < 60 * 1500, "{sent:?}");
@@ -110,10 +110,10 @@ fn one_client_is_no_reason_to_shed_all() {
 
 proptest! {
     #[test]
-    fn no_window_does_more_than_it_may(shed in 0..=ALL, spent in 0..SECOND * 100, age in 0..SECOND * 9) {
-        let next = next_shed(shed, spent, age);
+    fn no_window_does_more_than_it_may(left_out in 0..=ALL, spent in 0..SECOND * 100, age in 0..SECOND * 9) {
+        let next = next_left_out(left_out, spent, age);
         prop_assert!(next <= ALL);
-        let (kept, then) = (ALL - shed, ALL - next);
+        let (kept, then) = (ALL - left_out, ALL - next);
         prop_assert!(then >= kept / STEEPEST_CUT);
         prop_assert!(then <= kept + kept / STEEPEST_RISE + 1);
         if spent > age { prop_assert!(then <= kept) } else { prop_assert!(then >= kept) }
