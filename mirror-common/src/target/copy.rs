@@ -22,7 +22,7 @@
 //! begins like a request, is seen first, consists of whole requests, and is followed by another such
 //! just when an acknowledgement advances. Connections that are followed from their SYN need no proof.
 //!
-//! A copy for a synchronised flow meets these cases, in this order ([`synced`]): a SYN again; a reset; the third segment
+//! A copy for a synchronised flow meets these cases, in this order (`synced`): a SYN again; a reset; the third segment
 //! of the handshake; a server that has not answered; nothing in it; a retransmission; another connection; a server that
 //! acknowledges nothing; a gap before it; a blocked command; no room in the window; delivery.
 //!
