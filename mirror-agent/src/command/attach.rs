@@ -15,7 +15,7 @@ use crate::{
         meta, object,
         packet_trace::PacketTrace,
         pins::{Attachment, Role, Store},
-        settings::{self, Settings},
+        settings::Settings,
     },
     lifecycle::{install::install, listening::warn_if_nothing_listens},
     net::{netlink::Network, offload},
@@ -43,24 +43,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         // The ways are found, and refused, before anything is touched.
         let plan = Plan::new(&network, &interface, &after).await?;
         let mechanism = attach::choose(attachment, arguments.common.hook.wanted())?;
-        let settings = Settings::Source(settings::Source {
-            ifindex: interface.index,
-            magic: after.magic,
-            redundancy: after.redundancy,
-            trace: arguments.common.trace_packets,
-        });
+        let settings = after.settings(interface.index, arguments.common.trace_packets);
         let trace = load(&network, attachment, (&settings, mechanism), &plan).await?;
-        let now = Now::read()?;
-        let report = match &before {
-            None => format!("{}: attached\n", interface.name),
-            Some(before) => {
-                let mut changes = before.describe(now).changes_to(&after.describe(now));
-                changes.extend(plan.send_teardown(&interface.name, before));
-                output::changed(&interface.name, &changes)
-            }
-        };
-        let selection = SelectionState::of(&after.selection, now);
-        let report = report + &output::source_lines(&after.maps, &selection);
+        let report = report(&interface.name, &plan, before.as_ref(), &after)?;
         let ports: Vec<u16> = after.maps.iter().map(|map| map.local_port).collect();
         Ok((attachment.clone(), trace, (report, ports)))
     };
@@ -77,6 +62,26 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         foreground::run(store, &network, &[attachment], trace).await?;
     }
     Ok(())
+}
+
+/// Tells targets of the connections that are mirrored no more, and says what changed and what is mirrored now.
+pub(super) fn report(
+    interface: &str,
+    plan: &Plan,
+    before: Option<&MirrorConfig>,
+    after: &MirrorConfig,
+) -> Result<String> {
+    let now = Now::read()?;
+    let head = match before {
+        None => format!("{interface}: attached\n"),
+        Some(before) => {
+            let mut changes = before.describe(now).changes_to(&after.describe(now));
+            changes.extend(plan.send_teardown(interface, before));
+            output::changed(interface, &changes)
+        }
+    };
+    let selection = SelectionState::of(&after.selection, now);
+    Ok(head + &output::source_lines(&after.maps, &selection))
 }
 
 /// Loads, attaches, and fills the tables, ingress last.

@@ -1,12 +1,11 @@
 //! `detach`: takes programs off and leaves nothing behind.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Result, bail};
 
 use crate::{
     cli,
     kernel::{
+        clock,
         failure::Failure,
         meta,
         pins::{Attachment, Store},
@@ -52,7 +51,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
 
 async fn detach(network: &Network, attachment: &Attachment) -> Result<()> {
     let meta = meta::of_any_version(attachment).filter(|meta| meta.abi != 0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = clock::wall().as_secs();
     remove(network, attachment).await?;
     let version = meta.as_ref().filter(|meta| meta::is_other_version(meta)).map(meta::version);
     output::report(

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use aya::programs::TcAttachType;
 use mirror_common::memcached::admin_command::{ADMINISTRATION, FLUSH};
 
-use super::foreground;
+use super::{edit::joined, foreground};
 use crate::{
     cli,
     config::ports::PortRange,
@@ -80,18 +80,14 @@ fn amend(before: Option<&TargetConfig>, typed: &cli::Drop) -> Result<TargetConfi
         );
     }
     config.magic = typed.common.magic(Some(config.magic.0));
-    config.ports.extend(PortRange::all(&typed.ports));
-    config.ports.sort_unstable();
-    config.ports.dedup();
+    config.ports = joined(&config.ports, &PortRange::all(&typed.ports));
     if config.ports.is_empty() {
         bail!("copies for which memcached? give --port, like --port 11211");
     }
     if typed.any_source_mac {
         config.macs.clear();
     }
-    config.macs.extend(&typed.source_mac);
-    config.macs.sort_unstable();
-    config.macs.dedup();
+    config.macs = joined(&config.macs, &typed.source_mac);
     let put = |blocked: u32, bit: u32, on: bool| if on { blocked | bit } else { blocked & !bit };
     if let Some(block) = typed.block_flush_all {
         config.blocked = put(config.blocked, FLUSH, block);

@@ -122,6 +122,14 @@ fn settings(selection: &mut Selection, typed: &cli::SelectionArgs) -> Result<()>
     Ok(())
 }
 
+/// Those of both, in order, each once.
+pub(super) fn joined<T: Ord + Clone>(known: &[T], more: &[T]) -> Vec<T> {
+    let mut all = [known, more].concat();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 /// `all` but for those `gone`, each of which has to be one of them.
 pub(super) fn without<T: PartialEq + Clone + ToString>(
     all: &[T],

@@ -1,6 +1,6 @@
 //! `--foreground`: stays, shows counters, and detaches at the end.
 
-use std::{io::Write as _, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,7 +39,7 @@ pub(super) async fn run(
             _ = tick.tick() => {
                 let text = watch.look(network, attachments.to_vec()).await?;
                 // A terminal that is gone is no reason to stop mirroring.
-                let _ = write!(std::io::stdout(), "{text}");
+                let _ = output::print(&text);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 
-use super::edit::without;
+use super::edit::{joined, without};
 use crate::{
     cli,
     config::changes::Described,
@@ -67,14 +67,6 @@ pub(super) async fn change(store: &Store, arguments: &cli::Server) -> Result<()>
     servers::set(&attachment, &after)?;
     let report = output::changed(&interface.name, &changes(&before, &after));
     output::print(&(report + &lines(&after)))
-}
-
-/// Those of both, in order, each once.
-fn joined(known: &[SocketAddr], more: &[SocketAddr]) -> Vec<SocketAddr> {
-    let mut all = [known, more].concat();
-    all.sort_unstable();
-    all.dedup();
-    all
 }
 
 fn changes(before: &[SocketAddr], after: &[SocketAddr]) -> Vec<String> {

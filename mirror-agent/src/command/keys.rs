@@ -6,7 +6,7 @@
 use std::{
     io::{self, BufWriter, ErrorKind, IsTerminal as _, Write},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -19,6 +19,7 @@ use crate::{
         listing::drain,
         spool::Spool,
     },
+    kernel::clock,
     memcached::{
         ASKED_AT_ONCE, Connection, Lines, Stats,
         dump::{Item, Line},
@@ -80,7 +81,7 @@ struct Printer {
 
 impl Printer {
     fn new(arguments: &cli::Keys, stats: &Stats) -> Self {
-        let here = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let here = || clock::wall().as_secs();
         // Not in the middle of rows.
         let rows = io::stdout().is_terminal() && arguments.sample.is_none();
         let reports = io::stderr().is_terminal() && !rows;

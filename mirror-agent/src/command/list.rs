@@ -1,6 +1,6 @@
 //! `port list` and `server list`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::{
@@ -9,10 +9,9 @@ use crate::{
     guard::servers,
     kernel::{
         clock::Now,
-        failure::Failure,
-        meta,
         pins::{Role, Store},
     },
+    lifecycle::attached::all_attached,
     output,
     target::ports,
 };
@@ -20,12 +19,7 @@ use crate::{
 /// Lists what each attachment of `role`, or the one at an interface, was told.
 pub(super) fn run(store: &Store, list: &cli::ListArgs, role: Role) -> Result<()> {
     let (mut text, mut documents) = (String::new(), Vec::new());
-    for attachment in store.attachments()? {
-        let wanted = list.interface.as_ref().is_none_or(|name| *name == attachment.interface);
-        if attachment.role != role || !wanted || !meta::is_complete(&attachment) {
-            continue;
-        }
-        meta::read(&attachment)?;
+    for attachment in all_attached(store, role, list.interface.as_deref())? {
         let interface = attachment.interface.as_str();
         text += &format!("{interface}\n");
         if role == Role::Target {
@@ -40,9 +34,6 @@ pub(super) fn run(store: &Store, list: &cli::ListArgs, role: Role) -> Result<()>
                 json!({ "interface": interface, "role": role.name(), "servers": servers });
             documents.push(document);
         }
-    }
-    if let Some(name) = list.interface.as_ref().filter(|_| documents.is_empty()) {
-        bail!(Failure::NotAttached { role: Some(role), interface: name.clone() });
     }
     if list.json {
         return output::line(&output::json_document(documents, Now::read()?.wall.as_secs_f64()));

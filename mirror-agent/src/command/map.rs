@@ -1,19 +1,17 @@
 //! `map`: changes what a source copies while it does.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use super::edit;
+use super::{attach::report, edit};
 use crate::{
     cli,
     kernel::{
         attach,
         clock::Now,
-        failure::Failure,
         meta, object,
         pins::{Role, Store},
-        settings::{self, Settings},
     },
-    lifecycle::attached::attached,
+    lifecycle::attached::{all_attached, attached},
     net::netlink::Network,
     output::{self, MapState, SelectionState},
     source::{config::MirrorConfig, mappings, plan::Plan},
@@ -48,12 +46,7 @@ async fn change(
 
     let plan = Plan::new(&network, &interface, &after).await?;
     // As the running programs were loaded.
-    let settings = Settings::Source(settings::Source {
-        ifindex: interface.index,
-        magic: after.magic,
-        redundancy: after.redundancy,
-        trace: false,
-    });
+    let settings = after.settings(interface.index, false);
     if plan.needs_hooks(&attachment)? {
         let mut ebpf = object::load(&attachment, &settings)?;
         let mechanism = attach::mechanism_of(&attachment)?.context("no program is attached")?;
@@ -62,30 +55,16 @@ async fn change(
     mappings::change(&attachment, &plan.entries, &plan.selection).await?;
     plan.detach_other_egress(&network, &attachment).await?;
     meta::write(&attachment, &settings)?;
-    let now = Now::read()?;
-    let mut changes = before.describe(now).changes_to(&after.describe(now));
-    changes.extend(plan.send_teardown(&interface.name, &before));
-    let selection = SelectionState::of(&after.selection, now);
-    output::print(
-        &(output::changed(&interface.name, &changes)
-            + &output::source_lines(&after.maps, &selection)),
-    )
+    output::print(&report(&interface.name, &plan, Some(&before), &after)?)
 }
 
 /// `map list`.
 fn print(store: &Store, list: &cli::ListArgs) -> Result<()> {
     let mut states = Vec::new();
-    for attachment in store.attachments()? {
-        let wanted = list.interface.as_ref().is_none_or(|name| *name == attachment.interface);
-        if attachment.role != Role::Source || !wanted || !meta::is_complete(&attachment) {
-            continue;
-        }
+    for attachment in all_attached(store, Role::Source, list.interface.as_deref())? {
         let MirrorConfig { maps, selection, .. } = MirrorConfig::read(&attachment)?;
         let selection = SelectionState::of(&selection, Now::read()?);
         states.push(MapState { interface: attachment.interface, maps, selection });
-    }
-    if let Some(name) = list.interface.as_ref().filter(|_| states.is_empty()) {
-        bail!(Failure::NotAttached { role: Some(Role::Source), interface: name.clone() });
     }
     if list.json {
         output::line(&output::maps_json(&states, Now::read()?.wall.as_secs_f64()))

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::edit::without;
+use super::edit::{joined, without};
 use crate::{
     cli,
     config::ports::PortRange,
@@ -17,11 +17,8 @@ use crate::{
 pub(super) async fn run(store: &Store, arguments: &cli::Port) -> Result<()> {
     match arguments {
         cli::Port::Add(edit) => {
-            change(store, &edit.interface, |now| {
-                let all = [now, &PortRange::all(&edit.ports)].concat();
-                Ok(all)
-            })
-            .await
+            let more = PortRange::all(&edit.ports);
+            change(store, &edit.interface, |now| Ok(joined(now, &more))).await
         }
         cli::Port::Remove(edit) => {
             change(store, &edit.interface, |now| {
@@ -48,9 +45,7 @@ async fn change(
     let _lock = store.lock()?;
     let attachment = attached(store, &interface, Role::Target)?;
     let before = TargetConfig::read(&attachment)?;
-    let mut after = TargetConfig { ports: edit(&before.ports)?, ..before.clone() };
-    after.ports.sort_unstable();
-    after.ports.dedup();
+    let after = TargetConfig { ports: edit(&before.ports)?, ..before.clone() };
     let gone: Vec<u16> =
         before.ports.iter().copied().filter(|port| !after.ports.contains(port)).collect();
     let closed = ports::drain(&attachment, &gone).await?;

@@ -1,7 +1,5 @@
 //! Looks at everything that is attached: what `stats`, `status` and `--foreground` show.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Result, bail};
 use mirror_common::abi::Meta;
 use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
@@ -10,7 +8,7 @@ use crate::{
     guard::servers,
     kernel::{
         attach::{hook::Mechanism, mechanism_of, xdp},
-        clock::Now,
+        clock::{self, Now},
         failure::Failure,
         fallback::Fallback,
         maps, meta,
@@ -99,7 +97,6 @@ pub(super) async fn refresh(
     let Some(detail) = &mut state.detail else { return Ok(()) };
     let Some(meta) = meta.filter(|_| state.condition == Condition::Running) else { return Ok(()) };
     detail.snapshot = snapshot::read(attachment)?;
-    detail.tally = Tally::of(&detail.snapshot);
     if let RoleDetail::Source { selection, .. } = &mut detail.role {
         *selection = SelectionState::of(&selection_table::read(attachment)?, Now::read()?);
     }
@@ -113,15 +110,15 @@ pub(super) async fn refresh(
 
 /// Gives the verdict, with what happened of late, where that is known.
 pub(super) fn judge(state: &mut State, recent: Option<&Tally>) {
-    let nothing = Tally::default();
+    let total = state.detail.as_ref().map(Detail::tally).unwrap_or_default();
     let (served, silent) = match state.detail.as_ref().map(|detail| &detail.role) {
         Some(RoleDetail::Target(target)) => (target.ports.len(), silent(target)),
         _ => (0, Vec::new()),
     };
     state.health = health::judge(Facts {
         role: state.role,
-        condition: &state.condition,
-        total: state.detail.as_ref().map_or(&nothing, |detail| &detail.tally),
+        condition: state.condition,
+        total: &total,
         recent,
         served,
         silent: &silent,
@@ -148,7 +145,7 @@ fn version_of(attachment: &Attachment, meta: Option<&Meta>) -> Condition {
 }
 
 fn origin(meta: &Meta) -> Origin {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = clock::wall().as_secs();
     Origin {
         attached_at: meta.attached_at,
         age: now.saturating_sub(meta.attached_at),
@@ -217,14 +214,7 @@ async fn detail(
             RoleDetail::Guard { guarded_servers: servers::get(attachment)?, mode }
         }
     };
-    Ok(Detail {
-        changed_at: meta.changed_at,
-        hook,
-        fallbacks,
-        tally: Tally::of(&snapshot),
-        snapshot,
-        role,
-    })
+    Ok(Detail { changed_at: meta.changed_at, hook, fallbacks, snapshot, role })
 }
 
 async fn target(network: &Network, attachment: &Attachment, meta: &Meta) -> Result<TargetDetail> {

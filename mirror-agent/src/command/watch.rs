@@ -49,7 +49,7 @@ impl Watch {
         let mut text = String::new();
         for (_, state) in &mut self.watched {
             let Some(detail) = &state.detail else { continue };
-            let total = detail.tally.clone();
+            let total = detail.tally();
             let history = history(&mut self.histories, state);
             let (last, recent) = history.add(at, &total);
             survey::judge(state, Some(&recent));

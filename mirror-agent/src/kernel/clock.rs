@@ -21,9 +21,13 @@ impl Now {
     ///
     /// Where the kernel has no such clock.
     pub fn read() -> Result<Self> {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Self { since_boot: since_boot()?, wall })
+        Ok(Self { since_boot: since_boot()?, wall: wall() })
     }
+}
+
+/// The wall clock, since the epoch; zero where it is before that.
+pub fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Nanoseconds of the monotonic clock, which programs measure waits by.

@@ -1,11 +1,9 @@
 //! What is remembered of an attachment: who attached, when, and with which settings.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::{Context as _, Result, bail};
 use mirror_common::abi::Meta;
 
-use crate::kernel::{failure::Failure, maps, pins::Attachment, settings::Settings};
+use crate::kernel::{clock, failure::Failure, maps, pins::Attachment, settings::Settings};
 
 /// Whether everything was attached. Not so while an agent is at it, or when one was killed meanwhile.
 pub fn is_complete(attachment: &Attachment) -> bool {
@@ -79,7 +77,7 @@ pub fn write(attachment: &Attachment, settings: &Settings) -> Result<()> {
     for (to, from) in version.iter_mut().zip(env!("CARGO_PKG_VERSION").bytes()) {
         *to = from;
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = clock::wall().as_secs();
     let meta = Meta {
         abi: Meta::ABI,
         attached_at: if before.abi == Meta::ABI { before.attached_at } else { now },

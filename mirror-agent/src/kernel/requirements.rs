@@ -13,10 +13,6 @@ const TRIED: (u32, u32) = (6, 1);
 
 /// Refuses when the process lacks a capability.
 pub fn check() -> Result<()> {
-    capabilities()
-}
-
-fn capabilities() -> Result<()> {
     let have =
         caps::read(None, CapSet::Effective).context("cannot read this process's capabilities")?;
     if have.contains(&Capability::CAP_SYS_ADMIN) && have.contains(&Capability::CAP_NET_ADMIN) {

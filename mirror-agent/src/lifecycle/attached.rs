@@ -11,6 +11,27 @@ use crate::{
     net::netlink::Interface,
 };
 
+/// Those of `role`, or the one at `interface`, where there has to be one. What is half made is none.
+///
+/// # Errors
+///
+/// Where there is none at `interface`, or one is another version's.
+pub fn all_attached(store: &Store, role: Role, interface: Option<&str>) -> Result<Vec<Attachment>> {
+    let mut found = store.attachments()?;
+    found.retain(|attachment| {
+        attachment.role == role
+            && interface.is_none_or(|wanted| wanted == attachment.interface)
+            && meta::is_complete(attachment)
+    });
+    if let Some(interface) = interface.filter(|_| found.is_empty()) {
+        bail!(Failure::NotAttached { role: Some(role), interface: interface.to_owned() });
+    }
+    for attachment in &found {
+        meta::read(attachment)?;
+    }
+    Ok(found)
+}
+
 /// The attachment of `role` at `interface`, which has to be there.
 ///
 /// # Errors

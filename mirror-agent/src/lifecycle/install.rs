@@ -29,7 +29,7 @@ pub async fn install<T>(
     if result.is_err() && fresh {
         remove::remove(network, &attachment).await?;
         if role == Role::Target {
-            // Known from META else, which is written last.
+            // Also where the interface went meanwhile, by whose name it is looked for else.
             hold_device::remove(network, interface.index).await?;
         }
     }

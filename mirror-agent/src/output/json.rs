@@ -11,6 +11,7 @@ use crate::{
     stats::{
         figures::percent,
         snapshot::{Snapshot, Values},
+        tally::Tally,
     },
 };
 
@@ -27,14 +28,14 @@ pub fn stats(states: &[State], time: f64) -> String {
     let attachments = states.iter().map(|state| {
         let mut entry = verdict(state);
         let detail = state.detail.as_ref();
-        let tally = detail.map(|detail| &detail.tally);
+        let tally = detail.map(Detail::tally);
         entry.extend(fields(json!({
             "attached_at": state.origin.as_ref().map(|origin| origin.attached_at),
-            "due": tally.map(|tally| tally.due()),
-            "done": tally.map(|tally| tally.done),
-            "done_percent": tally.and_then(|tally| percent(tally.done, tally.due())),
-            "lost": tally.map(|tally| tally.lost()),
-            "losses": tally.map(|tally| object(&tally.losses)),
+            "due": tally.as_ref().map(Tally::due),
+            "done": tally.as_ref().map(|tally| tally.done),
+            "done_percent": tally.as_ref().and_then(|tally| percent(tally.done, tally.due())),
+            "lost": tally.as_ref().map(Tally::lost),
+            "losses": tally.as_ref().map(|tally| object(&tally.losses)),
             "connections": detail.and_then(connections),
             "counters": detail.map(|detail| object(&detail.snapshot.counters)),
             "maps": detail.map_or_else(Vec::new, |detail| maps(&detail.snapshot)),

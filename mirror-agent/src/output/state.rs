@@ -78,13 +78,16 @@ pub struct Detail {
     pub fallbacks: Vec<Fallback>,
     /// Its counters.
     pub snapshot: Snapshot,
-    /// What was done and what was lost of it.
-    pub tally: Tally,
     /// What only one role has.
     pub role: RoleDetail,
 }
 
 impl Detail {
+    /// What was done and what was lost, as the counters say.
+    pub fn tally(&self) -> Tally {
+        Tally::of(&self.snapshot)
+    }
+
     /// By what the programs are attached, and what lets held copies out.
     pub(super) fn attached_by(&self) -> Vec<String> {
         let mut all: Vec<String> =
@@ -189,7 +192,6 @@ pub(super) mod tests {
                 changed_at: 1_700_000_060,
                 hook,
                 fallbacks: vec![],
-                tally: Tally::of(&snapshot),
                 snapshot,
                 role,
             }),
@@ -200,11 +202,11 @@ pub(super) mod tests {
     }
 
     fn judge(state: &mut State, silent: &[u16]) {
-        let nothing = Tally::default();
+        let total = state.detail.as_ref().map(Detail::tally).unwrap_or_default();
         state.health = health::judge(Facts {
             role: state.role,
-            condition: &state.condition,
-            total: state.detail.as_ref().map_or(&nothing, |detail| &detail.tally),
+            condition: state.condition,
+            total: &total,
             recent: None,
             served: 2,
             silent,

@@ -6,7 +6,9 @@ pub(super) mod follow;
 
 use std::collections::BTreeSet;
 
-use mirror_common::abi::{DerivedTarget, MappingCounter, SourceCounter, TargetCounter};
+use mirror_common::abi::{
+    DerivedTarget, GuardCounter, MappingCounter, SourceCounter, TargetCounter,
+};
 
 use super::{
     state::{Detail, RoleDetail, State, TargetDetail},
@@ -43,14 +45,15 @@ fn paragraph(state: &State) -> String {
         head.push(format!("port {}", target.served()));
     }
     let mut lines = Vec::new();
+    let tally = state.detail.as_ref().map(Detail::tally).unwrap_or_default();
     if let Some(detail) = &state.detail {
-        lines.push(work(state.role, &detail.tally, &detail.snapshot));
+        lines.push(work(state.role, &tally, &detail.snapshot));
     }
     lines.extend(state.health.reasons.iter().cloned());
     if let Some(detail) = &state.detail {
         // Where it is degraded, the reason says it.
-        if state.health.level < Level::Degraded && !detail.tally.losses.is_empty() {
-            lines.push(format!("lost: {}", listed(&detail.tally.losses)));
+        if state.health.level < Level::Degraded && !tally.losses.is_empty() {
+            lines.push(format!("lost: {}", listed(&tally.losses)));
         }
         lines.extend(about(detail));
     } else if let Some(origin) = &state.origin {
@@ -74,7 +77,7 @@ pub(super) fn work(role: Role, tally: &Tally, snapshot: &Snapshot) -> String {
     let (unit, done) = words(role);
     match role {
         Role::Guard => {
-            let seen = value(&snapshot.counters, "seen");
+            let seen = value(&snapshot.counters, GuardCounter::Seen.name());
             format!("dropped {} of {} packets", grouped(tally.done), grouped(seen))
         }
         Role::Source if tally.due() == 0 => "no packet for its maps was seen yet".to_owned(),
@@ -95,7 +98,7 @@ fn about(detail: &Detail) -> Vec<String> {
     match &detail.role {
         RoleDetail::Source { .. } => of_source(&detail.snapshot),
         RoleDetail::Target(target) => of_target(target, &detail.snapshot),
-        RoleDetail::Guard { .. } if detail.tally.done > 0 => vec![
+        RoleDetail::Guard { .. } if detail.tally().done > 0 => vec![
             "a guarded server sent what no client may see: run `mirror-agent status` on its host"
                 .to_owned(),
         ],

@@ -6,7 +6,12 @@ use mirror_common::packet::seal::Magic;
 
 use crate::{
     config::{changes::Described, mapping::MapSpec, selection::Selection},
-    kernel::{clock::Now, meta, pins::Attachment},
+    kernel::{
+        clock::Now,
+        meta,
+        pins::Attachment,
+        settings::{self, Settings},
+    },
     source::{mappings::in_use, selection_table},
 };
 
@@ -41,6 +46,16 @@ impl MirrorConfig {
             redundancy: meta.redundancy,
             maps: in_use(source)?.into_values().collect(),
             selection: selection_table::read(source)?,
+        })
+    }
+
+    /// What programs at the interface with this index are loaded with.
+    pub fn settings(&self, ifindex: u32, trace: bool) -> Settings {
+        Settings::Source(settings::Source {
+            ifindex,
+            magic: self.magic,
+            redundancy: self.redundancy,
+            trace,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What has become of an attachment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// It works.
     Running,
@@ -21,7 +21,7 @@ pub enum Condition {
 
 impl Condition {
     /// In tables and JSON.
-    pub const fn name(&self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Expired => "expired",
@@ -33,7 +33,7 @@ impl Condition {
     }
 
     /// What it is, and what to do about it; nothing where it works.
-    pub const fn advice(&self) -> Option<&'static str> {
+    pub const fn advice(self) -> Option<&'static str> {
         match self {
             Self::Running => None,
             Self::Expired => Some("the deadline has passed: nothing is mirrored"),

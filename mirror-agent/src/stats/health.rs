@@ -87,7 +87,7 @@ pub struct Facts<'a> {
     /// Which programs.
     pub role: Role,
     /// Whether they can work at all.
-    pub condition: &'a Condition,
+    pub condition: Condition,
     /// All since it was attached.
     pub total: &'a Tally,
     /// What is new since a minute ago, where that is known.
@@ -121,7 +121,7 @@ pub fn judge(facts: Facts<'_>) -> Health {
     if let Some(advice) = facts.condition.advice() {
         health.add(level, advice.to_owned());
     }
-    if *facts.condition != Condition::Running {
+    if facts.condition != Condition::Running {
         return health;
     }
     if !facts.silent.is_empty() {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     fn facts<'a>(role: Role, total: &'a Tally) -> Facts<'a> {
-        Facts { role, condition: &Condition::Running, total, recent: None, served: 1, silent: &[] }
+        Facts { role, condition: Condition::Running, total, recent: None, served: 1, silent: &[] }
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
             (Condition::Incomplete, Level::Down),
             (Condition::OtherVersion, Level::Down),
         ] {
-            let health = judge(Facts { condition: &condition, ..facts(Role::Source, &total) });
+            let health = judge(Facts { condition, ..facts(Role::Source, &total) });
             assert_eq!(health.level, level);
             assert_eq!(health.reasons, [condition.advice().unwrap()]);
         }

@@ -10,7 +10,7 @@ use mirror_common::abi::{
 use crate::{
     config::mapping::MapSpec,
     kernel::{
-        clock, maps, meta,
+        clock, maps,
         pins::{Attachment, Role},
     },
     source::mappings::in_use,
@@ -32,9 +32,8 @@ pub struct Snapshot {
     pub maps: Vec<(MapSpec, Values)>,
 }
 
-/// Reads one attachment.
+/// Reads one attachment, which this version has to have made.
 pub fn read(attachment: &Attachment) -> Result<Snapshot> {
-    meta::read(attachment)?;
     let (counters, maps) = match attachment.role {
         Role::Source => (named(attachment, SourceCounter::NAMES)?, mappings(attachment)?),
         Role::Target => (target(attachment)?, Vec::new()),

@@ -29,7 +29,7 @@ pub struct Row<'a> {
 pub fn row(state: &State, row: Row<'_>) -> String {
     let (_, done) = words(state.role);
     let (total, waiting) = state.detail.as_ref().map_or((0, 0), |detail| {
-        (detail.tally.lost(), value(&detail.snapshot.counters, DerivedTarget::Waiting.name()))
+        (detail.tally().lost(), value(&detail.snapshot.counters, DerivedTarget::Waiting.name()))
     });
     // What is counted fits a number of 53 bits for centuries.
     let rate = (row.since.done as f64 / row.seconds).round() as u64;

@@ -2,7 +2,7 @@
 //!
 //! The number is what plugins of Nagios and its kin exit with.
 
-use super::super::state::State;
+use super::super::state::{Detail, State};
 use crate::stats::{
     figures::percent_text,
     health::{Level, words},
@@ -70,12 +70,11 @@ fn one(state: &State) -> String {
         return format!("{name}: {}", state.health.reasons.join(", "));
     }
     let (unit, done) = words(state.role);
-    match &state.detail {
-        Some(detail) if detail.tally.lost() > 0 => {
-            let tally = &detail.tally;
+    match state.detail.as_ref().map(Detail::tally) {
+        Some(tally) if tally.lost() > 0 => {
             format!("{name}: {} {done}", percent_text(tally.done, tally.due()))
         }
-        Some(detail) => format!("{name}: {} {unit} {done}", detail.tally.done),
+        Some(tally) => format!("{name}: {} {unit} {done}", tally.done),
         None => name,
     }
 }
