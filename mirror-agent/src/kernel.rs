@@ -17,6 +17,7 @@
 //! | [`packet_trace`] | what the programs say of packets |
 
 pub mod attach;
+mod batch;
 mod bpf_fs;
 pub mod clock;
 pub mod failure;

@@ -12,7 +12,10 @@ use mirror_common::abi::{
     RateState, ReceiveBuffer, Selection, Waits,
 };
 
-use crate::kernel::pins::{Attachment, Role, is_missing};
+use crate::kernel::{
+    batch,
+    pins::{Attachment, Role, is_missing},
+};
 
 const ALLOWED_MACS: &str = "ALLOWED_MACS";
 const CLIENTS: &str = "CLIENTS";
@@ -186,6 +189,17 @@ pub fn rate_state(source: &Attachment) -> Result<Array<MapData, RateState>> {
 /// Target: what is done with a port, which is the index.
 pub fn served_ports(target: &Attachment) -> Result<Array<MapData, u32>> {
     array(target, PORTS)
+}
+
+/// Target: what is done with each port, by its number. In one call where the kernel can: they are 65,536.
+pub fn services(target: &Attachment) -> Result<Vec<u32>> {
+    const PORTS_THERE_ARE: u32 = 1 << 16;
+    if let Ok(services) = batch::values(&open(target, PORTS)?, PORTS_THERE_ARE) {
+        return Ok(services);
+    }
+    let table = served_ports(target)?;
+    let all: Result<_, MapError> = (0..PORTS_THERE_ARE).map(|port| get(&table, port)).collect();
+    all.context("cannot read PORTS")
 }
 
 /// Target: mirrored connections.

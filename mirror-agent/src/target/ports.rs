@@ -23,14 +23,9 @@ const GRACE: Duration = Duration::from_millis(200);
 
 /// Ports that the target at `attachment` serves, in order.
 pub fn served(attachment: &Attachment) -> Result<Vec<u16>> {
-    let table = maps::served_ports(attachment)?;
-    let mut found = Vec::new();
-    for port in 1..=u16::MAX {
-        if maps::get(&table, u32::from(port)).context("cannot read PORTS")? != served::NO {
-            found.push(port);
-        }
-    }
-    Ok(found)
+    let services = maps::services(attachment)?.into_iter();
+    let served = (0..=u16::MAX).zip(services).filter(|(_, service)| *service != served::NO);
+    Ok(served.map(|(port, _)| port).collect())
 }
 
 /// Serves `ports`, beside those that are served already.

@@ -1,7 +1,7 @@
 //! The flow table is full: the flow that was idle the longest makes room.
 //!
 //! It is not simply forgotten: memcached's socket would outlive it, and sooner or later talk to the
-//! direct client. So the copy that needs room is queued for another pass, and what is left of it here
+//! client of production. So the copy that needs room is queued for another pass, and what is left of it here
 //! becomes the reset that ends that socket.
 
 use core::ffi::c_void;

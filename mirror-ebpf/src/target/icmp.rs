@@ -1,4 +1,4 @@
-//! ICMP errors that this host sends about what it was sent: those about copies would reach direct clients.
+//! ICMP errors that this host sends about what it was sent: those about copies would reach production's clients.
 
 use mirror_common::{
     abi::{TargetCounter, served},

@@ -112,8 +112,8 @@ fn targets_that_fail_harm_neither_the_others_nor_production() {
     old.agent_ok(&format!("attach eth0{maps}"));
     set_and_get(&mut Connection::open(&client, old.v4(), PORT), "k", 100);
 
-    assert_has(&good_server, &good, "k", 100);
     let target = good.settled("target");
+    assert_has(&good_server, &good, "k", 100);
     assert_eq!(lost(&target), 0, "{target:?}");
     assert_eq!(forgotten_server.stat(&forgotten, "curr_items"), 0);
     assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing comes back to the client");
