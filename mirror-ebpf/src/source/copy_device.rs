@@ -45,12 +45,14 @@ fn finish(skb: Skb, index: u32) -> i32 {
         (_, 0) => None,
         (generation, copy) => maps::selection(generation).map(|selection| (selection, copy)),
     };
-    let Ok(copy) = rewrite::for_target(skb, mapping, further) else {
+    // Never without, since the array has its one entry.
+    let Some(copy) = maps::copy() else { return DROP };
+    if rewrite::for_target(skb, mapping, further, copy).is_err() {
         maps::count_mapping(index, MappingCounter::FailedRewrite, 1);
         return DROP;
-    };
+    }
     skb.set_mark(0);
     skb.set_token(0);
     skb.set_copy_id(0);
-    next_hop::send(skb, &copy, (index, mapping))
+    next_hop::send(skb, copy, index, mapping.out_ifindex)
 }

@@ -37,7 +37,7 @@ struct FanOut<'a> {
 
 /// Makes the clones that the packet's port asks for, all but one for the first mapping, which is
 /// `skb` itself.
-#[inline(always)]
+#[inline(never)]
 pub fn clone_for_others(skb: Skb, generation: u32, first: u32) {
     let Some(selection) = maps::selection(generation) else { return };
     let copies = extra_copy::copies(selection);

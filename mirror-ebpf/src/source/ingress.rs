@@ -22,7 +22,8 @@ use mirror_ebpf::{
 };
 
 use crate::{
-    icmp, maps,
+    icmp,
+    maps::{self, Arrived},
     rate_limit::Charge,
     select,
     taken::{self, Content},
@@ -51,7 +52,9 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     if parse::plain_ports(&skb).is_some_and(|(_, to)| maps::port(generation, to).is_none()) {
         return Err(SourceCounter::SkippedPort);
     }
-    let headers = parse::headers(&skb).map_err(|reason| match reason {
+    // Never without, since the array has its one entry.
+    let Arrived { headers, room } = maps::arrived().ok_or(SourceCounter::FailedMalformed)?;
+    maps::parse_into(skb, headers).map_err(|reason| match reason {
         ParseError::NotIp => SourceCounter::SkippedNotIp,
         ParseError::Protocol => SourceCounter::SkippedProtocol,
         ParseError::Fragment => SourceCounter::SkippedFragment,
@@ -59,18 +62,19 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     })?;
     let slot =
         maps::port(generation, headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
-    let index = maps::find(slot, &headers, |_| true).ok_or(SourceCounter::SkippedAddress)?;
-    let content = admit(skb, &headers)?;
-    let selection = select::take(generation, &headers)?;
+    let headers: &Headers = headers;
+    let index = maps::find(slot, headers, |_| true).ok_or(SourceCounter::SkippedAddress)?;
+    let content = admit(skb, headers)?;
+    let selection = select::take(generation, headers)?;
     if settings::forwarded() == 0 {
-        taken::check(skb, &headers, content)?;
+        taken::check(skb, headers, content, room)?;
     }
-    let charge = Charge::of(skb, &headers, selection);
+    let charge = Charge::of(skb, headers, selection);
     if selection.dry_run != 0 {
-        select::count_only(skb, &headers, slot, (selection, charge));
+        select::count_only(skb, headers, slot, (selection, charge));
         return Ok(SourceCounter::DryRun);
     }
-    let index = charge.first(slot, &headers, index).ok_or(SourceCounter::SkippedRateLimit)?;
+    let index = charge.first(slot, headers, index).ok_or(SourceCounter::SkippedRateLimit)?;
 
     skb.set_mark(mark::pack(Stage::FanOut, mark::pack_fan_out(generation, index)));
     skb.set_token(mark::TOKEN);

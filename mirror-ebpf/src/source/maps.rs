@@ -10,13 +10,13 @@ use mirror_common::abi::{
     MAX_PREFIXES, Mapping, MappingCounter, Meta, Owner, PortSlot, RateState, Selection,
     SourceCounter, slot_index,
 };
-use mirror_common::packet::parse::Headers;
+use mirror_common::packet::parse::{self, Headers, ParseError};
 use mirror_ebpf::{
-    packet::socket::Room,
+    packet::{skb::Skb, socket::Room},
     runtime::{counters::Counters, trace},
 };
 
-use crate::trace_hooks;
+use crate::{rewrite::Copy, trace_hooks};
 
 /// Which generation of PORTS, SELECTION and CLIENTS is in force. The agent fills the other one, and then changes this.
 #[map]
@@ -53,9 +53,14 @@ static RATE_STATE: Array<RateState> = Array::with_max_entries(MAX_MAPPINGS, 0);
 #[map]
 static OWNERS: LruHashMap<EndpointKey, Owner> = LruHashMap::with_max_entries(MAX_OWNERS, 0);
 
-/// Where one program at a time has room for a packet's headers.
+/// What is known of the packet at ingress. Not on the stack, which is small, and of which the verifier knows more than it
+/// can go through.
 #[map]
-static ROOM: PerCpuArray<Room> = PerCpuArray::with_max_entries(1, 0);
+static PACKET: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
+
+/// What is known of the copy at the copy device; of one at a time, as clones of it are made and sent before.
+#[map]
+static COPY: PerCpuArray<Copy> = PerCpuArray::with_max_entries(1, 0);
 
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]
@@ -148,11 +153,34 @@ pub fn rate_state(index: u32) -> Option<&'static mut RateState> {
     RATE_STATE.get_ptr_mut(index).map(|state| unsafe { &mut *state })
 }
 
-/// Room for a packet's headers, which nobody else uses meanwhile.
+/// A packet at ingress.
+pub struct Arrived {
+    /// Its headers.
+    pub headers: Headers,
+    /// Room for more of them.
+    pub room: Room,
+}
+
+/// Where to write down what is known of the packet at ingress, which nobody else uses meanwhile.
 #[inline(always)]
-pub fn room() -> Option<&'static mut Room> {
-    // SAFETY: this CPU's; of the programs that use it, none is interrupted by another.
-    ROOM.get_ptr_mut(0).map(|room| unsafe { &mut *room })
+pub fn arrived() -> Option<&'static mut Arrived> {
+    // SAFETY: this CPU's; zeroed by the kernel, which is a valid value of every field. A packet's clone, which is judged
+    // meanwhile, is at another hook.
+    PACKET.get_ptr_mut(0).map(|packet| unsafe { &mut *packet })
+}
+
+/// Where to write down what is known of the copy at the copy device.
+#[inline(always)]
+pub fn copy() -> Option<&'static mut Copy> {
+    // SAFETY: as above; it is used when all clones of the copy are gone.
+    COPY.get_ptr_mut(0).map(|copy| unsafe { &mut *copy })
+}
+
+/// Reads the packet's headers to where they are kept. A function of its own, so that they are read from there.
+#[inline(never)]
+pub fn parse_into(skb: Skb, headers: &mut Headers) -> Result<(), ParseError> {
+    *headers = parse::headers(&skb)?;
+    Ok(())
 }
 
 /// Whose this end of a connection is.

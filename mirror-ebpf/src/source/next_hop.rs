@@ -1,7 +1,7 @@
 //! Sends a finished copy the way that the kernel's routing tables give it at this moment.
 
 use mirror_common::{
-    abi::{Mapping, MappingCounter},
+    abi::MappingCounter,
     packet::{Packet, parse::ETHERNET_HEADER},
 };
 use mirror_ebpf::{
@@ -18,9 +18,9 @@ use crate::{maps, rewrite::Copy};
 /// (`include/uapi/linux/pkt_sched.h`, `TC_PRIO_FILLER`).
 const LAST: u32 = 1;
 
-/// Sends the copy, or counts why not.
-#[inline(always)]
-pub fn send(skb: Skb, copy: &Copy<'_>, (index, mapping): (u32, &Mapping)) -> i32 {
+/// Sends the copy of mapping `index`, or counts why not; `out_ifindex` is its way where the kernel does not say.
+#[inline(never)]
+pub fn send(skb: Skb, copy: &Copy, index: u32, out_ifindex: u32) -> i32 {
     skb.set_priority(LAST);
     let mut way = route::ask(skb, settings::copy_ifindex(), &copy.question());
     if let Way::TooLarge(mtu) = way {
@@ -39,9 +39,9 @@ pub fn send(skb: Skb, copy: &Copy<'_>, (index, mapping): (u32, &Mapping)) -> i32
             maps::count_mapping(index, MappingCounter::UnsentNextHop, 1);
             hop.send()
         }
-        Way::NotAsked if mapping.out_ifindex != 0 => {
+        Way::NotAsked if out_ifindex != 0 => {
             count(skb, copy, index);
-            to_next_hop(mapping.out_ifindex)
+            to_next_hop(out_ifindex)
         }
         Way::TooLarge(_) => {
             maps::count_mapping(index, MappingCounter::UnsentTooLarge, 1);
@@ -55,7 +55,7 @@ pub fn send(skb: Skb, copy: &Copy<'_>, (index, mapping): (u32, &Mapping)) -> i32
 }
 
 #[inline(always)]
-fn count(skb: Skb, copy: &Copy<'_>, index: u32) {
+fn count(skb: Skb, copy: &Copy, index: u32) {
     let segments = match skb.is_super_packet() {
         true => skb.segments(copy.payload),
         false => 1,

@@ -5,7 +5,7 @@ use mirror_common::{
     packet::{
         Packet,
         checksum::difference,
-        parse::{self, ETHERNET_HEADER, Headers, TCP},
+        parse::{ETHERNET_HEADER, Headers, TCP},
         seal, tcp,
     },
 };
@@ -17,12 +17,12 @@ use mirror_ebpf::{
     runtime::settings,
 };
 
-use crate::extra_copy;
+use crate::{extra_copy, maps};
 
 /// What a copy is, once it is one: all that its way depends on.
-pub struct Copy<'a> {
+pub struct Copy {
     headers: Headers,
-    target: &'a Address,
+    target: Address,
     src: Address,
     ports: (u16, u16),
     first_word: u32,
@@ -32,14 +32,14 @@ pub struct Copy<'a> {
     pub payload: u32,
 }
 
-impl Copy<'_> {
+impl Copy {
     /// What to ask routing tables.
     #[inline(always)]
     pub fn question(&self) -> Question<'_> {
         Question {
             headers: &self.headers,
             src: &self.src,
-            dst: self.target,
+            dst: &self.target,
             ports: self.ports,
             first_word: self.first_word,
             length: self.length,
@@ -49,14 +49,16 @@ impl Copy<'_> {
 
 /// Rewrites destination address and port, seals, fixes the checksums, takes VLAN tags off. TTL and IP options
 /// stay the client's, and so does its end, but in `further` copies of a connection: the selection that says so,
-/// and the copy's number.
-#[inline(always)]
-pub fn for_target<'a>(
+/// and the copy's number. Says in `copy` what it is then.
+#[inline(never)]
+pub fn for_target(
     skb: Skb,
-    mapping: &'a Mapping,
+    mapping: &Mapping,
     further: Option<(&Selection, u32)>,
-) -> Result<Copy<'a>, HelperError> {
-    let headers = parse::headers(&skb).map_err(|_| HelperError)?;
+    copy: &mut Copy,
+) -> Result<(), HelperError> {
+    maps::parse_into(skb, &mut copy.headers).map_err(|_| HelperError)?;
+    let headers = copy.headers;
     let (src, src_port) = match further {
         None => (headers.src, headers.src_port),
         Some((selection, copy)) => extra_copy::endpoint(selection, &headers, copy),
@@ -80,13 +82,13 @@ pub fn for_target<'a>(
     let size = skb.segment_size();
     let largest = if size != 0 && size < payload { size } else { payload };
     let length = behind - headers.l3 + largest;
-    let target = &mapping.target_addr;
-    let copy = Copy { headers, target, src, ports, first_word, length, payload };
+    let target = mapping.target_addr;
+    *copy = Copy { headers, target, src, ports, first_word, length, payload };
     if headers.l3 != ETHERNET_HEADER || skb.has_vlan_tag() {
         skb.pop_vlan()?;
         skb.pop_vlan()?;
     }
-    Ok(copy)
+    Ok(())
 }
 
 /// Returns how long the TCP header is.

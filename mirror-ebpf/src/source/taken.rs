@@ -11,10 +11,8 @@ use mirror_common::{
 use mirror_ebpf::packet::{
     route::{self, Question, Way},
     skb::Skb,
-    socket,
+    socket::{self, Room},
 };
-
-use crate::maps;
 
 /// What a packet is, so far as sockets care: TCP's flags and acknowledgement number, and how many bytes follow the
 /// transport header.
@@ -27,7 +25,12 @@ pub struct Content {
 
 /// Refuses what this host only passes on, or does not take.
 #[inline(always)]
-pub fn check(skb: Skb, headers: &Headers, content: Content) -> Result<(), SourceCounter> {
+pub fn check(
+    skb: Skb,
+    headers: &Headers,
+    content: Content,
+    room: &mut Room,
+) -> Result<(), SourceCounter> {
     if headers.protocol == TCP {
         let found = socket::tcp_state_and_end(skb, headers);
         let (state, end) = (found as u32, (found >> 32) as u32);
@@ -35,7 +38,7 @@ pub fn check(skb: Skb, headers: &Headers, content: Content) -> Result<(), Source
         let taken = socket.takes(content.flags, content.payload)
             || socket == Socket::Listens
                 && content.payload > 0
-                && maps::room().is_some_and(|room| socket::has_cookie(skb, headers, room));
+                && socket::has_cookie(skb, headers, room);
         if !taken {
             return Err(SourceCounter::SkippedNoSocket);
         }

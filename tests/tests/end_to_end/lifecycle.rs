@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 /// What the system's own tools say of a host: links, queues, pins.
 fn inventory(host: &Host) -> String {
     host.shell(&format!(
-        "ip -o link | sed 's/ state .*//'; ip rule; tc qdisc show; find {} -mindepth 1 -not -name '*.debug' | sort",
+        "ip -o link | sed 's/ state .*//; s/^[0-9]*: ma/ma/'; ip rule; tc qdisc show; find {} -mindepth 1 -not -name '*.debug' | sort",
         host.bpffs().display()
     ))
 }
@@ -297,9 +297,11 @@ fn filters_of_clsact_do_what_tcx_does() {
     let mut older = mirror.connect();
     mirror.new.agent_ok(&drop);
     mirror.old.agent_ok(&attach);
-    let filters =
-        mirror.old.shell("tc filter show dev eth0 ingress; tc filter show dev eth0 egress");
-    assert!(filters.contains("source_ingress") && filters.contains("source_egress"), "{filters}");
+    let device = mirror.old.copy_device("eth0");
+    let filters = mirror
+        .old
+        .shell(&format!("tc filter show dev eth0 ingress; tc filter show dev {device} egress"));
+    assert!(filters.contains("source_ingress") && filters.contains("source_copies"), "{filters}");
     let wire = mirror.watch_new();
     older.set("lost", b"1");
     let mut client = mirror.connect();

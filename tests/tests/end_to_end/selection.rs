@@ -390,7 +390,7 @@ fn the_kernel_finds_the_longest_of_many_prefixes() {
         }
         let (v4, v6) = (target.v4(), target.v6());
         host.agent_ok(&format!(
-            "attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT} --dry-run{options}"
+            "attach eth0 --map {PORT}={v4}:{PORT} --map {PORT}=[{v6}]:{PORT} --dry-run --forwarded{options}"
         ));
         let program = Program::attached(&host, "source", "ingress");
         let tally = Tally::source(&host);
