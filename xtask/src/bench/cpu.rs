@@ -30,7 +30,7 @@ pub(crate) fn measure(
     let (mut mirrored, mut direct) = (Series::default(), Series::default());
     for round in 0..plan.rounds {
         eprintln!("round {} of {}: CPU time of the new host", round + 1, plan.rounds);
-        let running = Side::One.start(site);
+        let running = Side::One.start(site)?;
         spend(site, true, plan, rate, interrupt, &mut mirrored)?;
         drop(running);
         spend(site, false, plan, rate, interrupt, &mut direct)?;

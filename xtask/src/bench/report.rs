@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde_json::{Map, Value, json};
 
+use super::spread::Estimate;
+
 /// What was measured so far.
 #[derive(Default)]
 pub(crate) struct Report(Map<String, Value>);
@@ -18,6 +20,8 @@ pub(crate) enum Cell {
     Number(f64, usize),
     /// The median of these, likewise; nothing where there are none. JSON has all of them.
     Median(Vec<f64>, usize),
+    /// What is estimated, or that nobody can tell.
+    Estimate(Estimate, usize),
 }
 
 impl Cell {
@@ -38,6 +42,9 @@ impl Cell {
                 format!("{:.digits$}", median(values))
             }
             Self::Median(..) => "-".to_owned(),
+            Self::Estimate(estimate, digits) => estimate
+                .told()
+                .map_or_else(|| "cannot tell".to_owned(), |number| format!("{number:.digits$}")),
         }
     }
 
@@ -49,6 +56,13 @@ impl Cell {
                 json!({ "median": median(values), "rounds": values })
             }
             Self::Median(..) => Value::Null,
+            Self::Estimate(estimate, _) => json!({
+                "told": estimate.told(),
+                "median": estimate.median,
+                "within": estimate.within,
+                "doubt": estimate.doubt,
+                "rounds": estimate.values,
+            }),
         }
     }
 }
@@ -109,6 +123,16 @@ impl Report {
             })
             .collect();
         self.0.insert(title.to_owned(), json!({ "note": note, "rows": rows }));
+    }
+
+    /// Prints what has to be said about a table, and keeps it.
+    pub(crate) fn remarks(&mut self, title: &str, lines: &[String]) {
+        for line in lines {
+            println!("{line}");
+        }
+        if let Some(table) = self.0.get_mut(title) {
+            table["remarks"] = json!(lines);
+        }
     }
 
     /// Writes everything to `path`.

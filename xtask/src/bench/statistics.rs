@@ -38,17 +38,18 @@ impl Statistics {
 }
 
 /// How often a program ran, and for how long together.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Time {
     pub(crate) runs: u64,
     pub(crate) nanoseconds: u64,
 }
 
 impl Time {
-    pub(crate) fn since(self, then: Self) -> Self {
+    fn since(self, then: Self) -> Self {
         Self { runs: self.runs - then.runs, nanoseconds: self.nanoseconds - then.nanoseconds }
     }
 
+    /// Nanoseconds of a run.
     pub(crate) fn each(self) -> f64 {
         self.nanoseconds as f64 / self.runs.max(1) as f64
     }
@@ -64,51 +65,124 @@ impl Time {
     }
 }
 
-/// What the mirror's programs on a host did since they were loaded, by name.
-#[derive(Clone, Default)]
-pub(crate) struct Times(BTreeMap<String, Time>);
+/// A program on a host, whoever attached it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Loaded {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    /// Interfaces and hooks, like `eth0 tcx/ingress`.
+    pub(crate) places: Vec<String>,
+}
+
+impl Loaded {
+    /// Whether it sees what arrives, at any of its interfaces.
+    pub(crate) fn sees_arrivals(&self) -> bool {
+        self.places.iter().any(|place| !place.ends_with("egress"))
+    }
+
+    /// Its name, and where it is if not at `eth0`: others have a device of ours.
+    pub(crate) fn title(&self) -> String {
+        if self.places.iter().any(|place| place.starts_with("eth0 ")) {
+            return self.name.clone();
+        }
+        format!("{} ({})", self.name, self.places.join(", "))
+    }
+}
+
+/// All programs at a host's interfaces: those that arriving packets meet first, by name.
+pub(crate) fn loaded(host: &Host) -> Result<Vec<Loaded>> {
+    let mut programs = at_interfaces(&host.output("bpftool", &["-j", "net", "show"]))?;
+    for program in &mut programs {
+        // The list has part of a long name.
+        program.name = Time::of(host, program.id)?.0;
+    }
+    programs.sort_by_key(|program| (!program.sees_arrivals(), program.name.clone()));
+    Ok(programs)
+}
+
+/// Their numbers, in order.
+pub(crate) fn attached(host: &Host) -> Result<Vec<u64>> {
+    let programs = at_interfaces(&host.output("bpftool", &["-j", "net", "show"]))?;
+    Ok(programs.into_iter().map(|program| program.id).collect())
+}
+
+/// Reads bpftool's list of programs at interfaces. Each once, by number.
+fn at_interfaces(text: &str) -> Result<Vec<Loaded>> {
+    let found: Value = serde_json::from_str(text).context("bpftool prints JSON")?;
+    let mut programs = BTreeMap::<u64, Loaded>::new();
+    for kind in ["xdp", "tc"] {
+        for entry in found[0][kind].as_array().into_iter().flatten() {
+            let word = |key: &str| entry[key].as_str().unwrap_or_default();
+            let id = ["prog_id", "id"].into_iter().find_map(|key| entry[key].as_u64());
+            let id = id.context("a program has a number")?;
+            let program = programs.entry(id).or_insert_with(|| Loaded {
+                id,
+                name: word("name").to_owned(),
+                places: Vec::new(),
+            });
+            let hook = if kind == "xdp" { kind } else { word("kind") };
+            program.places.push(format!("{} {hook}", word("devname")));
+        }
+    }
+    Ok(programs.into_values().collect())
+}
+
+/// What the programs of a host did since they were loaded.
+pub(crate) struct Times(Vec<(Loaded, Time)>);
 
 impl Times {
     pub(crate) fn of(host: &Host) -> Result<Self> {
-        let mut times = BTreeMap::<_, Time>::new();
-        for id in programs(host)? {
-            let (name, time) = Time::of(host, id)?;
-            let sum = times.entry(name).or_default();
-            sum.runs += time.runs;
-            sum.nanoseconds += time.nanoseconds;
-        }
-        Ok(Self(times))
+        let times = loaded(host)?.into_iter().map(|program| {
+            let time = Time::of(host, program.id)?.1;
+            Ok((program, time))
+        });
+        times.collect::<Result<_>>().map(Self)
     }
 
-    /// One program's.
-    pub(crate) fn get(&self, name: &str) -> Result<Time> {
-        self.0.get(name).copied().with_context(|| format!("the kernel shows no program {name}"))
+    /// What they did since `then`; those that were not there then did all of it.
+    pub(crate) fn since(self, then: &Self) -> Vec<(Loaded, Time)> {
+        let before = |id: u64| {
+            let found = then.0.iter().find(|(program, _)| program.id == id);
+            found.map_or_else(Time::default, |(_, time)| *time)
+        };
+        let passed = self.0.into_iter().map(|(program, time)| {
+            let passed = time.since(before(program.id));
+            (program, passed)
+        });
+        passed.collect()
     }
 }
 
-/// The number of a host's program of this name.
-pub(crate) fn program(host: &Host, name: &str) -> Result<u64> {
-    for id in programs(host)? {
-        if Time::of(host, id)?.0 == name {
-            return Ok(id);
-        }
-    }
-    anyhow::bail!("the kernel shows no program {name}")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The mirror's programs on a host, by its pinned links.
-fn programs(host: &Host) -> Result<Vec<u64>> {
-    let pins = host.shell(&format!("find '{}' -name 'link_*'", host.bpffs().display()));
-    let mut ids = pins
-        .lines()
-        .map(|pin| {
-            let text = host.output("bpftool", &["-j", "link", "show", "pinned", pin]);
-            let link: Value = serde_json::from_str(&text).context("bpftool prints JSON")?;
-            link["prog_id"].as_u64().context("a link has a program")
-        })
-        .collect::<Result<Vec<_>>>()?;
-    // One program can have several links.
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
+    #[test]
+    fn bpftool_lists_programs_at_interfaces() {
+        let text = r#"[{"xdp":[{"devname":"eth0","ifindex":2,"mode":"generic","id":7}],
+            "tc":[{"devname":"eth0","ifindex":2,"kind":"tcx/ingress","name":"in","prog_id":9,"link_id":3},
+                  {"devname":"out","ifindex":4,"kind":"tcx/egress","name":"out","prog_id":8},
+                  {"devname":"eth0","ifindex":2,"kind":"tcx/egress","name":"out","prog_id":8},
+                  {"devname":"out","ifindex":4,"kind":"clsact/ingress","name":"old","id":5}],
+            "flow_dissector":[],"netfilter":[]}]"#;
+        let found = at_interfaces(text).expect("as bpftool prints it");
+        let ids: Vec<u64> = found.iter().map(|program| program.id).collect();
+        assert_eq!(ids, [5, 7, 8, 9]);
+        assert_eq!(found[2].places, ["out tcx/egress", "eth0 tcx/egress"]);
+        let arrivals: Vec<bool> = found.iter().map(Loaded::sees_arrivals).collect();
+        assert_eq!(arrivals, [true, true, false, true]);
+        assert_eq!(found[3].title(), "in");
+        assert_eq!(found[0].title(), "old (out clsact/ingress)");
+    }
+
+    #[test]
+    fn times_are_differences() {
+        let program = |id| Loaded { id, name: String::new(), places: Vec::new() };
+        let time = |runs, nanoseconds| Time { runs, nanoseconds };
+        let then = Times(vec![(program(1), time(10, 1000))]);
+        let now = Times(vec![(program(1), time(30, 4000)), (program(2), time(5, 50))]);
+        let passed: Vec<Time> = now.since(&then).into_iter().map(|(_, time)| time).collect();
+        assert_eq!(passed, [time(20, 3000), time(5, 50)]);
+        assert!((passed[0].each() - 150.0).abs() < 1e-9);
+    }
 }
