@@ -61,7 +61,7 @@ impl<'a> Steady<'a> {
     /// Requests while `side` is on: for `time` with warm caches, and as long with cold ones.
     pub(crate) fn turn(&self, side: Side, time: Duration) -> Result<Took> {
         self.interrupt.check()?;
-        let running = side.start(self.site);
+        let running = side.start(self.site)?;
         // On a thread of its own, since what is started from it would be on its CPU and of its priority.
         let took = std::thread::scope(|scope| {
             let client = scope.spawn(|| self.client(side, time));
