@@ -19,7 +19,7 @@ use crate::interrupt::Interrupt;
 const TIME: Duration = Duration::from_millis(300);
 /// Sides that copy into the black hole, which are compared.
 const COPIES: [Side; 3] = [Side::Mirred, Side::NftDup, Side::BlackHole];
-/// Sides that say what real copies cost besides. They take long to start, and have every second round.
+/// Sides that say what real copies cost besides. They have every second round.
 const BEYOND: [Side; 3] = [Side::Sealed, Side::One, Side::Three];
 /// What ours may cost, as parts of what nft dup does: the goal, and what is wished for.
 const GOALS: [f64; 2] = [1.0, 0.6];
@@ -71,6 +71,8 @@ fn turns(
 ) -> Result<(Vec<Took>, Series)> {
     let steady = Steady::new(site, interrupt);
     let mut idle = Series { side: Side::Bare, warm: Vec::new(), cold: Vec::new() };
+    // At first, so that no turn has to wait for it.
+    site.serve(BEYOND.into_iter().map(Side::targets).max().unwrap_or(0));
     // The first of all warms up whatever there is to warm up.
     steady.turn(Side::Bare, TIME)?;
     let mut bare = vec![steady.turn(Side::Bare, TIME)?];
@@ -108,10 +110,13 @@ fn table(report: &mut Report, series: &[Series], bare: &[Took], idle: &Series) {
         Estimate::of(bare.iter().map(|took| took.warm).collect()),
         Estimate::of(bare.iter().map(|took| took.cold).collect()),
     ];
-    let mut rows = vec![row("a request, bare", halves)];
-    rows.push(row("bare once more", KINDS.map(|(_, kind)| Estimate::added(kind(idle)))));
+    let mut rows = vec![row("a request, bare", halves, Cell::Estimate)];
+    let nothing = KINDS.map(|(_, kind)| Estimate::added(kind(idle)));
+    // A fifth of nothing is nothing.
+    rows.push(row("bare once more", nothing, |half, digits| Cell::Median(half.values, digits)));
     rows.extend(series.iter().map(|series| {
-        row(series.side.name(), KINDS.map(|(_, kind)| Estimate::added(kind(series))))
+        let halves = KINDS.map(|(_, kind)| Estimate::added(kind(series)));
+        row(series.side.name(), halves, Cell::Estimate)
     }));
     report.table(
         "Added to a request",
@@ -128,13 +133,13 @@ fn table(report: &mut Report, series: &[Series], bare: &[Took], idle: &Series) {
     );
 }
 
-fn row(name: &str, halves: [Estimate; 2]) -> Vec<Cell> {
+fn row(name: &str, halves: [Estimate; 2], cell: fn(Estimate, usize) -> Cell) -> Vec<Cell> {
     let turns = halves[0].values.len() as u64;
     let mut row = vec![Cell::text(name)];
     for half in halves {
         let within =
             half.within.map_or("-".to_owned(), |(low, high)| format!("{low:.2} – {high:.2}"));
-        row.extend([Cell::Estimate(half, 2), Cell::text(within)]);
+        row.extend([cell(half, 2), Cell::text(within)]);
     }
     row.push(Cell::count(turns));
     row
@@ -196,7 +201,7 @@ fn shares(report: &mut Report, series: &[Series]) {
             let pairs = kind(more).iter().zip(kind(less).iter().step_by(step));
             Estimate::of(pairs.map(|(more, less)| (more.added() - less.added()) / times).collect())
         });
-        self::row(name, halves)
+        self::row(name, halves, Cell::Estimate)
     };
     report.table(
         "Where the time of real copies goes",

@@ -33,6 +33,7 @@ pub(crate) fn measure(
         let running = Side::One.start(site)?;
         spend(site, true, plan, rate, interrupt, &mut mirrored)?;
         drop(running);
+        site.release();
         spend(site, false, plan, rate, interrupt, &mut direct)?;
     }
     let base = median(&direct.seconds);

@@ -65,7 +65,7 @@ impl Side {
         matches!(self, Self::Mirred | Self::NftDup | Self::BlackHole)
     }
 
-    /// Turns it on for as long as what this returns lives.
+    /// Turns it on for as long as what this returns lives. Targets stay targets.
     pub(crate) fn start(self, site: &Site) -> Result<Running<'_>> {
         let running = Running { side: self, site, others: attached(&site.old)? };
         let attach = |targets: &[String]| {
@@ -85,12 +85,10 @@ impl Side {
             }
             Self::NftDup => dup::start(&site.old)?,
             Self::BlackHole => attach(&[BLACK_HOLE.to_owned()]),
-            Self::Sealed => attach(&[site.new[0].v4().to_string()]),
+            Self::Sealed => attach(&[site.plain.v4().to_string()]),
             Self::One | Self::Three => {
+                site.serve(self.targets());
                 let hosts = &site.new[..self.targets()];
-                for host in hosts {
-                    host.agent_ok(&format!("drop eth0 --port {PORT}"));
-                }
                 attach(&hosts.iter().map(|host| host.v4().to_string()).collect::<Vec<_>>());
             }
         }
@@ -125,9 +123,6 @@ impl Drop for Running<'_> {
             }
             Side::BlackHole | Side::Sealed | Side::One | Side::Three => {
                 old.agent_ok("detach --all");
-                for host in &self.site.new[..self.side.targets()] {
-                    host.agent_ok("detach --all");
-                }
             }
         }
         // The kernel takes programs off later than their pins go: when a thread of its own has its turn.
