@@ -25,6 +25,37 @@ const GETS: usize = 10;
 /// Requests that a load is at least.
 const REQUESTS: usize = 200;
 
+/// How what the old host sends gets to the client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Up to 64 kB at once, as virtual interfaces hand it on.
+    Joined,
+    /// One segment after the other.
+    Wire,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Joined => "up to 64 kB at once",
+            Self::Wire => "a wire of 1 Gbit/s",
+        }
+    }
+
+    fn set(self, site: &Site) {
+        let state = if self == Self::Joined { "on" } else { "off" };
+        for host in [&site.client, &site.old] {
+            host.output("ethtool", &["-K", "eth0", "tso", state, "gso", state, "gro", state]);
+        }
+        let switch = site.lab.switch();
+        match self {
+            Self::Joined => switch.shell("tc qdisc del dev client root 2>/dev/null || true"),
+            Self::Wire => switch
+                .shell("tc qdisc replace dev client root tbf rate 1gbit burst 4kb latency 100ms"),
+        };
+    }
+}
+
 /// What a client stores once, and fetches ten times.
 #[derive(Clone, Copy)]
 struct Load {
@@ -33,21 +64,20 @@ struct Load {
     fetched: usize,
     /// Bytes of the value that it stores, by another key.
     stored: usize,
-    /// Whether interfaces hand on segments joined: a pair of virtual ones can, up to 64 kB at once.
-    joined: bool,
+    way: Way,
 }
 
 impl Load {
     const ALL: [Self; 5] = [
-        Self::new("gets and sets of 100 bytes", VALUE.len(), VALUE.len(), true),
-        Self::new("gets of 100 kB, sets of 100 bytes", LARGE, VALUE.len(), true),
-        Self::new("gets and sets of 100 kB", LARGE, LARGE, true),
-        Self::new("gets of 100 kB, sets of 100 bytes", LARGE, VALUE.len(), false),
-        Self::new("gets and sets of 100 kB", LARGE, LARGE, false),
+        Self::new("gets and sets of 100 bytes", VALUE.len(), VALUE.len(), Way::Joined),
+        Self::new("gets of 100 kB, sets of 100 bytes", LARGE, VALUE.len(), Way::Joined),
+        Self::new("gets and sets of 100 kB", LARGE, LARGE, Way::Joined),
+        Self::new("gets of 100 kB, sets of 100 bytes", LARGE, VALUE.len(), Way::Wire),
+        Self::new("gets and sets of 100 kB", LARGE, LARGE, Way::Wire),
     ];
 
-    const fn new(name: &'static str, fetched: usize, stored: usize, joined: bool) -> Self {
-        Self { name, fetched, stored, joined }
+    const fn new(name: &'static str, fetched: usize, stored: usize, way: Way) -> Self {
+        Self { name, fetched, stored, way }
     }
 }
 
@@ -58,43 +88,50 @@ pub(crate) fn measure(
     report: &mut Report,
 ) -> Result<()> {
     let _running = Side::One.start(site)?;
-    let rows: Result<Vec<_>> =
-        Load::ALL.into_iter().map(|load| row(site, load, plan, interrupt)).collect();
-    join(site, true);
+    let mut before = counters(site);
+    let mut rows = Vec::new();
+    for load in Load::ALL {
+        interrupt.check()?;
+        eprintln!("copies that only acknowledge: {}, {}", load.name, load.way.name());
+        load.way.set(site);
+        // On a thread of its own, as it is kept on a CPU.
+        let requests = std::thread::scope(|scope| {
+            let client = scope.spawn(|| ask(site, load, plan, interrupt));
+            client.join().unwrap_or_else(|_| Err(anyhow!("the client panicked")))
+        })?;
+        let after = counters(site);
+        rows.push(row(load, requests, &before, &after)?);
+        before = after;
+    }
+    Way::Joined.set(site);
     report.table(
         "Copies that only acknowledge",
         &format!(
             "One connection, {GETS} gets to one set. Of the segments that arrive at the new host, those without \
-             data: the target makes\nacknowledgements of its own, and discards these. Joined: the lab's \
-             interfaces hand on up to 64 kB at once, and clients\nacknowledge that at once, as where cards \
-             join segments. Not joined: each segment by itself."
+             data: the target makes\nacknowledgements of its own, and discards these. The larger the pieces in \
+             which replies come, the fewer clients send."
         ),
-        &["load", "segments", "requests", "mirrored\npackets", "arrived", "without\ndata", "share\n%"],
-        &rows?,
+        &["load", "replies come by", "requests", "mirrored\npackets", "arrived", "without\ndata", "share\n%"],
+        &rows,
     );
     Ok(())
 }
 
-fn row(site: &Site, load: Load, plan: Plan, interrupt: &Interrupt) -> Result<Vec<Cell>> {
-    interrupt.check()?;
-    let joined = if load.joined { "joined" } else { "not joined" };
-    eprintln!("copies that only acknowledge: {}, {joined}", load.name);
-    join(site, load.joined);
-    let before = counters(site);
-    let requests = std::thread::scope(|scope| {
-        let client = scope.spawn(|| ask(site, load, plan, interrupt));
-        client.join().unwrap_or_else(|_| Err(anyhow!("the client panicked")))
-    })?;
-    let after = counters(site);
+fn row(
+    load: Load,
+    requests: u64,
+    before: &[Counters; 2],
+    after: &[Counters; 2],
+) -> Result<Vec<Cell>> {
     let passed = |role: usize, name: &str| {
         let of = |counters: &[Counters; 2]| counters[role].get(name).copied().unwrap_or(0);
-        of(&after) - of(&before)
+        of(after) - of(before)
     };
     let (arrived, bare) = (passed(1, "arrived"), passed(1, "discarded_pure_ack"));
     ensure!(arrived > 0, "no copies arrived");
     Ok(vec![
         Cell::text(load.name),
-        Cell::text(joined),
+        Cell::text(load.way.name()),
         Cell::count(requests),
         Cell::count(passed(0, "mirrored")),
         Cell::count(arrived),
@@ -106,14 +143,6 @@ fn row(site: &Site, load: Load, plan: Plan, interrupt: &Interrupt) -> Result<Vec
 /// Of the source and of the target.
 fn counters(site: &Site) -> [Counters; 2] {
     [site.old.settled("source"), site.new[0].settled("target")]
-}
-
-/// Whether the client and the old host hand on segments joined, out and in.
-fn join(site: &Site, joined: bool) {
-    let state = if joined { "on" } else { "off" };
-    for host in [&site.client, &site.old] {
-        host.output("ethtool", &["-K", "eth0", "tso", state, "gso", state, "gro", state]);
-    }
 }
 
 /// The load, for a turn at least. Returns how many requests it was.

@@ -76,7 +76,7 @@ pub(crate) fn measure(site: &Site, interrupt: &Interrupt, report: &mut Report) -
             match (name, program.sees_arrivals()) {
                 ("new", true) => add("of a direct client", &from_client)?,
                 (_, true) => {}
-                (_, false) => add("to a direct client", &to_client)?,
+                (_, false) => add("a reply of memcached's", &to_client)?,
             }
         }
     }

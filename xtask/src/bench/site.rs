@@ -32,7 +32,7 @@ pub(crate) struct Site {
     pub(crate) plain: Host,
     /// How many new hosts are targets.
     targets: AtomicUsize,
-    _lab: Lab,
+    pub(crate) lab: Lab,
 }
 
 impl Site {
@@ -69,17 +69,7 @@ impl Site {
              ip neigh add {BLACK_HOLE} dev hole lladdr 02:00:00:00:00:99 nud permanent"
         ));
         let targets = AtomicUsize::new(0);
-        Self {
-            old_server,
-            new_servers,
-            _others: others,
-            client,
-            old,
-            new,
-            plain,
-            targets,
-            _lab: lab,
-        }
+        Self { old_server, new_servers, _others: others, client, old, new, plain, targets, lab }
     }
 
     /// Makes so many new hosts targets. They stay, as it takes seconds to make one, until [`Self::release`].

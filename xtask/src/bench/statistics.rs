@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use mirror_tests::Host;
+use mirror_tests::{Host, bpf};
 use nix::libc;
 use serde_json::Value;
 
@@ -91,10 +91,9 @@ impl Loaded {
 
 /// All programs at a host's interfaces: those that arriving packets meet first, by name.
 pub(crate) fn loaded(host: &Host) -> Result<Vec<Loaded>> {
-    let mut programs = at_interfaces(&host.output("bpftool", &["-j", "net", "show"]))?;
-    for program in &mut programs {
-        // The list has part of a long name.
-        program.name = Time::of(host, program.id)?.0;
+    let mut programs = Vec::new();
+    for (id, places) in places(host)? {
+        programs.push(Loaded { id, name: Time::of(host, id)?.0, places });
     }
     programs.sort_by_key(|program| (!program.sees_arrivals(), program.name.clone()));
     Ok(programs)
@@ -102,29 +101,35 @@ pub(crate) fn loaded(host: &Host) -> Result<Vec<Loaded>> {
 
 /// Their numbers, in order.
 pub(crate) fn attached(host: &Host) -> Result<Vec<u64>> {
-    let programs = at_interfaces(&host.output("bpftool", &["-j", "net", "show"]))?;
-    Ok(programs.into_iter().map(|program| program.id).collect())
+    Ok(places(host)?.into_keys().collect())
 }
 
-/// Reads bpftool's list of programs at interfaces. Each once, by number.
-fn at_interfaces(text: &str) -> Result<Vec<Loaded>> {
+/// Where programs are, by number. bpftool shows tcx from version 7.3 on, and XDP and filters always.
+fn places(host: &Host) -> Result<BTreeMap<u64, Vec<String>>> {
+    let mut places = listed(&host.output("bpftool", &["-j", "net", "show"]))?;
+    for program in bpf::tcx(host) {
+        let (list, place) = (places.entry(program.id).or_default(), program.place());
+        if !list.contains(&place) {
+            list.push(place);
+        }
+    }
+    Ok(places)
+}
+
+/// What bpftool says of programs at interfaces.
+fn listed(text: &str) -> Result<BTreeMap<u64, Vec<String>>> {
     let found: Value = serde_json::from_str(text).context("bpftool prints JSON")?;
-    let mut programs = BTreeMap::<u64, Loaded>::new();
+    let mut places = BTreeMap::<u64, Vec<String>>::new();
     for kind in ["xdp", "tc"] {
         for entry in found[0][kind].as_array().into_iter().flatten() {
             let word = |key: &str| entry[key].as_str().unwrap_or_default();
             let id = ["prog_id", "id"].into_iter().find_map(|key| entry[key].as_u64());
             let id = id.context("a program has a number")?;
-            let program = programs.entry(id).or_insert_with(|| Loaded {
-                id,
-                name: word("name").to_owned(),
-                places: Vec::new(),
-            });
             let hook = if kind == "xdp" { kind } else { word("kind") };
-            program.places.push(format!("{} {hook}", word("devname")));
+            places.entry(id).or_default().push(format!("{} {hook}", word("devname")));
         }
     }
-    Ok(programs.into_values().collect())
+    Ok(places)
 }
 
 /// What the programs of a host did since they were loaded.
@@ -165,14 +170,24 @@ mod tests {
                   {"devname":"eth0","ifindex":2,"kind":"tcx/egress","name":"out","prog_id":8},
                   {"devname":"out","ifindex":4,"kind":"clsact/ingress","name":"old","id":5}],
             "flow_dissector":[],"netfilter":[]}]"#;
-        let found = at_interfaces(text).expect("as bpftool prints it");
-        let ids: Vec<u64> = found.iter().map(|program| program.id).collect();
-        assert_eq!(ids, [5, 7, 8, 9]);
-        assert_eq!(found[2].places, ["out tcx/egress", "eth0 tcx/egress"]);
-        let arrivals: Vec<bool> = found.iter().map(Loaded::sees_arrivals).collect();
-        assert_eq!(arrivals, [true, true, false, true]);
-        assert_eq!(found[3].title(), "in");
-        assert_eq!(found[0].title(), "old (out clsact/ingress)");
+        let found = listed(text).expect("as bpftool prints it");
+        assert_eq!(found.keys().copied().collect::<Vec<_>>(), [5, 7, 8, 9]);
+        assert_eq!(found[&8], ["out tcx/egress", "eth0 tcx/egress"]);
+        assert_eq!(found[&7], ["eth0 xdp"]);
+    }
+
+    #[test]
+    fn programs_have_a_direction_and_a_title() {
+        let at = |places: &[&str]| Loaded {
+            id: 1,
+            name: "name".to_owned(),
+            places: places.iter().map(|place| (*place).to_owned()).collect(),
+        };
+        let (arriving, leaving) = (at(&["eth0 tcx/ingress"]), at(&["copy tcx/egress"]));
+        assert!(arriving.sees_arrivals() && at(&["eth0 xdp"]).sees_arrivals());
+        assert!(!leaving.sees_arrivals());
+        assert_eq!(arriving.title(), "name");
+        assert_eq!(leaving.title(), "name (copy tcx/egress)");
     }
 
     #[test]
