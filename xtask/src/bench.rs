@@ -59,7 +59,7 @@ const BACKGROUND: Duration = Duration::from_secs(2);
 #[derive(Args)]
 pub(crate) struct Options {
     /// Times that each side has its turn, where small differences are looked for: more make intervals narrower
-    #[arg(long, value_name = "N", default_value = "12", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value = "15", value_parser = clap::value_parser!(u16).range(1..=1000))]
     turns: u16,
     /// Times that everything else is measured
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -16,7 +16,7 @@ use super::{
 use crate::interrupt::Interrupt;
 
 /// Each half of a turn: with warm caches, then with cold ones.
-const TIME: Duration = Duration::from_millis(300);
+const TIME: Duration = Duration::from_millis(150);
 /// Sides that copy into the black hole, which are compared.
 const COPIES: [Side; 3] = [Side::Mirred, Side::NftDup, Side::BlackHole];
 /// Sides that say what real copies cost besides. They have every second round.

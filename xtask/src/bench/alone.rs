@@ -14,15 +14,16 @@ use mirror_tests::{
 
 use super::{
     load::stay_on,
-    report::{Cell, Report, median},
+    report::{Cell, Report},
     side::Side,
     site::{NEW, OTHER_PORT, Site},
+    spread::median,
     statistics,
 };
 use crate::interrupt::Interrupt;
 
 const REPEAT: u32 = 1_000_000;
-const TIMES: usize = 7;
+const TIMES: usize = 5;
 
 #[derive(Clone, Copy)]
 enum Protocol {
@@ -76,7 +77,7 @@ pub(crate) fn measure(site: &Site, interrupt: &Interrupt, report: &mut Report) -
             match (name, program.sees_arrivals()) {
                 ("new", true) => add("of a direct client", &from_client)?,
                 (_, true) => {}
-                (_, false) => add("a reply of memcached's", &to_client)?,
+                (_, false) => add("a reply of memcached", &to_client)?,
             }
         }
     }

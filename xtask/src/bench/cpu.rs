@@ -7,9 +7,10 @@ use mirror_tests::mirror::PORT;
 use super::{
     Plan,
     load::Clients,
-    report::{Cell, Report, median},
+    report::{Cell, Report},
     side::Side,
     site::{NEW, Site},
+    spread::median,
 };
 use crate::interrupt::Interrupt;
 

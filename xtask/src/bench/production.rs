@@ -9,9 +9,10 @@ use super::{
     Plan, dup, lag,
     load::{CONNECTIONS, Clients, Sample},
     processor::Meter,
-    report::{Cell, Report, median},
+    report::{Cell, Report},
     side::Side,
     site::{NEW, PRODUCTION, Site},
+    spread::median,
 };
 use crate::interrupt::Interrupt;
 

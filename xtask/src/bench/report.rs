@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde_json::{Map, Value, json};
 
-use super::spread::Estimate;
+use super::spread::{Estimate, median};
 
 /// What was measured so far.
 #[derive(Default)]
@@ -141,16 +141,5 @@ impl Report {
         fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
         println!("\nwritten to {}", path.display());
         Ok(())
-    }
-}
-
-/// The median; 0 of nothing.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
     }
 }

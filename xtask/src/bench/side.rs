@@ -65,6 +65,11 @@ impl Side {
         matches!(self, Self::Mirred | Self::NftDup | Self::BlackHole)
     }
 
+    /// Whether a new host has something to do with it.
+    pub(crate) fn needs_new_hosts(self) -> bool {
+        matches!(self, Self::Sealed | Self::One | Self::Three)
+    }
+
     /// Turns it on for as long as what this returns lives. Targets stay targets.
     pub(crate) fn start(self, site: &Site) -> Result<Running<'_>> {
         let running = Running { side: self, site, others: attached(&site.old)? };

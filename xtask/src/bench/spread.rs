@@ -1,7 +1,5 @@
 //! What differences between turns say, and whether they say enough. Nothing here measures.
 
-use super::report::median;
-
 /// The part of a value that its interval, and what bare turns differ by, may be as large as.
 pub(crate) const TOLERANCE: f64 = 0.2;
 /// How likely the interval holds the median, whatever values are distributed like.
@@ -70,6 +68,17 @@ impl Estimate {
     /// The median, if it is known well enough.
     pub(crate) fn told(&self) -> Option<f64> {
         self.doubt.is_none().then_some(self.median)
+    }
+}
+
+/// The median; 0 of nothing.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => 0.0,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
     }
 }
 
@@ -203,6 +212,13 @@ mod tests {
         let estimate = Estimate::added(&turns(&[9.0; 3], &[2.0; 2]));
         assert_eq!(estimate.doubt.as_deref(), Some("2 turns are too few, 6 are the least"));
         assert_eq!(Estimate::of(Vec::new()).told(), None);
+    }
+
+    #[test]
+    fn medians() {
+        assert!(median(&[]).abs() < 1e-9);
+        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
     }
 
     #[test]
