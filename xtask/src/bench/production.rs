@@ -62,6 +62,7 @@ pub(crate) fn measure(
         }
     }
     table(report, &sides, rate, meter.stolen()?[PRODUCTION]);
+    let lacking = lacking.map(|why| format!("cannot compare with nft dup: {why}"));
     report.remarks(TITLE, lacking.as_slice());
     Ok(rate)
 }

@@ -67,6 +67,12 @@ impl Cell {
     }
 }
 
+/// Who chooses how fast a CPU runs.
+fn frequency() -> String {
+    let governor = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    governor.map_or_else(|_| "nobody here".to_owned(), |name| name.trim().to_owned())
+}
+
 impl Report {
     /// Where and with what; first of all.
     pub(crate) fn environment(&mut self, agent: &Path, background: &[f64], awake: bool) {
@@ -90,6 +96,7 @@ impl Report {
             ("processor", processor.to_owned()),
             ("CPUs", said("nproc", &[])),
             ("busy before", busy.join(", ")),
+            ("frequency", frequency()),
             ("idle CPUs", (if awake { "poll" } else { "sleep" }).to_owned()),
             ("date", said("date", &["--iso-8601=seconds"])),
         ];

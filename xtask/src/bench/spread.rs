@@ -41,7 +41,7 @@ impl Estimate {
     pub(crate) fn of(values: Vec<f64>) -> Self {
         let (median, within) = (median(&values), interval(&values));
         let doubt = match within {
-            None => Some(format!("{} turns are too few, {} are the least", values.len(), least())),
+            None => Some(format!("too few turns ({}): {} are the least", values.len(), least())),
             Some((low, high)) if high - low > TOLERANCE * median.abs() => Some(format!(
                 "it lies between {low:.2} and {high:.2}, which is more than {:.0} % apart",
                 TOLERANCE * 100.0
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn few_turns_are_a_doubt() {
         let estimate = Estimate::added(&turns(&[9.0; 3], &[2.0; 2]));
-        assert_eq!(estimate.doubt.as_deref(), Some("2 turns are too few, 6 are the least"));
+        assert_eq!(estimate.doubt.as_deref(), Some("too few turns (2): 6 are the least"));
         assert_eq!(Estimate::of(Vec::new()).told(), None);
     }
 
