@@ -4,6 +4,7 @@
 mod assembler;
 mod map;
 mod program;
+mod query;
 mod run;
 mod syscall;
 
@@ -12,5 +13,6 @@ pub(crate) use map::Map;
 pub(crate) use program::{Hook, Link, TCX_DROP, TCX_NEXT, TCX_PASS, XDP_PASS};
 pub use {
     program::Program,
+    query::{Attached, tcx},
     run::{Input, Output},
 };

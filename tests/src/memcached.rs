@@ -108,6 +108,13 @@ impl Memcached {
         );
     }
 
+    /// Whether the server's threads run before those of all programs that have no such priority (`SCHED_FIFO`).
+    pub fn run_first(&self, host: &Host, first: bool) {
+        let policy = if first { ["--fifo", "--pid", "1"] } else { ["--other", "--pid", "0"] };
+        let id = self.child.0.id().to_string();
+        host.output("chrt", &[&["--all-tasks"], policy.as_slice(), &[id.as_str()]].concat());
+    }
+
     /// One number of the server's `stats`.
     pub fn stat(&self, host: &Host, name: &str) -> u64 {
         let stats = self.stats(host);

@@ -41,7 +41,7 @@ impl Hook {
     }
 
     /// `enum bpf_attach_type`.
-    fn attach_type(self) -> u32 {
+    pub(super) fn attach_type(self) -> u32 {
         match self {
             Self::Xdp => 37,
             Self::TcxIngress => 46,

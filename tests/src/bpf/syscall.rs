@@ -24,6 +24,7 @@ pub(super) enum Command {
     ProgramTestRun = 10,
     ProgramById = 13,
     ObjectInfo = 15,
+    ProgramQuery = 16,
     LinkCreate = 28,
 }
 

@@ -7,9 +7,10 @@ use mirror_tests::mirror::PORT;
 use super::{
     Plan,
     load::Clients,
-    report::{Cell, Report, median},
+    report::{Cell, Report},
     side::Side,
     site::{NEW, Site},
+    spread::median,
 };
 use crate::interrupt::Interrupt;
 
@@ -30,9 +31,10 @@ pub(crate) fn measure(
     let (mut mirrored, mut direct) = (Series::default(), Series::default());
     for round in 0..plan.rounds {
         eprintln!("round {} of {}: CPU time of the new host", round + 1, plan.rounds);
-        let running = Side::One.start(site);
+        let running = Side::One.start(site)?;
         spend(site, true, plan, rate, interrupt, &mut mirrored)?;
         drop(running);
+        site.release();
         spend(site, false, plan, rate, interrupt, &mut direct)?;
     }
     let base = median(&direct.seconds);

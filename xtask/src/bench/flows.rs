@@ -45,30 +45,27 @@ pub(crate) fn measure(plan: Plan, interrupt: &Interrupt, report: &mut Report) ->
     let largest = limit()?.saturating_sub(OTHER_FILES);
     ensure!(largest > 0, "this process may open hardly any files");
     let _statistics = Statistics::on()?;
-    let mut rows = Vec::new();
+    let (mut rows, mut programs) = (Vec::new(), Vec::<String>::new());
     let counts = COUNTS.into_iter().filter(|count| *count < plan.connections);
     for count in counts.chain([plan.connections]) {
         interrupt.check()?;
         let groups = count.div_ceil(largest);
         eprintln!("{count} connections to {groups} servers");
-        rows.push(with(count, groups, plan.requests, interrupt)?);
+        let row = with(count, groups, plan.requests, interrupt)?;
+        // The same ones for each count.
+        programs = row.programs.iter().map(|(title, _)| title.clone()).collect();
+        let times = row.programs.into_iter().map(|(_, time)| time);
+        rows.push(row.start.into_iter().chain(times).collect());
     }
+    let heads = ["connections", "mirrored", "servers", "applied"].into_iter();
+    let heads: Vec<&str> = heads.chain(programs.iter().map(String::as_str)).collect();
     report.table(
         "Many connections",
         &format!(
             "ns for each run of a program, over {} sets of 100 bytes on all connections in turn.",
             plan.requests
         ),
-        &[
-            "connections",
-            "mirrored",
-            "servers",
-            "applied",
-            "source\ningress",
-            "source\negress",
-            "target\ningress",
-            "target\negress",
-        ],
+        &heads,
         &rows,
     );
     Ok(())
@@ -120,7 +117,13 @@ impl Farm {
 }
 
 /// A row of the table.
-fn with(count: usize, groups: usize, requests: usize, interrupt: &Interrupt) -> Result<Vec<Cell>> {
+struct Row {
+    start: Vec<Cell>,
+    /// What a run of each program took, by the program's title.
+    programs: Vec<(String, Cell)>,
+}
+
+fn with(count: usize, groups: usize, requests: usize, interrupt: &Interrupt) -> Result<Row> {
     let ports: Vec<u16> = (PORT..).take(groups).collect();
     let each = count.div_ceil(groups);
     let farm = Farm::new(&ports, each + OTHER_FILES / 2);
@@ -167,23 +170,21 @@ fn with(count: usize, groups: usize, requests: usize, interrupt: &Interrupt) -> 
         send(&groups, requests)?;
         farm.old.settled("source");
         farm.new.settled("target");
-        let after = (Times::of(&farm.old)?, Times::of(&farm.new)?, farm.answered());
-        let time = |before: &Times, after: &Times, name: &str| {
-            let time = after.get(name)?.since(before.get(name)?);
-            Ok::<_, anyhow::Error>(Cell::Number(time.each(), 0))
-        };
-        let (old, new) = (after.2.0 - before.2.0, after.2.1 - before.2.1);
+        let after = (Times::of(&farm.old)?, Times::of(&farm.new)?);
+        let answered = farm.answered();
+        let programs = after.0.since(&before.0).into_iter().chain(after.1.since(&before.1));
+        let programs = programs.map(|(program, time)| {
+            (program.title().replace([' ', '_'], "\n"), Cell::Number(time.each(), 0))
+        });
+        let (old, new) = (answered.0 - before.2.0, answered.1 - before.2.1);
         ensure!(old > 0, "the old servers counted no requests");
-        Ok(vec![
+        let start = vec![
             Cell::count(count as u64),
             Cell::count(mirrored),
             Cell::count(groups.len() as u64),
             Cell::Number(new as f64 / old as f64, 4),
-            time(&before.0, &after.0, "source_ingress")?,
-            time(&before.0, &after.0, "source_egress")?,
-            time(&before.1, &after.1, "target_ingress")?,
-            time(&before.1, &after.1, "target_egress")?,
-        ])
+        ];
+        Ok(Row { start, programs: programs.collect() })
     })
 }
 

@@ -22,7 +22,7 @@ use nix::{
 
 use super::{
     data::{KEYS, VALUE, key},
-    processor::{self, Meter},
+    processor::Meter,
     site::{NEW, PRODUCTION},
 };
 use crate::interrupt::Interrupt;
@@ -62,8 +62,6 @@ pub(crate) struct Sample {
     pub(crate) seconds: f64,
     /// Seconds that the CPUs of production and of the new hosts were busy.
     pub(crate) busy: [f64; 2],
-    /// Interrupts with which production's CPU woke the new hosts'.
-    pub(crate) calls: u64,
     /// In nanoseconds.
     latency: Histogram<u64>,
 }
@@ -112,7 +110,6 @@ impl<'a> Clients<'a> {
     fn run(&mut self, time: Duration, interval: Option<Duration>) -> Result<Sample> {
         let interrupt = self.interrupt;
         LazyLock::force(&SCRIPT);
-        let calls = processor::calls(NEW);
         let meter = Meter::start()?;
         let start = Instant::now();
         let results: Vec<Result<Vec<u64>>> = std::thread::scope(|scope| {
@@ -134,7 +131,6 @@ impl<'a> Clients<'a> {
         // What is still on its way to the new hosts belongs to it.
         sleep(Duration::from_millis(20));
         let busy = meter.busy()?;
-        let calls = processor::calls(NEW).zip(calls).map_or(0, |(now, then)| now - then);
         let of = |cpu: usize| busy.get(cpu).copied().context("the bench needs two CPUs");
         let mut latency =
             Histogram::new_with_bounds(1, 60_000_000_000, 3).context("cannot make a histogram")?;
@@ -145,7 +141,7 @@ impl<'a> Clients<'a> {
         }
         ensure!(!latency.is_empty(), "not one request was answered");
         let busy = [of(PRODUCTION)?, of(NEW)?];
-        Ok(Sample { requests: latency.len(), seconds, busy, calls, latency })
+        Ok(Sample { requests: latency.len(), seconds, busy, latency })
     }
 }
 

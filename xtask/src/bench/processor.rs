@@ -70,11 +70,3 @@ fn away() -> Result<Vec<Away>> {
         })
         .collect()
 }
-
-/// Interrupts that other CPUs have sent this one, to call a function there, since the system started
-/// (proc(5), `/proc/interrupts`). `None` where they have no line, as on some architectures.
-pub(crate) fn calls(cpu: usize) -> Option<u64> {
-    let text = fs::read_to_string("/proc/interrupts").ok()?;
-    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("CAL:"))?;
-    line.split_whitespace().nth(cpu)?.parse().ok()
-}

@@ -1,4 +1,4 @@
-//! What production pays.
+//! What production feels: rates, latencies, and how far the new hosts are behind.
 
 use std::time::Duration;
 
@@ -6,12 +6,13 @@ use anyhow::{Result, anyhow, ensure};
 use mirror_tests::{client::Connection, mirror::PORT};
 
 use super::{
-    Plan, lag,
+    Plan, dup, lag,
     load::{CONNECTIONS, Clients, Sample},
     processor::Meter,
-    report::{Cell, Report, median},
+    report::{Cell, Report},
     side::Side,
     site::{NEW, PRODUCTION, Site},
+    spread::median,
 };
 use crate::interrupt::Interrupt;
 
@@ -21,15 +22,12 @@ const PART: f64 = 0.25;
 /// The part of a CPU that may be busy with something else.
 const QUIET: f64 = 0.05;
 const QUANTILES: [f64; 3] = [0.5, 0.99, 0.999];
+const TITLE: &str = "Under load";
 
 /// What one side did, round by round.
 #[derive(Default)]
 struct Series {
     rate: Vec<f64>,
-    /// Microseconds of production's CPU for each request of the closed loop.
-    each: Vec<f64>,
-    /// Interrupts that it sent the new hosts' for each.
-    calls: Vec<f64>,
     closed: [Vec<f64>; 3],
     fixed: [Vec<f64>; 3],
     /// Microseconds for each request at the fixed rate, of production's CPU and the new hosts'.
@@ -49,19 +47,23 @@ pub(crate) fn measure(
     let mut clients = Clients::connect(&site.client, site.old.v4(), PORT, interrupt);
     let rate = clients.closed_loop(plan.turn)?.rate() * PART;
     drop(clients);
-    let mut series = Side::ALL.map(|_| Series::default());
+    let lacking = dup::lacking(&site.old);
+    let possible = |side: &Side| *side != Side::NftDup || lacking.is_none();
+    let mut sides: Vec<(Side, Series)> =
+        Side::ALL.into_iter().filter(possible).map(|side| (side, Series::default())).collect();
     let meter = Meter::start()?;
+    let count = sides.len();
     for round in 0..plan.rounds {
-        for position in 0..Side::ALL.len() {
+        for position in 0..count {
             // Each round begins with another side, in case the order matters.
-            let number = (position + round) % Side::ALL.len();
-            let side = Side::ALL[number];
-            eprintln!("round {} of {}: {}", round + 1, plan.rounds, side.name());
-            turn(site, side, plan.turn, rate, interrupt, &mut series[number])?;
+            let (side, series) = &mut sides[(position + round) % count];
+            eprintln!("under load: round {} of {}: {}", round + 1, plan.rounds, side.name());
+            turn(site, *side, plan.turn, rate, interrupt, series)?;
         }
     }
-    costs(report, &series, rate, meter.stolen()?[PRODUCTION]);
-    shares(report, &series);
+    table(report, &sides, rate, meter.stolen()?[PRODUCTION]);
+    let lacking = lacking.map(|why| format!("cannot compare with nft dup: {why}"));
+    report.remarks(TITLE, lacking.as_slice());
     Ok(rate)
 }
 
@@ -73,7 +75,7 @@ fn turn(
     interrupt: &Interrupt,
     series: &mut Series,
 ) -> Result<()> {
-    let _running = side.start(site);
+    let _running = side.start(site)?;
     let answered = || {
         let new = site.new_servers.iter().zip(&site.new).take(side.targets());
         (
@@ -101,8 +103,6 @@ fn turn(
         series.lag.push(behind(site, &mut clients, time, rate, interrupt)?);
     }
     series.rate.push(closed.rate());
-    series.each.push(closed.cost(0));
-    series.calls.push(closed.calls as f64 / closed.requests as f64);
     for (number, quantile) in QUANTILES.into_iter().enumerate() {
         series.closed[number].push(closed.latency(quantile));
         series.fixed[number].push(fixed.latency(quantile));
@@ -132,26 +132,16 @@ fn behind(
     Ok(median(&lags))
 }
 
-/// What `more` has more than `less`, round by round, as rounds differ more than sides do.
-fn differences(more: &[f64], less: &[f64], times: f64) -> Vec<f64> {
-    more.iter().zip(less).map(|(more, less)| (more - less) / times).collect()
-}
-
-fn costs(report: &mut Report, series: &[Series], rate: f64, stolen: f64) {
-    let bare = &series[0];
-    let added = |series: &Series| differences(&series.each, &bare.each, 1.0);
-    let floor = median(&added(&series[1]));
+fn table(report: &mut Report, sides: &[(Side, Series)], rate: f64, stolen: f64) {
+    let Some((_, bare)) = sides.first() else { return };
     let foreign = median(&bare.cost[NEW]) * rate / 1e6;
-    let rows: Vec<Vec<Cell>> = Side::ALL
+    let rows: Vec<Vec<Cell>> = sides
         .iter()
-        .zip(series)
         .map(|(side, series)| {
             let mut row = vec![
                 Cell::text(side.name()),
                 Cell::Median(series.rate.clone(), 0),
                 Cell::Number(median(&series.rate) / median(&bare.rate), 3),
-                Cell::Median(added(series), 2),
-                Cell::Number(median(&added(series)) / floor, 2),
             ];
             let medians = |lists: &[Vec<f64>], digits| {
                 lists.iter().map(move |list| Cell::Median(list.clone(), digits)).collect()
@@ -165,13 +155,13 @@ fn costs(report: &mut Report, series: &[Series], rate: f64, stolen: f64) {
         })
         .collect();
     report.table(
-        "Cost to production",
+        TITLE,
         &format!(
             "{CONNECTIONS} connections, nine gets to one set of 100 bytes; medians over the rounds, \
-             times in µs. First in a closed\nloop, where production's CPU is the limit: \"added\" is \
-             the CPU time of a request more than bare, round by round.\nThen at a fixed {rate:.0} \
-             requests/s. Other virtual machines had {:.1} % of CPU {PRODUCTION} meanwhile; CPU {NEW}, idle \
-             while bare, was {:.0} % busy{}.",
+             times in µs. First in a closed\nloop, where production's CPU is the limit; then at a fixed \
+             {rate:.0} requests/s. How many requests the scheduler has served\nin one go makes more of a \
+             difference here than a copy does: see the table before for that. Other virtual machines had\n{:.1} % \
+             of CPU {PRODUCTION} meanwhile; CPU {NEW}, idle while bare, was {:.0} % busy{}.",
             stolen * 100.0,
             foreign * 100.0,
             if foreign > QUIET { ": SOMETHING ELSE RUNS HERE, do not trust this" } else { "" },
@@ -180,8 +170,6 @@ fn costs(report: &mut Report, series: &[Series], rate: f64, stolen: f64) {
             "side",
             "closed\nops/s",
             "of\nbare",
-            "added\nµs",
-            "× of\nmirred",
             "closed\np50",
             "closed\np99",
             "closed\np99.9",
@@ -194,35 +182,5 @@ fn costs(report: &mut Report, series: &[Series], rate: f64, stolen: f64) {
             "lag\nµs",
         ],
         &rows,
-    );
-}
-
-/// The same as differences between sides that differ in one thing.
-fn shares(report: &mut Report, series: &[Series]) {
-    let [bare, mirred, black_hole, sealed, one, three] = series else { return };
-    let row = |name: &str, more: &Series, less: &Series, times: f64| {
-        let cpu =
-            |cpu: usize| Cell::Median(differences(&more.cost[cpu], &less.cost[cpu], times), 2);
-        vec![
-            Cell::text(name),
-            Cell::Median(differences(&more.each, &less.each, times), 2),
-            Cell::Median(differences(&more.calls, &less.calls, times), 2),
-            cpu(0),
-            cpu(1),
-        ]
-    };
-    report.table(
-        "Where the time goes",
-        "µs of CPU time for each request, as differences between sides: of CPU 0 in the closed loop, and of \
-         both at the fixed rate.\nInterrupts: those with which CPU 0 makes a busy CPU 1 look at copies. On \
-         real hosts a network card does that; a virtual\nmachine spends microseconds of CPU 0 on each.",
-        &["share", "closed\nCPU 0", "closed\ninterrupts", "fixed\nCPU 0", "fixed\nCPU 1"],
-        &[
-            row("mirred's clone", mirred, bare, 1.0),
-            row("our clone, rewrite, seal, next hop", black_hole, bare, 1.0),
-            row("the lab's wire: veth, bridge, steering, a host that discards", sealed, black_hole, 1.0),
-            row("opening copies, memcached's work, swallowing replies", one, sealed, 1.0),
-            row("each further target, all of it", three, one, 2.0),
-        ],
     );
 }

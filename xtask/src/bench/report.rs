@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde_json::{Map, Value, json};
 
+use super::spread::{Estimate, median};
+
 /// What was measured so far.
 #[derive(Default)]
 pub(crate) struct Report(Map<String, Value>);
@@ -18,6 +20,8 @@ pub(crate) enum Cell {
     Number(f64, usize),
     /// The median of these, likewise; nothing where there are none. JSON has all of them.
     Median(Vec<f64>, usize),
+    /// What is estimated, or that nobody can tell.
+    Estimate(Estimate, usize),
 }
 
 impl Cell {
@@ -38,6 +42,9 @@ impl Cell {
                 format!("{:.digits$}", median(values))
             }
             Self::Median(..) => "-".to_owned(),
+            Self::Estimate(estimate, digits) => estimate
+                .told()
+                .map_or_else(|| "cannot tell".to_owned(), |number| format!("{number:.digits$}")),
         }
     }
 
@@ -49,8 +56,21 @@ impl Cell {
                 json!({ "median": median(values), "rounds": values })
             }
             Self::Median(..) => Value::Null,
+            Self::Estimate(estimate, _) => json!({
+                "told": estimate.told(),
+                "median": estimate.median,
+                "within": estimate.within,
+                "doubt": estimate.doubt,
+                "rounds": estimate.values,
+            }),
         }
     }
+}
+
+/// Who chooses how fast a CPU runs.
+fn frequency() -> String {
+    let governor = fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    governor.map_or_else(|_| "nobody here".to_owned(), |name| name.trim().to_owned())
 }
 
 impl Report {
@@ -76,6 +96,7 @@ impl Report {
             ("processor", processor.to_owned()),
             ("CPUs", said("nproc", &[])),
             ("busy before", busy.join(", ")),
+            ("frequency", frequency()),
             ("idle CPUs", (if awake { "poll" } else { "sleep" }).to_owned()),
             ("date", said("date", &["--iso-8601=seconds"])),
         ];
@@ -111,22 +132,21 @@ impl Report {
         self.0.insert(title.to_owned(), json!({ "note": note, "rows": rows }));
     }
 
+    /// Prints what has to be said about a table, and keeps it.
+    pub(crate) fn remarks(&mut self, title: &str, lines: &[String]) {
+        for line in lines {
+            println!("{line}");
+        }
+        if let Some(table) = self.0.get_mut(title) {
+            table["remarks"] = json!(lines);
+        }
+    }
+
     /// Writes everything to `path`.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(&self.0)?;
         fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
         println!("\nwritten to {}", path.display());
         Ok(())
-    }
-}
-
-/// The median; 0 of nothing.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
     }
 }

@@ -1,16 +1,23 @@
 //! What is compared.
 
-use mirror_tests::mirror::PORT;
+use anyhow::Result;
+use mirror_tests::{mirror::PORT, wait};
 
-use super::site::{BLACK_HOLE, Site};
+use super::{
+    dup,
+    site::{BLACK_HOLE, Site},
+    statistics::attached,
+};
 
-/// One side of the comparison. Each has what the one before it has, and one thing more.
+/// One side of the comparison. From `BlackHole` on, each has what the one before it has, and one thing more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     /// No mirror.
     Bare,
-    /// The kernel's own way to copy packets.
+    /// The kernel's own way to copy frames as they are to another interface.
     Mirred,
+    /// The kernel's own way to copy packets to another host: it copies, routes and sends, as ours does.
+    NftDup,
     /// Our copies, rewritten and sealed, into an interface that loses them.
     BlackHole,
     /// Our copies over the wire to a host without our program, whose stack discards them.
@@ -22,13 +29,21 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Bare, Self::Mirred, Self::BlackHole, Self::Sealed, Self::One, Self::Three];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Bare,
+        Self::Mirred,
+        Self::NftDup,
+        Self::BlackHole,
+        Self::Sealed,
+        Self::One,
+        Self::Three,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Mirred => "tc mirred, black hole",
+            Self::NftDup => "nft dup, black hole",
             Self::BlackHole => "ours, black hole",
             Self::Sealed => "ours, discarded by a host",
             Self::One => "mirrored, 1 target",
@@ -39,7 +54,7 @@ impl Side {
     /// How many new hosts apply what is sent.
     pub(crate) fn targets(self) -> usize {
         match self {
-            Self::Bare | Self::Mirred | Self::BlackHole | Self::Sealed => 0,
+            Self::Bare | Self::Mirred | Self::NftDup | Self::BlackHole | Self::Sealed => 0,
             Self::One => 1,
             Self::Three => 3,
         }
@@ -47,12 +62,17 @@ impl Side {
 
     /// Whether copies go into the black hole.
     pub(crate) fn uses_hole(self) -> bool {
-        matches!(self, Self::Mirred | Self::BlackHole)
+        matches!(self, Self::Mirred | Self::NftDup | Self::BlackHole)
     }
 
-    /// Turns it on for as long as what this returns lives.
-    pub(crate) fn start(self, site: &Site) -> Running<'_> {
-        let running = Running { side: self, site };
+    /// Whether a new host has something to do with it.
+    pub(crate) fn needs_new_hosts(self) -> bool {
+        matches!(self, Self::Sealed | Self::One | Self::Three)
+    }
+
+    /// Turns it on for as long as what this returns lives. Targets stay targets.
+    pub(crate) fn start(self, site: &Site) -> Result<Running<'_>> {
+        let running = Running { side: self, site, others: attached(&site.old)? };
         let attach = |targets: &[String]| {
             let maps: String =
                 targets.iter().map(|target| format!(" --map {PORT}={target}:{PORT}")).collect();
@@ -68,17 +88,16 @@ impl Side {
                          action mirred egress mirror dev hole"
                 ));
             }
+            Self::NftDup => dup::start(&site.old)?,
             Self::BlackHole => attach(&[BLACK_HOLE.to_owned()]),
-            Self::Sealed => attach(&[site.new[0].v4().to_string()]),
+            Self::Sealed => attach(&[site.plain.v4().to_string()]),
             Self::One | Self::Three => {
+                site.serve(self.targets());
                 let hosts = &site.new[..self.targets()];
-                for host in hosts {
-                    host.agent_ok(&format!("drop eth0 --port {PORT}"));
-                }
                 attach(&hosts.iter().map(|host| host.v4().to_string()).collect::<Vec<_>>());
             }
         }
-        running
+        Ok(running)
     }
 }
 
@@ -86,6 +105,8 @@ impl Side {
 pub(crate) struct Running<'a> {
     side: Side,
     site: &'a Site,
+    /// Programs on the old host that were there before.
+    others: Vec<u64>,
 }
 
 impl Drop for Running<'_> {
@@ -94,12 +115,24 @@ impl Drop for Running<'_> {
         if std::thread::panicking() {
             return;
         }
-        if self.side == Side::Mirred {
-            self.site.old.shell("tc qdisc del dev eth0 clsact");
+        let old = &self.site.old;
+        match self.side {
+            Side::Bare => return,
+            Side::Mirred => {
+                old.shell("tc qdisc del dev eth0 clsact");
+            }
+            Side::NftDup => {
+                if let Err(error) = dup::stop(old) {
+                    eprintln!("nft dup stays on: {error:#}");
+                }
+            }
+            Side::BlackHole | Side::Sealed | Side::One | Side::Three => {
+                old.agent_ok("detach --all");
+            }
         }
-        self.site.old.agent_ok("detach --all");
-        for host in &self.site.new[..self.side.targets()] {
-            host.agent_ok("detach --all");
-        }
+        // The kernel takes programs off later than their pins go: when a thread of its own has its turn.
+        wait::until("programs to be gone", || {
+            attached(old).is_ok_and(|programs| programs == self.others).then_some(())
+        });
     }
 }

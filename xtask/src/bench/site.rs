@@ -1,6 +1,8 @@
 //! The lab: clients, the switch and the old host on one CPU, the new hosts on another, so that what
 //! production pays is told from what a second memcached costs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::{Context as _, Result};
 use mirror_tests::{Host, Lab, memcached::Memcached, mirror::PORT};
 use serde_json::Value;
@@ -26,7 +28,11 @@ pub(crate) struct Site {
     pub(crate) client: Host,
     pub(crate) old: Host,
     pub(crate) new: Vec<Host>,
-    _lab: Lab,
+    /// A host that never is a target.
+    pub(crate) plain: Host,
+    /// How many new hosts are targets.
+    targets: AtomicUsize,
+    pub(crate) lab: Lab,
 }
 
 impl Site {
@@ -34,6 +40,7 @@ impl Site {
         let mut lab = Lab::new();
         let (client, old) = (lab.host("client"), lab.host("old"));
         let new: Vec<Host> = (1..=TARGETS).map(|n| lab.host(&format!("new{n}"))).collect();
+        let plain = lab.host("plain");
         let old_server = Memcached::start(&old, PORT);
         let new_servers: Vec<_> = new.iter().map(|host| Memcached::start(host, PORT)).collect();
         let others = [Memcached::start(&old, OTHER_PORT), Memcached::start(&new[0], OTHER_PORT)];
@@ -52,6 +59,7 @@ impl Site {
             // What a new host sends is no more its work once it is on the wire.
             lab.switch().steer_at(&format!("new{}", number + 1), PRODUCTION);
         }
+        plain.steer(NEW);
         // A switch without ports. Not every kernel has the `dummy` device, and mirred refuses a device
         // that has no carrier.
         old.shell(&format!(
@@ -60,7 +68,23 @@ impl Site {
              ip link set hole up
              ip neigh add {BLACK_HOLE} dev hole lladdr 02:00:00:00:00:99 nud permanent"
         ));
-        Self { old_server, new_servers, _others: others, client, old, new, _lab: lab }
+        let targets = AtomicUsize::new(0);
+        Self { old_server, new_servers, _others: others, client, old, new, plain, targets, lab }
+    }
+
+    /// Makes so many new hosts targets. They stay, as it takes seconds to make one, until [`Self::release`].
+    pub(crate) fn serve(&self, targets: usize) {
+        let serving = self.targets.fetch_max(targets, Ordering::Relaxed);
+        for host in self.new.iter().take(targets).skip(serving) {
+            host.agent_ok(&format!("drop eth0 --port {PORT}"));
+        }
+    }
+
+    /// Leaves no new host a target.
+    pub(crate) fn release(&self) {
+        for host in &self.new[..self.targets.swap(0, Ordering::Relaxed)] {
+            host.agent_ok("detach --all");
+        }
     }
 
     /// Packets that the black hole was given.
