@@ -10,6 +10,7 @@ use mirror_tests::{
     Host, Lab,
     agent::binary,
     mirror::{Mirror, PORT},
+    wait,
 };
 use nix::sys::signal::Signal;
 
@@ -226,6 +227,26 @@ fn what_was_mounted_goes_with_the_last_attachment() {
         ),
     );
     assert_eq!(said, "1\n");
+}
+
+#[test]
+fn pins_that_go_with_a_mount_namespace_are_warned_of() {
+    let mut lab = Lab::new();
+    let host = lab.host("host");
+    let [_, warned] = apart_ok(&host, &format!("$A --bpffs $D {ATTACH}; $A --bpffs $D status"));
+    assert_eq!(
+        warned.matches("in the mount namespace of this process alone").count(),
+        1,
+        "{warned}"
+    );
+    wait::until("the programs to go with the shell's mounts", || {
+        (!host.shell("bpftool net").contains("source_ingress")).then_some(())
+    });
+    // One that others have, too, stays.
+    let line = format!("$A --bpffs {} {ATTACH}", host.bpffs().display());
+    let [_, warned] = apart_ok(&host, &line);
+    assert!(!warned.contains("mount namespace"), "{warned}");
+    assert!(host.shell("bpftool net").contains("source_ingress"));
 }
 
 #[test]
