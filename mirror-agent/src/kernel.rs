@@ -12,7 +12,7 @@
 //! | [`maps`] | the pinned BPF maps, by name and type |
 //! | [`meta`] | what is remembered of an attachment |
 //! | [`identity`] | whose an attachment is: in which network namespace, at which interface |
-//! | `link_info` | which interface a pinned link is attached to |
+//! | `link` | pinned links: which interface they are attached to, and ending them |
 //! | [`attach`] | programs on interfaces: attach, replace in place |
 //! | [`clock`] | the kernel's clocks |
 //! | [`fallback`] | what is used where a kernel or a driver lacks something |
@@ -25,7 +25,7 @@ pub mod clock;
 pub mod failure;
 pub mod fallback;
 pub mod identity;
-mod link_info;
+mod link;
 pub mod maps;
 pub mod meta;
 pub mod object;

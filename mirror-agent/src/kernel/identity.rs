@@ -13,7 +13,7 @@ use nix::net::if_::{if_indextoname, if_nametoindex};
 use crate::{
     kernel::{
         attach::clsact,
-        link_info, meta,
+        link, meta,
         pins::{Attachment, LINK, Store},
     },
     net::namespace::Namespace,
@@ -127,8 +127,7 @@ fn identify(mut attachment: Attachment, here: Namespace) -> Result<Known> {
 /// What its interface is called; `None` where it is gone.
 fn name_now(attachment: &Attachment, meta: Option<&Meta>) -> Option<String> {
     // An index can be given again, but a link knows its own device.
-    let is_gone =
-        |hook| link_info::ifindex(&attachment.link(hook)).is_ok_and(|ifindex| ifindex == 0);
+    let is_gone = |hook| link::ifindex(&attachment.link(hook)).is_ok_and(|ifindex| ifindex == 0);
     if ["ingress", "xdp"].into_iter().any(is_gone) {
         return None;
     }
@@ -147,8 +146,7 @@ fn text(name: &CStr) -> String {
 /// Whether none of its programs is attached to anything any more, wherever they were. A filter does not say.
 fn has_ended(attachment: &Attachment) -> Result<bool> {
     let names = attachment.names()?;
-    let ended =
-        |name: &str| link_info::ifindex(&attachment.map(name)).is_ok_and(|index| index == 0);
+    let ended = |name: &str| link::ifindex(&attachment.map(name)).is_ok_and(|index| index == 0);
     Ok(names
         .iter()
         .all(|name| !name.starts_with(clsact::PIN) && (!name.starts_with(LINK) || ended(name))))

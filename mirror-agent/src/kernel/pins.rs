@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 pub use crate::kernel::role::Role;
-use crate::kernel::{bpf_fs, failure::Failure};
+use crate::kernel::{bpf_fs, failure::Failure, link};
 
 /// How the names of links' pins begin.
 pub(crate) const LINK: &str = "link_";
@@ -226,7 +226,7 @@ impl Attachment {
     pub fn remove_links(&self, unwanted: impl Fn(&str) -> bool) -> Result<()> {
         for name in names(&self.directory)? {
             if name.strip_prefix(LINK).is_some_and(&unwanted) {
-                remove_file(&self.directory.join(&name))?;
+                remove_link(&self.directory.join(&name))?;
             }
         }
         Ok(())
@@ -241,12 +241,16 @@ impl Attachment {
         Ok(())
     }
 
-    /// Removes all pins, links first: the programs stop, then what they used goes.
+    /// Removes all pins, links first, and of these what takes packets in: the programs stop, then what they used goes.
     pub fn remove(&self) -> Result<()> {
         let names = names(&self.directory)?;
-        let (links, maps): (Vec<_>, Vec<_>) =
+        let (mut links, maps): (Vec<_>, Vec<_>) =
             names.into_iter().partition(|name| name.starts_with(LINK));
-        for name in links.iter().chain(&maps) {
+        links.sort_by_key(|name| name.strip_prefix(LINK) != Some("ingress"));
+        for name in &links {
+            remove_link(&self.directory.join(name))?;
+        }
+        for name in &maps {
             remove_file(&self.directory.join(name))?;
         }
         remove_directory(&self.directory)?;
@@ -288,6 +292,15 @@ fn make_directory(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Takes a program off, and removes its link's pin.
+fn remove_link(path: &Path) -> Result<()> {
+    if let Err(error) = link::detach(path) {
+        // Its interface is gone, most likely. The kernel takes the program off without this, too, if later.
+        log::debug!("cannot end {}: {error}", path.display());
+    }
+    remove_file(path)
 }
 
 /// Removes one pin.
