@@ -68,19 +68,19 @@ pub(super) fn check_same(opened: &File, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Warns where the file system at `directory` is in no mount namespace but this process's own, as `ip netns exec` makes
-/// one: what is pinned there, and with it the mirror, goes when the last process in it ends.
+/// Warns where the file system at `directory` is not mounted for the first process, but in another mount namespace, as
+/// `ip netns exec` makes one: what is pinned there, and with it the mirror, goes when the last process in that one ends.
 pub(super) fn warn_if_private(directory: &Path) {
-    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt"));
-    let (Ok(own), Ok(first)) = (namespace("self"), namespace("1")) else { return };
     let (Ok(about), Ok(mounts)) =
         (fs::metadata(directory), fs::read_to_string("/proc/1/mountinfo"))
     else {
         return;
     };
-    if own != first && !is_among(&mounts, about.dev()) {
+    if !mounts.is_empty() && !is_among(&mounts, about.dev()) {
         log::warn!(
-            "{0} is mounted in the mount namespace of this process alone: all that is attached ends with it, and              with those that it starts. Where that is not wanted, run this by `nsenter --net=…` instead of `ip netns exec`,              or mount a BPF file system at {0} before",
+            "{0} is mounted in a mount namespace that is not the host's: all that is attached ends with the last \
+             process there. Where that is not wanted, run this by `nsenter --net=…` instead of `ip netns exec`, or \
+             mount a BPF file system at {0} before",
             directory.display()
         );
     }

@@ -235,7 +235,7 @@ fn pins_that_go_with_a_mount_namespace_are_warned_of() {
     let host = lab.host("host");
     let [_, warned] = apart_ok(&host, &format!("$A --bpffs $D {ATTACH}; $A --bpffs $D status"));
     assert_eq!(
-        warned.matches("in the mount namespace of this process alone").count(),
+        warned.matches("in a mount namespace that is not the host's").count(),
         1,
         "{warned}"
     );

@@ -1,11 +1,14 @@
 //! A host on which another version of the agent attached: what it left can be seen, is in nobody's way, goes when it
 //! should, and is replaced when all settings are typed.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use mirror_tests::{
     Host,
     client::Connection,
     mirror::{Mirror, PORT},
     version::{OTHER, estrange, estrange_more, estrange_table},
+    wait,
 };
 
 /// Panics unless the agent succeeds; returns what it printed.
@@ -137,6 +140,44 @@ fn it_is_replaced_in_place() {
     let before = link();
     assert_replaced(&mirror.client, &format!("guard eth0 --server {}:{PORT}", mirror.new.v4()));
     assert_eq!(link(), before, "a program took the other's place");
+}
+
+/// Clients go on meanwhile: no reply of the new server gets out between the two versions.
+#[test]
+fn it_is_replaced_under_load() {
+    const CLIENTS: usize = 8;
+
+    let mirror = Mirror::running();
+    let leaks = mirror.watch_leaks();
+    let mut clients: Vec<Connection> = (0..CLIENTS).map(|_| mirror.connect()).collect();
+    let (asked, ended) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for (number, client) in clients.iter_mut().enumerate() {
+            let (asked, ended) = (&asked, &ended);
+            scope.spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    client.set(&format!("key{number}"), &[b'x'; 3000]);
+                    client.get(&format!("key{number}"));
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let go_on = || {
+            let before = asked.load(Ordering::Relaxed);
+            wait::until("clients to go on", || {
+                (asked.load(Ordering::Relaxed) > before + 500).then_some(())
+            });
+        };
+        go_on();
+        estrange(&mirror.new, "target");
+        assert_replaced(&mirror.new, &format!("drop eth0 --port {PORT}"));
+        go_on();
+        ended.store(true, Ordering::Relaxed);
+    });
+    for client in &mut clients {
+        assert_adopted(&mirror, client, "behind");
+    }
+    leaks.assert_none();
 }
 
 /// Its table of connections has another layout: nobody could keep their replies from clients.
