@@ -152,7 +152,8 @@ fn identity_of(known: &Known) -> Identity {
     Identity {
         attached_as: (interface != attached_as).then(|| attached_as.clone()),
         namespace: namespace.map(|namespace| namespace.inode),
-        elsewhere: known.place.elsewhere().map(Namespace::prefix),
+        elsewhere: known.place.elsewhere().is_some(),
+        prefix: known.place.elsewhere().and_then(Namespace::prefix),
     }
 }
 

@@ -7,8 +7,10 @@ pub struct Identity {
     pub attached_as: Option<String>,
     /// The inode of its network namespace, where that is known.
     pub namespace: Option<u64>,
-    /// Where that is another one: whether that is known, and what a command line has to begin with to be run there.
-    pub elsewhere: Option<Option<String>>,
+    /// Whether that is another one than this.
+    pub elsewhere: bool,
+    /// What a command line has to begin with to be run there, where that is another one and a way in is known.
+    pub prefix: Option<String>,
 }
 
 impl Identity {
@@ -16,9 +18,10 @@ impl Identity {
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> =
             self.attached_as.iter().map(|name| format!("attached as {name}")).collect();
-        if let Some(way) = &self.elsewhere {
+        if self.elsewhere {
             let number = self.namespace.unwrap_or_default();
-            let way = way.as_ref().map_or(String::new(), |way| format!(": `{way}` leads there"));
+            let leads_there = |prefix: &String| format!(": `{prefix}` leads there");
+            let way = self.prefix.as_ref().map_or_else(String::new, leads_there);
             notes.push(format!("in another network namespace ({number}){way}"));
         }
         notes

@@ -90,7 +90,7 @@ impl Detail {
             RoleDetail::Source { .. } => {}
             RoleDetail::Target(target) => match target.hold_queue {
                 Some(queue) => all.push(format!("hold queue {}", queue.discipline)),
-                None if identity.elsewhere.is_some() => {}
+                None if identity.elsewhere => {}
                 None => all.push("hold queue gone".to_owned()),
             },
             RoleDetail::Guard { mode, .. } => {
@@ -361,7 +361,8 @@ pub(super) mod tests {
         state.identity = Identity {
             attached_as: None,
             namespace: Some(4_026_532_500),
-            elsewhere: Some(Some("nsenter --net=/run/netns/cache1".into())),
+            elsewhere: true,
+            prefix: Some("nsenter --net=/run/netns/cache1".into()),
         };
         if let Some(Detail { role: RoleDetail::Target(target), .. }) = &mut state.detail {
             target.hold_queue = None;

@@ -56,7 +56,7 @@ fn rows(states: &[State]) -> Vec<Vec<&State>> {
 }
 
 fn is_of_mirror(state: &State) -> bool {
-    state.role == Role::Source && state.detail.is_some() && state.identity.elsewhere.is_none()
+    state.role == Role::Source && state.detail.is_some() && !state.identity.elsewhere
 }
 
 fn age(state: &State) -> String {
