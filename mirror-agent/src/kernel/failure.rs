@@ -83,8 +83,7 @@ impl fmt::Display for Failure {
             }
             Self::Renamed { interface, now } => write!(
                 f,
-                "nothing is attached to {interface}; what was attached when it was called so is at {now} by now: name \
-                 that one"
+                "nothing is attached to {interface}: the interface that was called so is {now} now; type that name"
             ),
             Self::NoInterface { name, known } => write!(
                 f,
@@ -124,7 +123,7 @@ mod tests {
     #[test]
     fn a_new_interface_by_an_old_name_is_told_from_the_old_one() {
         let failure = Failure::Renamed { interface: "eth0".into(), now: "lan0".into() };
-        insta::assert_snapshot!(failure, @"nothing is attached to eth0; what was attached when it was called so is at lan0 by now: name that one");
+        insta::assert_snapshot!(failure, @"nothing is attached to eth0: the interface that was called so is lan0 now; type that name");
     }
 
     #[test]

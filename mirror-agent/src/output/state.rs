@@ -356,8 +356,7 @@ pub(super) mod tests {
 
     /// A target in another network namespace, of which nothing but what is pinned is known.
     pub(in crate::output) fn target_elsewhere() -> State {
-        let counters = [("arrived", 5), ("applied", 5)];
-        let mut state = target_with(Condition::OtherNamespace, &counters);
+        let mut state = target_with(Condition::OtherNamespace, &[("applied", 5)]);
         state.identity = Identity {
             attached_as: None,
             namespace: Some(4_026_532_500),

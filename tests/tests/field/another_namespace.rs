@@ -13,6 +13,7 @@ use mirror_tests::{
     mirror::{Mirror, PORT},
     wait,
 };
+use serde_json::json;
 
 /// What it printed, on both streams.
 fn said(output: &Output) -> String {
@@ -56,6 +57,13 @@ fn what_is_attached_there_is_left_alone() {
         assert!(shown.contains(&format!("in another network namespace ({number})")), "{shown}");
         assert!(shown.contains(" OK ") && !shown.contains("gone"), "{verb}: {shown}");
     }
+    let document: serde_json::Value =
+        serde_json::from_str(&succeed(other, shared, "status --json")).expect("JSON");
+    let entry = &document["attachments"][0];
+    assert_eq!(
+        (&entry["state"], &entry["network_namespace"]),
+        (&json!("other namespace"), &json!(number))
+    );
     let check = succeed(other, shared, "status --check");
     assert!(check.starts_with("OK eth0 target: "), "{check}");
 
