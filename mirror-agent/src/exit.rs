@@ -23,8 +23,15 @@ impl Exit {
     /// What a verb's error means.
     pub fn of(error: &anyhow::Error) -> Self {
         match error.downcast_ref::<Failure>() {
-            Some(Failure::NotAttached { .. } | Failure::NoBpfFileSystem(_)) => Self::NotAttached,
-            Some(Failure::OtherVersion { .. } | Failure::NoInterface { .. }) | None => Self::Error,
+            Some(
+                Failure::NotAttached { .. } | Failure::Renamed { .. } | Failure::NoBpfFileSystem(_),
+            ) => Self::NotAttached,
+            Some(
+                Failure::OtherVersion { .. }
+                | Failure::OtherNamespace { .. }
+                | Failure::NoInterface { .. },
+            )
+            | None => Self::Error,
         }
     }
 

@@ -11,6 +11,8 @@
 //! | [`settings`] | values that are fixed when programs are loaded |
 //! | [`maps`] | the pinned BPF maps, by name and type |
 //! | [`meta`] | what is remembered of an attachment |
+//! | [`identity`] | whose an attachment is: in which network namespace, at which interface |
+//! | `link` | pinned links: which interface they are attached to, and ending them |
 //! | [`attach`] | programs on interfaces: attach, replace in place |
 //! | [`clock`] | the kernel's clocks |
 //! | [`fallback`] | what is used where a kernel or a driver lacks something |
@@ -22,6 +24,8 @@ mod bpf_fs;
 pub mod clock;
 pub mod failure;
 pub mod fallback;
+pub mod identity;
+mod link;
 pub mod maps;
 pub mod meta;
 pub mod object;

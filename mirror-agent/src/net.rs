@@ -5,11 +5,13 @@
 //! | [`address`] | addresses as they are typed, and as keys of BPF maps |
 //! | [`netlink`] | interfaces, routes, addresses |
 //! | [`offload`] | offloads of an interface that take seals off copies |
+//! | [`namespace`] | which network namespace this is, and the way into others |
 //! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
 //! | [`sock_diag`] | lists memcached's sockets, and ends those that are mirrored |
 //! | [`veth`] | veth pairs of ours |
 
 pub mod address;
+pub mod namespace;
 pub mod neighbour;
 pub mod netlink;
 pub mod offload;

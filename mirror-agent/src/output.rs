@@ -3,6 +3,7 @@
 mod changes;
 mod compare;
 mod detached;
+mod identity;
 mod json;
 mod keys;
 mod maps;
@@ -13,14 +14,15 @@ mod status;
 mod terminal;
 mod text;
 
-pub use changes::changed;
+pub use changes::{changed, replaced};
 pub use compare::{Compared, Report, json as comparison_json, table as comparison_table};
 pub use detached::{Detached, line as detached_line};
+pub use identity::{Identity, Origin};
 pub use json::{document as json_document, stats as stats_json, status as status_json};
 pub use keys::{heading as keys_heading, json as key_json, row as key_row};
 pub use maps::{json as maps_json, lines as source_lines, text as maps_text};
 pub use selection::{Deadline, SelectionState};
-pub use state::{Detail, MapState, Origin, RoleDetail, ServedPort, State, TargetDetail};
+pub use state::{Detail, MapState, RoleDetail, ServedPort, State, TargetDetail};
 pub use stats::{
     all::text as stats_all,
     explain::text as counter_text,

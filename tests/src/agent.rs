@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
 };
@@ -38,9 +38,14 @@ pub fn binary() -> PathBuf {
 impl Host {
     /// Runs the agent on this host.
     pub fn agent(&self, arguments: &str) -> Output {
+        self.agent_at(self.bpffs(), arguments)
+    }
+
+    /// Runs the agent on this host, with this BPF file system.
+    pub fn agent_at(&self, bpffs: &Path, arguments: &str) -> Output {
         self.command(binary())
             .arg("--bpffs")
-            .arg(self.bpffs())
+            .arg(bpffs)
             .args(arguments.split_whitespace())
             .stdin(Stdio::null())
             .output()

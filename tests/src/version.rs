@@ -26,7 +26,7 @@ pub fn estrange_more(host: &Host, role: &str) {
     let path = notes(host, role);
     let known = RefCell::new(Vec::new());
     Map::pinned(&path).change_all(|meta| meta.clone_into(&mut known.borrow_mut()));
-    let frozen = offset_of!(Meta, version) + size_of_val(&Meta::default().version);
+    let frozen = offset_of!(Meta, netns_inode) + size_of_val(&Meta::default().netns_inode);
     let mut value = known.into_inner();
     value[frozen..].fill(0xa5);
     value.resize(size_of::<Meta>() + 24, 0xa5);

@@ -16,7 +16,7 @@ use crate::{
         packet_trace::PacketTrace,
         pins::{Attachment, Role, Store},
     },
-    lifecycle::{install::install, listening::warn_if_nothing_listens},
+    lifecycle::{attached, install::install, listening::warn_if_nothing_listens},
     net::{
         netlink::{Interface, Network},
         offload,
@@ -28,20 +28,15 @@ use crate::{
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
     let network = Network::connect()?;
-    let interface = network.interface(&arguments.interface).await?;
+    let interface = attached::interface(store, &network, &arguments.interface).await?;
 
+    let is_told = async || {
+        let config = told(None, arguments)?;
+        Plan::new(&network, &config).await.map(drop)
+    };
     let make = async |attachment: &Attachment, fresh: bool| {
         let before = if fresh { None } else { Some(MirrorConfig::read(attachment)?) };
-        let mut after =
-            before.clone().unwrap_or_else(|| MirrorConfig::fresh(arguments.common.magic(None)));
-        after.magic = arguments.common.magic(Some(after.magic.0));
-        edit::attach(&mut after, arguments)?;
-        if after.maps.is_empty() {
-            bail!(
-                "what is to be copied, and where to? give --map, like --map 11211=10.0.0.5:11211"
-            );
-        }
-        after.selection.multiply().check(&after.maps, after.redundancy)?;
+        let after = told(before.as_ref(), arguments)?;
         // The ways are found, and refused, before anything is touched.
         let plan = Plan::new(&network, &after).await?;
         let mechanism = attach::choose(attachment, arguments.common.hook.wanted())?;
@@ -53,10 +48,10 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         let ports: Vec<u16> = here.map(|map| map.local_port).collect();
         Ok((attachment.clone(), trace, (report, ports)))
     };
-    let (attachment, trace, (report, ports)) =
-        install(store, &network, (Role::Source, &interface), make).await?;
+    let ((attachment, trace, (report, ports)), replaced) =
+        install(store, &network, (Role::Source, &interface), is_told, make).await?;
 
-    output::report(&report)?;
+    output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report))?;
     interface.warn_if_down();
     warn_if_nothing_listens(Role::Source, ports);
     for warning in offload::warnings(&interface.name).await {
@@ -66,6 +61,19 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         foreground::run(store, &network, &[attachment], trace).await?;
     }
     Ok(())
+}
+
+/// What is typed makes of what the source was told.
+fn told(before: Option<&MirrorConfig>, typed: &cli::Attach) -> Result<MirrorConfig> {
+    let fresh = || MirrorConfig::fresh(typed.common.magic(None));
+    let mut config = before.cloned().unwrap_or_else(fresh);
+    config.magic = typed.common.magic(Some(config.magic.0));
+    edit::attach(&mut config, typed)?;
+    if config.maps.is_empty() {
+        bail!("what is to be copied, and where to? give --map, like --map 11211=10.0.0.5:11211");
+    }
+    config.selection.multiply().check(&config.maps, config.redundancy)?;
+    Ok(config)
 }
 
 /// Tells targets of the connections that are mirrored no more, and says what changed and what is mirrored now.

@@ -7,10 +7,14 @@ use crate::{
     kernel::{
         clock,
         failure::Failure,
+        identity::{self, Known, Place},
         meta,
         pins::{Attachment, Store},
     },
-    lifecycle::remove::remove,
+    lifecycle::{
+        attached::{absent, named, not_here},
+        remove::remove,
+    },
     net::netlink::Network,
     output::{self, Detached},
 };
@@ -23,25 +27,40 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
         return output::line(&format!("{why:#}"));
     }
     let _lock = store.lock()?;
-    let mut attachments = store.attachments()?;
+    let mut known = identity::all(store)?;
     if let Some(interface) = &arguments.interface {
-        attachments.retain(|attachment| attachment.interface == *interface);
+        known = match named(known, arguments.role, interface) {
+            Ok(named) => named,
+            Err(error) => match error.downcast_ref::<Failure>() {
+                Some(Failure::NotAttached { .. }) => Vec::new(),
+                _ => return Err(error),
+            },
+        };
     }
-    if attachments.is_empty() {
+    if known.is_empty() {
         check_interface(&network, arguments).await?;
     }
     if let Some(role) = arguments.role {
-        attachments.retain(|attachment| attachment.role == role);
+        known.retain(|known| known.attachment.role == role);
     }
-    if attachments.is_empty() {
-        return output::line(&nothing(arguments));
+    let (elsewhere, here): (Vec<Known>, Vec<Known>) =
+        known.into_iter().partition(|known| known.place.elsewhere().is_some());
+    if here.is_empty() {
+        if let (Some(interface), Some(first)) = (&arguments.interface, elsewhere.first()) {
+            bail!(absent(Some(first), arguments.role, interface));
+        }
+        output::line(&nothing(arguments))?;
     }
     let mut failed = Vec::new();
-    for attachment in &attachments {
+    for known in &here {
         // One that stays is no reason to leave others.
-        if let Err(error) = detach(&network, attachment).await {
-            failed.push(format!("{}: {}: {error:#}", attachment.interface, attachment.role));
+        if let Err(error) = detach(&network, known).await {
+            let Attachment { interface, role, .. } = &known.attachment;
+            failed.push(format!("{interface}: {role}: {error:#}"));
         }
+    }
+    if let Some(others) = not_here(&elsewhere) {
+        output::report(&(others + "\n"))?;
     }
     if !failed.is_empty() {
         bail!("not all was taken off: {}", failed.join("; "));
@@ -49,10 +68,17 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
     Ok(())
 }
 
-async fn detach(network: &Network, attachment: &Attachment) -> Result<()> {
-    let meta = meta::of_any_version(attachment).filter(|meta| meta.abi != 0);
+async fn detach(network: &Network, known: &Known) -> Result<()> {
+    let attachment = &known.attachment;
+    let meta = known.meta.filter(|meta| meta.abi != 0);
     let now = clock::wall().as_secs();
-    remove(network, attachment).await?;
+    match known.place {
+        // Nothing of it is in this network namespace.
+        Place::EndedElsewhere(_) => attachment.remove()?,
+        Place::Here | Place::InterfaceGone | Place::Elsewhere(_) => {
+            remove(network, attachment).await?;
+        }
+    }
     let version = meta.as_ref().filter(|meta| meta::is_other_version(meta)).map(meta::version);
     output::report(
         &(output::detached_line(&Detached {

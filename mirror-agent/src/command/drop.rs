@@ -18,7 +18,7 @@ use crate::{
         pins::{Attachment, Role, Store},
         settings::{self, Settings},
     },
-    lifecycle::{install::install, listening::warn_if_nothing_listens},
+    lifecycle::{attached, install::install, listening::warn_if_nothing_listens},
     net::netlink::{Interface, Network},
     output,
     target::{allowed_macs, config::TargetConfig, hold_device, ports, receive_buffer},
@@ -27,8 +27,9 @@ use crate::{
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     let network = Network::connect()?;
-    let interface = network.interface(&arguments.interface).await?;
+    let interface = attached::interface(store, &network, &arguments.interface).await?;
 
+    let is_told = async || amend(None, arguments).map(std::mem::drop);
     let make = async |attachment: &Attachment, fresh: bool| {
         let before = if fresh { None } else { Some(TargetConfig::read(attachment)?) };
         let after = amend(before.as_ref(), arguments)?;
@@ -49,10 +50,10 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
         };
         Ok((attachment.clone(), trace, (report, after.ports)))
     };
-    let (attachment, trace, (report, ports)) =
-        install(store, &network, (Role::Target, &interface), make).await?;
+    let ((attachment, trace, (report, ports)), replaced) =
+        install(store, &network, (Role::Target, &interface), is_told, make).await?;
 
-    output::report(&report)?;
+    output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report))?;
     interface.warn_if_down();
     warn_if_nothing_listens(Role::Target, ports);
     if arguments.common.foreground {

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::watch::Watch;
 use crate::{
     kernel::{
+        identity,
         packet_trace::PacketTrace,
         pins::{Attachment, Store},
     },
@@ -37,7 +38,8 @@ pub(super) async fn run(
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = tick.tick() => {
-                let text = watch.look(network, attachments.to_vec()).await?;
+                let known = attachments.iter().map(identity::of).collect::<Result<_>>()?;
+                let text = watch.look(network, known).await?;
                 // A terminal that is gone is no reason to stop mirroring.
                 let _ = output::print(&text);
             }

@@ -15,7 +15,7 @@ use crate::{
         pins::{Attachment, Role, Store},
         settings::Settings,
     },
-    lifecycle::{attached::attached, install::install},
+    lifecycle::{attached, install::install},
     net::netlink::{Interface, Network},
     output,
 };
@@ -23,14 +23,12 @@ use crate::{
 /// Runs `guard`.
 pub(super) async fn run(store: &Store, arguments: &cli::Guard) -> Result<()> {
     let network = Network::connect()?;
-    let interface = network.interface(&arguments.interface).await?;
+    let interface = attached::interface(store, &network, &arguments.interface).await?;
 
+    let is_told = async || told(&[], arguments).map(drop);
     let make = async |attachment: &Attachment, fresh: bool| {
         let before = if fresh { Vec::new() } else { servers::get(attachment)? };
-        let after = joined(&before, &arguments.servers);
-        if after.is_empty() {
-            bail!("what which memcached sends? give --server, like --server 10.0.0.5:11211");
-        }
+        let after = told(&before, arguments)?;
         let mode =
             load(&network, attachment, &interface, (&after, arguments.mode.wanted())).await?;
         let report = match fresh {
@@ -39,11 +37,21 @@ pub(super) async fn run(store: &Store, arguments: &cli::Guard) -> Result<()> {
         };
         Ok(report + &lines(&after))
     };
-    let report = install(store, &network, (Role::Guard, &interface), make).await?;
+    let (report, replaced) =
+        install(store, &network, (Role::Guard, &interface), is_told, make).await?;
 
-    output::report(&report)?;
+    output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report))?;
     interface.warn_if_down();
     Ok(())
+}
+
+/// What is typed makes of what the guard was told.
+fn told(before: &[SocketAddr], typed: &cli::Guard) -> Result<Vec<SocketAddr>> {
+    let servers = joined(before, &typed.servers);
+    if servers.is_empty() {
+        bail!("what which memcached sends? give --server, like --server 10.0.0.5:11211");
+    }
+    Ok(servers)
 }
 
 /// Runs `server`.
@@ -53,9 +61,9 @@ pub(super) async fn change(store: &Store, arguments: &cli::Server) -> Result<()>
         cli::Server::List(list) => return super::list::run(store, list, Role::Guard),
     };
     let network = Network::connect()?;
-    let interface = network.interface(&edit.interface).await?;
+    let interface = attached::interface(store, &network, &edit.interface).await?;
     let _lock = store.lock()?;
-    let attachment = attached(store, &interface, Role::Guard)?;
+    let attachment = attached::attached(store, &interface, Role::Guard)?;
     let before = servers::get(&attachment)?;
     let after = match arguments {
         cli::Server::Remove(_) => without(&before, &edit.servers, "a guarded server")?,

@@ -10,7 +10,7 @@ use crate::{
         meta,
         pins::{Role, Store},
     },
-    lifecycle::attached::{all_attached, attached},
+    lifecycle::attached,
     net::netlink::Network,
     output::{self, MapState, SelectionState},
     source::{config::MirrorConfig, mappings, plan::Plan},
@@ -35,9 +35,9 @@ async fn change(
     edit: impl FnOnce(&mut MirrorConfig) -> Result<()>,
 ) -> Result<()> {
     let network = Network::connect()?;
-    let interface = network.interface(interface).await?;
+    let interface = attached::interface(store, &network, interface).await?;
     let _lock = store.lock()?;
-    let attachment = attached(store, &interface, Role::Source)?;
+    let attachment = attached::attached(store, &interface, Role::Source)?;
     let before = MirrorConfig::read(&attachment)?;
     let mut after = before.clone();
     edit(&mut after)?;
@@ -52,7 +52,7 @@ async fn change(
 /// `map list`.
 fn print(store: &Store, list: &cli::ListArgs) -> Result<()> {
     let mut states = Vec::new();
-    for attachment in all_attached(store, Role::Source, list.interface.as_deref())? {
+    for attachment in attached::all_attached(store, Role::Source, list.interface.as_deref())? {
         let MirrorConfig { maps, selection, .. } = MirrorConfig::read(&attachment)?;
         let selection = SelectionState::of(&selection, Now::read()?);
         states.push(MapState { interface: attachment.interface, maps, selection });

@@ -7,7 +7,7 @@ use crate::{
     cli,
     config::ports::PortRange,
     kernel::pins::{Role, Store},
-    lifecycle::attached::attached,
+    lifecycle::attached,
     net::netlink::Network,
     output,
     target::{config::TargetConfig, ports, receive_buffer},
@@ -41,9 +41,9 @@ async fn change(
     edit: impl FnOnce(&[u16]) -> Result<Vec<u16>>,
 ) -> Result<()> {
     let network = Network::connect()?;
-    let interface = network.interface(interface).await?;
+    let interface = attached::interface(store, &network, interface).await?;
     let _lock = store.lock()?;
-    let attachment = attached(store, &interface, Role::Target)?;
+    let attachment = attached::attached(store, &interface, Role::Target)?;
     let before = TargetConfig::read(&attachment)?;
     let after = TargetConfig { ports: edit(&before.ports)?, ..before.clone() };
     let gone: Vec<u16> =

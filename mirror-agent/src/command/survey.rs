@@ -1,6 +1,6 @@
 //! Looks at everything that is attached: what `stats`, `status` and `--foreground` show.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use mirror_common::abi::Meta;
 use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 
@@ -9,13 +9,16 @@ use crate::{
     kernel::{
         attach::{hook::Mechanism, mechanism_of, xdp},
         clock::{self, Now},
-        failure::Failure,
         fallback::Fallback,
+        identity::{self, Known, Place},
         maps, meta,
         pins::{Attachment, Role, Store},
     },
-    net::{netlink::Network, offload, sock_diag},
-    output::{Detail, Origin, RoleDetail, SelectionState, ServedPort, State, TargetDetail},
+    lifecycle::attached::named,
+    net::{namespace::Namespace, netlink::Network, offload, sock_diag},
+    output::{
+        Detail, Identity, Origin, RoleDetail, SelectionState, ServedPort, State, TargetDetail,
+    },
     source::{copy_device, mappings::in_use, selection_table},
     stats::{
         condition::Condition,
@@ -38,28 +41,24 @@ pub(super) async fn all(
     interface: Option<&str>,
 ) -> Result<Vec<State>> {
     let mut found = Vec::new();
-    for attachment in attachments(store, interface)? {
-        found.push(one(network, &attachment).await?);
+    for known in attachments(store, interface)? {
+        found.push(one(network, &known).await?);
     }
     Ok(found)
 }
 
 /// The same without a look at it.
-pub(super) fn attachments(store: &Store, interface: Option<&str>) -> Result<Vec<Attachment>> {
-    let mut found = store.attachments()?;
-    if let Some(interface) = interface {
-        found.retain(|attachment| attachment.interface == interface);
-        if found.is_empty() {
-            bail!(Failure::NotAttached { role: None, interface: interface.to_owned() });
-        }
+pub(super) fn attachments(store: &Store, interface: Option<&str>) -> Result<Vec<Known>> {
+    let found = identity::all(store)?;
+    match interface {
+        Some(interface) => named(found, None, interface),
+        None => Ok(found),
     }
-    Ok(found)
 }
 
 /// One attachment.
-pub(super) async fn one(network: &Network, attachment: &Attachment) -> Result<State> {
-    let meta = meta::of_any_version(attachment);
-    let mut warnings = Vec::new();
+pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
+    let Known { attachment, place, meta } = known;
     let mut state = State {
         interface: attachment.interface.clone(),
         role: attachment.role,
@@ -68,10 +67,11 @@ pub(super) async fn one(network: &Network, attachment: &Attachment) -> Result<St
         origin: meta.as_ref().filter(|meta| meta.abi != 0).map(origin),
         detail: None,
         warnings: Vec::new(),
+        identity: identity_of(known),
     };
     if let Some(meta) = meta.filter(|_| state.condition == Condition::Running) {
-        let link = network.link(&attachment.interface).await?;
-        state.condition = at_link(network, &meta, link.as_ref(), &mut warnings).await;
+        let link = link(network, known).await?;
+        state.condition = at(*place, link.as_ref());
         if attachment.role == Role::Source
             && state.condition == Condition::Running
             && !copy_device::exists(network, meta.ifindex).await?
@@ -79,38 +79,30 @@ pub(super) async fn one(network: &Network, attachment: &Attachment) -> Result<St
             state.condition = Condition::CopyDeviceGone;
         }
         if attachment.role == Role::Source && link.is_some() {
-            warnings.extend(offload::warnings(&attachment.interface).await);
+            state.warnings.extend(offload::warnings(&attachment.interface).await);
         }
-        let detail = detail(network, attachment, &meta, link.as_ref()).await?;
-        if state.condition == Condition::Running && has_expired(&detail) {
-            state.condition = Condition::Expired;
-        }
+        let detail = detail(network, known, &meta, link.as_ref()).await?;
+        state.condition = expired(state.condition, &detail);
         state.detail = Some(detail);
     }
-    state.warnings = warnings;
     judge(&mut state, None);
     Ok(state)
 }
 
 /// Reads the counters anew, and looks whether the interface is still there. All else stays as it was seen.
-pub(super) async fn refresh(
-    network: &Network,
-    attachment: &Attachment,
-    state: &mut State,
-) -> Result<()> {
-    let meta = meta::of_any_version(attachment);
+pub(super) async fn refresh(network: &Network, known: &Known, state: &mut State) -> Result<()> {
+    let Known { attachment, place, meta } = known;
     state.condition = version_of(attachment, meta.as_ref());
     let Some(detail) = &mut state.detail else { return Ok(()) };
-    let Some(meta) = meta.filter(|_| state.condition == Condition::Running) else { return Ok(()) };
+    if state.condition != Condition::Running {
+        return Ok(());
+    }
     detail.snapshot = snapshot::read(attachment)?;
     if let RoleDetail::Source { selection, .. } = &mut detail.role {
         *selection = SelectionState::of(&selection_table::read(attachment)?, Now::read()?);
     }
-    let link = network.link(&attachment.interface).await?;
-    state.condition = at_link(network, &meta, link.as_ref(), &mut Vec::new()).await;
-    if state.condition == Condition::Running && has_expired(detail) {
-        state.condition = Condition::Expired;
-    }
+    let condition = at(*place, link(network, known).await?.as_ref());
+    state.condition = expired(condition, detail);
     Ok(())
 }
 
@@ -159,41 +151,59 @@ fn origin(meta: &Meta) -> Origin {
     }
 }
 
-/// Whether the interface is there and up. One that was renamed is.
-async fn at_link(
-    network: &Network,
-    meta: &Meta,
-    link: Option<&LinkMessage>,
-    warnings: &mut Vec<String>,
-) -> Condition {
-    match link.filter(|link| link.header.index == meta.ifindex) {
-        Some(link) if link.header.flags.contains(LinkFlags::Up) => Condition::Running,
-        Some(_) => Condition::InterfaceDown,
-        None => match network.interface_name(meta.ifindex).await {
-            Ok(name) => {
-                warnings.push(format!("the interface is called {name} by now"));
-                Condition::Running
-            }
-            Err(_) => Condition::InterfaceGone,
-        },
+/// What is not as the interface's name says.
+fn identity_of(known: &Known) -> Identity {
+    let Attachment { interface, attached_as, .. } = &known.attachment;
+    let namespace = known.meta.as_ref().and_then(meta::namespace);
+    Identity {
+        attached_as: (interface != attached_as).then(|| attached_as.clone()),
+        namespace: namespace.map(|namespace| namespace.inode),
+        elsewhere: known.place.elsewhere().is_some(),
+        prefix: known.place.elsewhere().and_then(Namespace::prefix),
     }
 }
 
-fn has_expired(detail: &Detail) -> bool {
-    match &detail.role {
-        RoleDetail::Source { selection, .. } => {
-            selection.deadline.is_some_and(|deadline| deadline.left == 0)
+/// The interface, where it is one of this network namespace.
+async fn link(network: &Network, known: &Known) -> Result<Option<LinkMessage>> {
+    match known.place {
+        Place::Here => network.link(&known.attachment.interface).await,
+        Place::InterfaceGone | Place::Elsewhere(_) | Place::EndedElsewhere(_) => Ok(None),
+    }
+}
+
+/// Whether the interface is there and up.
+fn at(place: Place, link: Option<&LinkMessage>) -> Condition {
+    match (place, link) {
+        (Place::Elsewhere(_), _) => Condition::OtherNamespace,
+        (Place::EndedElsewhere(_), _) => Condition::EndedElsewhere,
+        (Place::Here, Some(link)) if link.header.flags.contains(LinkFlags::Up) => {
+            Condition::Running
         }
-        RoleDetail::Target(_) | RoleDetail::Guard { .. } => false,
+        (Place::Here, Some(_)) => Condition::InterfaceDown,
+        (Place::Here, None) | (Place::InterfaceGone, _) => Condition::InterfaceGone,
+    }
+}
+
+/// `condition`, unless it works and its time is over.
+fn expired(condition: Condition, detail: &Detail) -> Condition {
+    let works = matches!(condition, Condition::Running | Condition::OtherNamespace);
+    match &detail.role {
+        RoleDetail::Source { selection, .. }
+            if works && selection.deadline.is_some_and(|deadline| deadline.left == 0) =>
+        {
+            Condition::Expired
+        }
+        _ => condition,
     }
 }
 
 async fn detail(
     network: &Network,
-    attachment: &Attachment,
+    known: &Known,
     meta: &Meta,
     link: Option<&LinkMessage>,
 ) -> Result<Detail> {
+    let attachment = &known.attachment;
     let snapshot = snapshot::read(attachment)?;
     let hook = mechanism_of(attachment)?;
     let mut fallbacks = Vec::new();
@@ -208,7 +218,7 @@ async fn detail(
             selection: SelectionState::of(&selection_table::read(attachment)?, Now::read()?),
         },
         Role::Target => {
-            let target = target(network, attachment, meta).await?;
+            let target = target(network, known, meta).await?;
             fallbacks.extend(target.hold_queue.into_iter().flat_map(HoldQueue::fallbacks));
             RoleDetail::Target(Box::new(target))
         }
@@ -223,23 +233,33 @@ async fn detail(
     Ok(Detail { changed_at: meta.changed_at, hook, fallbacks, snapshot, role })
 }
 
-async fn target(network: &Network, attachment: &Attachment, meta: &Meta) -> Result<TargetDetail> {
+async fn target(network: &Network, known: &Known, meta: &Meta) -> Result<TargetDetail> {
+    let attachment = &known.attachment;
     let served = ports::served(attachment)?;
-    let open = match sock_diag::open_ports() {
-        Ok(open) => Some(open),
-        Err(error) => {
+    // Sockets and devices of another network namespace cannot be seen from here.
+    let is_seen = matches!(known.place, Place::Here | Place::InterfaceGone);
+    let open = match is_seen.then(sock_diag::open_ports) {
+        Some(Ok(open)) => Some(open),
+        Some(Err(error)) => {
             log::warn!("cannot tell whether memcached listens ({error:#})");
             None
         }
+        None => None,
     };
     let listens = |port: u16| open.as_ref().map(|open| open.contains(&port));
     Ok(TargetDetail {
         magic: meta.seal,
-        shortages: receive_buffer::shortages(&served, meta.receive_buffer),
+        shortages: match is_seen {
+            true => receive_buffer::shortages(&served, meta.receive_buffer),
+            false => Vec::new(),
+        },
         ports: served.into_iter().map(|port| ServedPort { port, listens: listens(port) }).collect(),
         allowed_macs: allowed_macs::get(attachment)?.into_iter().map(allowed_macs::text).collect(),
         max_connections: meta.max_connections,
         connections: Connections::read(attachment)?,
-        hold_queue: HoldQueue::of(network, hold_device::names(meta.ifindex)).await?,
+        hold_queue: match is_seen {
+            true => HoldQueue::of(network, hold_device::names(meta.ifindex)).await?,
+            false => None,
+        },
     })
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::survey;
 use crate::{
-    kernel::pins::{Attachment, Role},
+    kernel::{identity::Known, pins::Attachment},
     net::netlink::Network,
     output::{self, FollowRow, State},
     stats::tally::Tally,
@@ -25,32 +25,28 @@ const HEADER_EVERY: usize = 20;
 /// What is watched, and what was seen.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    watched: Vec<(Attachment, State)>,
+    watched: Vec<(Known, State)>,
     histories: Vec<History>,
     looked_at: Option<Instant>,
     rows: Option<usize>,
 }
 
 impl Watch {
-    /// Looks at `attachments`; returns what is to be shown. At first that is everything, and a row for each of them
+    /// Looks at `found`; returns what is to be shown. At first that is everything, and a row for each of them
     /// then.
     ///
     /// # Errors
     ///
     /// Where the kernel does not say.
-    pub(super) async fn look(
-        &mut self,
-        network: &Network,
-        attachments: Vec<Attachment>,
-    ) -> Result<String> {
+    pub(super) async fn look(&mut self, network: &Network, found: Vec<Known>) -> Result<String> {
         let at = Instant::now();
-        self.update(network, attachments, at).await?;
+        self.update(network, found, at).await?;
         let time = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
         let mut text = String::new();
-        for (_, state) in &mut self.watched {
+        for (known, state) in &mut self.watched {
             let Some(detail) = &state.detail else { continue };
             let total = detail.tally();
-            let history = history(&mut self.histories, state);
+            let history = history(&mut self.histories, &known.attachment);
             let (last, recent) = history.add(at, &total);
             survey::judge(state, Some(&recent));
             let Some((since, seconds)) = last else { continue };
@@ -71,25 +67,20 @@ impl Watch {
         Ok(text)
     }
 
-    async fn update(
-        &mut self,
-        network: &Network,
-        attachments: Vec<Attachment>,
-        at: Instant,
-    ) -> Result<()> {
-        let known = |(one, _): &(Attachment, State)| (one.interface.clone(), one.role);
-        let wanted = attachments.iter().map(|one| (one.interface.clone(), one.role));
-        let same = self.watched.iter().map(known).eq(wanted);
+    async fn update(&mut self, network: &Network, found: Vec<Known>, at: Instant) -> Result<()> {
+        let watched = self.watched.iter().map(|(known, _)| &known.attachment);
+        let same = watched.eq(found.iter().map(|known| &known.attachment));
         if same && self.looked_at.is_some_and(|looked| at.duration_since(looked) < LOOK) {
-            for (attachment, state) in &mut self.watched {
-                survey::refresh(network, attachment, state).await?;
+            for ((watched, state), found) in self.watched.iter_mut().zip(found) {
+                *watched = found;
+                survey::refresh(network, watched, state).await?;
             }
             return Ok(());
         }
         self.watched.clear();
-        for attachment in attachments {
-            let state = survey::one(network, &attachment).await?;
-            self.watched.push((attachment, state));
+        for known in found {
+            let state = survey::one(network, &known).await?;
+            self.watched.push((known, state));
         }
         self.looked_at = Some(at);
         Ok(())
@@ -99,8 +90,7 @@ impl Watch {
 /// What one attachment had done when it was looked at, within the last minute, the oldest first.
 #[derive(Debug)]
 struct History {
-    interface: String,
-    role: Role,
+    attachment: Attachment,
     seen: VecDeque<(Instant, Tally)>,
 }
 
@@ -121,15 +111,11 @@ impl History {
     }
 }
 
-fn history<'a>(histories: &'a mut Vec<History>, state: &State) -> &'a mut History {
-    let is_same =
-        |history: &History| history.interface == state.interface && history.role == state.role;
+fn history<'a>(histories: &'a mut Vec<History>, attachment: &Attachment) -> &'a mut History {
+    // Whatever the interface is called by now.
+    let is_same = |history: &History| history.attachment.directory() == attachment.directory();
     let place = histories.iter().position(is_same).unwrap_or_else(|| {
-        histories.push(History {
-            interface: state.interface.clone(),
-            role: state.role,
-            seen: VecDeque::new(),
-        });
+        histories.push(History { attachment: attachment.clone(), seen: VecDeque::new() });
         histories.len() - 1
     });
     &mut histories[place]
@@ -137,12 +123,15 @@ fn history<'a>(histories: &'a mut Vec<History>, state: &State) -> &'a mut Histor
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::kernel::pins::{Role, Store};
 
     #[test]
     fn a_minute_is_remembered() {
-        let mut history =
-            History { interface: "eth0".into(), role: Role::Target, seen: VecDeque::new() };
+        let attachment = Store::open(Path::new("/")).unwrap().attachment("eth0", Role::Target);
+        let mut history = History { attachment, seen: VecDeque::new() };
         let begin = Instant::now();
         let done = |tally: &Tally| tally.done;
         for second in 0..200 {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, path::PathBuf};
 
-use crate::kernel::role::Role;
+use crate::{kernel::role::Role, net::namespace::Namespace};
 
 /// Why a verb could not be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,22 @@ pub enum Failure {
         interface: String,
         /// What that agent calls itself.
         version: String,
+    },
+    /// It was attached in another network namespace.
+    OtherNamespace {
+        /// Which programs.
+        role: Role,
+        /// The interface, by the name that it had there.
+        interface: String,
+        /// Where.
+        namespace: Namespace,
+    },
+    /// Nothing is attached to the interface that has this name now, but to one that had it before.
+    Renamed {
+        /// What was typed.
+        interface: String,
+        /// What the other is called now.
+        now: String,
     },
     /// Neither is there such an interface, nor was there when something was attached.
     NoInterface {
@@ -48,9 +64,26 @@ impl fmt::Display for Failure {
             }
             Self::OtherVersion { role, interface, version } => write!(
                 f,
-                "the {role} at {interface} was attached by another version ({version}); type \
-                 `mirror-agent detach {interface} --role {role}`, and then `{}` again",
+                "the {role} at {interface} was attached by another version ({version}), whose settings this one cannot \
+                 read; type `{} {interface}` with all its settings to replace it, or `mirror-agent detach {interface} \
+                 --role {role}`",
                 role.verb()
+            ),
+            Self::OtherNamespace { role, interface, namespace } => {
+                let there = match namespace.prefix() {
+                    Some(prefix) => format!("there, like `{prefix} mirror-agent …`"),
+                    None => "there (`lsns --type net` lists them)".to_owned(),
+                };
+                write!(
+                    f,
+                    "the {role} at {interface} belongs to another network namespace ({}); run this {there}, or give this network \
+                     namespace a BPF file system of its own with --bpffs",
+                    namespace.inode
+                )
+            }
+            Self::Renamed { interface, now } => write!(
+                f,
+                "nothing is attached to {interface}: the interface that was called so is {now} now; type that name"
             ),
             Self::NoInterface { name, known } => write!(
                 f,
@@ -74,7 +107,23 @@ mod tests {
             interface: "eth0".into(),
             version: "9.9.9".into(),
         };
-        insta::assert_snapshot!(failure, @"the target at eth0 was attached by another version (9.9.9); type `mirror-agent detach eth0 --role target`, and then `drop` again");
+        insta::assert_snapshot!(failure, @"the target at eth0 was attached by another version (9.9.9), whose settings this one cannot read; type `drop eth0` with all its settings to replace it, or `mirror-agent detach eth0 --role target`");
+    }
+
+    #[test]
+    fn another_namespace_says_where_and_what_to_do() {
+        let failure = Failure::OtherNamespace {
+            role: Role::Target,
+            interface: "eth0".into(),
+            namespace: Namespace { cookie: 7, inode: 1 },
+        };
+        insta::assert_snapshot!(failure, @"the target at eth0 belongs to another network namespace (1); run this there (`lsns --type net` lists them), or give this network namespace a BPF file system of its own with --bpffs");
+    }
+
+    #[test]
+    fn a_new_interface_by_an_old_name_is_told_from_the_old_one() {
+        let failure = Failure::Renamed { interface: "eth0".into(), now: "lan0".into() };
+        insta::assert_snapshot!(failure, @"nothing is attached to eth0: the interface that was called so is lan0 now; type that name");
     }
 
     #[test]

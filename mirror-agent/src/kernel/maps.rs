@@ -116,7 +116,7 @@ pub fn has_meta(of: &Attachment) -> bool {
 }
 
 /// How many 64-bit words the fields of [`Meta`] take that are frozen.
-pub(super) const FROZEN_WORDS: usize = 5;
+pub(super) const FROZEN_WORDS: usize = 7;
 
 /// The same of another version's: the fields that are frozen.
 pub(super) fn frozen_meta(of: &Attachment) -> Result<[u64; FROZEN_WORDS]> {
@@ -131,7 +131,7 @@ pub(super) fn frozen_meta(of: &Attachment) -> Result<[u64; FROZEN_WORDS]> {
             }
         };
     }
-    Ok(first_words!(5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32))
+    Ok(first_words!(7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32))
 }
 
 /// The first words of entry 0 of an array.

@@ -3,7 +3,10 @@
 use anyhow::{Context as _, Result, bail};
 use mirror_common::abi::Meta;
 
-use crate::kernel::{clock, failure::Failure, maps, pins::Attachment, settings::Settings};
+use crate::{
+    kernel::{clock, failure::Failure, maps, pins::Attachment, settings::Settings},
+    net::namespace::Namespace,
+};
 
 /// Whether everything was attached. Not so while an agent is at it, or when one was killed meanwhile.
 pub fn is_complete(attachment: &Attachment) -> bool {
@@ -22,7 +25,7 @@ pub fn of_any_version(attachment: &Attachment) -> Option<Meta> {
 
 /// The frozen fields, from what is at the beginning of whichever version's value. All others are zero.
 fn frozen(words: [u64; maps::FROZEN_WORDS]) -> Meta {
-    let [first, attached_at, text @ ..] = words;
+    let [first, attached_at, text @ .., netns_cookie, netns_inode] = words;
     let [a, b, c, d, e, f, g, h] = first.to_ne_bytes();
     let mut version = [0; 24];
     for (to, word) in version.chunks_exact_mut(8).zip(text) {
@@ -33,8 +36,16 @@ fn frozen(words: [u64; maps::FROZEN_WORDS]) -> Meta {
         ifindex: u32::from_ne_bytes([e, f, g, h]),
         attached_at,
         version,
+        netns_cookie,
+        netns_inode,
         ..Meta::default()
     }
+}
+
+/// The network namespace that it was attached in, where that is known.
+pub fn namespace(meta: &Meta) -> Option<Namespace> {
+    let (cookie, inode) = (meta.netns_cookie, meta.netns_inode);
+    (cookie != 0).then_some(Namespace { cookie, inode })
 }
 
 /// Whether another version of the agent attached.
@@ -65,6 +76,27 @@ pub fn read(attachment: &Attachment) -> Result<Meta> {
     Ok(meta)
 }
 
+/// Writes down where something is about to be attached, unless there is something already: should the agent be killed
+/// now, others know whose it is.
+///
+/// # Errors
+///
+/// Where the kernel does not take it.
+pub(super) fn begin(attachment: &Attachment, settings: &Settings) -> Result<()> {
+    let mut table = maps::meta(attachment)?;
+    if maps::get(&table, 0).context("cannot read META")?.abi != 0 {
+        return Ok(());
+    }
+    let ifindex = settings.meta().ifindex;
+    let meta = in_this_namespace(Meta { ifindex, ..Meta::default() })?;
+    table.set(0, meta, 0).context("cannot write META")
+}
+
+fn in_this_namespace(meta: Meta) -> Result<Meta> {
+    let Namespace { cookie, inode } = Namespace::current()?;
+    Ok(Meta { netns_cookie: cookie, netns_inode: inode, ..meta })
+}
+
 /// Writes down who attached, when and with what. The moment of the first time stays.
 ///
 /// # Errors
@@ -78,13 +110,13 @@ pub fn write(attachment: &Attachment, settings: &Settings) -> Result<()> {
         *to = from;
     }
     let now = clock::wall().as_secs();
-    let meta = Meta {
+    let meta = in_this_namespace(Meta {
         abi: Meta::ABI,
         attached_at: if before.abi == Meta::ABI { before.attached_at } else { now },
         changed_at: now,
         version,
         ..settings.meta()
-    };
+    })?;
     table.set(0, meta, 0).context("cannot write META")
 }
 
@@ -114,6 +146,8 @@ mod tests {
         assert_eq!(offset_of!(Meta, ifindex), 4);
         assert_eq!(offset_of!(Meta, attached_at), 8);
         assert_eq!(offset_of!(Meta, version), 16);
+        assert_eq!(offset_of!(Meta, netns_cookie), 40);
+        assert_eq!(offset_of!(Meta, netns_inode), 48);
         assert_eq!(size_of::<Meta>() % 8, 0, "another version reads it as 64-bit words");
     }
 
@@ -122,8 +156,11 @@ mod tests {
         let first = [7u32.to_ne_bytes(), 3u32.to_ne_bytes()].concat();
         let first = u64::from_ne_bytes(first.try_into().unwrap());
         let text = u64::from_ne_bytes(*b"9.9.9\0\0\0");
-        let meta = frozen([first, 1_700_000_000, text, 0, 0]);
+        let meta = frozen([first, 1_700_000_000, text, 0, 0, 77, 4_026_531_840]);
         assert_eq!((meta.abi, meta.ifindex, meta.attached_at), (7, 3, 1_700_000_000));
         assert_eq!(version(&meta), "9.9.9");
+        let there = Namespace { cookie: 77, inode: 4_026_531_840 };
+        assert_eq!(namespace(&meta), Some(there));
+        assert_eq!(namespace(&Meta::default()), None);
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Error, Result, bail};
 use aya::{Ebpf, EbpfLoader, programs::Program};
 
 use crate::kernel::{
-    maps,
+    maps, meta,
     pins::{Attachment, Role},
     requirements,
     settings::Settings,
@@ -34,6 +34,7 @@ pub fn load(attachment: &Attachment, settings: &Settings) -> Result<Ebpf> {
         let lack = requirements::what_age_explains();
         refused(error.into(), "the kernel refused the maps".to_owned(), lack)
     })?;
+    meta::begin(attachment, settings)?;
     for (name, program) in ebpf.programs_mut() {
         let loaded = match program {
             Program::SchedClassifier(program) => program.load(),

@@ -5,7 +5,8 @@
 //! directory exists if and only if something is attached.
 //!
 //! The kernel refuses names with a dot on a BPF file system, and interfaces of VLANs have one (`eth0.100`). A colon
-//! stands for it, which no interface's name has.
+//! stands for it, which no interface's name has. `<interface>` is what it was called when something was attached, and where
+//! another that was called so before has that directory, its index follows after a space (`eth0 7`).
 
 use std::{
     fs,
@@ -19,7 +20,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 pub use crate::kernel::role::Role;
-use crate::kernel::{bpf_fs, failure::Failure};
+use crate::kernel::{bpf_fs, failure::Failure, link};
 
 /// How the names of links' pins begin.
 pub(crate) const LINK: &str = "link_";
@@ -62,20 +63,24 @@ impl Store {
 
     /// Keeps other agents out until the lock is dropped.
     ///
+    /// What is locked is the root of the BPF file system: it is there as long as anything in it, while the agent's own
+    /// directory comes and goes.
+    ///
     /// # Errors
     ///
     /// Where another agent is at work, or where there is no BPF file system.
     pub fn lock(&self) -> Result<Lock> {
+        let directory = File::open(&self.bpffs)
+            .with_context(|| format!("cannot open {}", self.bpffs.display()))?;
+        // Not before: opened, it stays mounted.
         self.check_mounted()?;
-        make_directory(&self.root)?;
-        let directory = File::open(&self.root)
-            .with_context(|| format!("cannot open {}", self.root.display()))?;
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Lock {
-                directory: Some(lock),
-                bpffs: self.bpffs.clone(),
-                root: self.root.clone(),
-            }),
+            Ok(lock) => {
+                bpf_fs::check_same(&lock, &self.bpffs)?;
+                make_directory(&self.root)?;
+                let (bpffs, root) = (self.bpffs.clone(), self.root.clone());
+                Ok(Lock { directory: Some(lock), bpffs, root })
+            }
             Err((_, nix::Error::EWOULDBLOCK)) => bail!(
                 "another mirror-agent is changing {} right now; try again when it is done",
                 self.root.display()
@@ -101,19 +106,31 @@ impl Store {
         if fresh && bpf_fs::is_ours_to_unmount(&self.bpffs) {
             make_directory(&self.root.join(MOUNTED))?;
         }
+        bpf_fs::warn_if_private(&self.bpffs);
         Ok(lock)
     }
 
     /// The pins of `role` at `interface`, whether they exist or not.
     pub fn attachment(&self, interface: &str, role: Role) -> Attachment {
+        self.in_directory(&to_file_name(interface), role)
+    }
+
+    /// The same where another interface, which was called so before, has that place.
+    pub fn attachment_beside(&self, interface: &str, ifindex: u32, role: Role) -> Attachment {
+        self.in_directory(&format!("{} {ifindex}", to_file_name(interface)), role)
+    }
+
+    fn in_directory(&self, name: &str, role: Role) -> Attachment {
+        let interface = from_file_name(name);
         Attachment {
-            interface: interface.to_owned(),
+            attached_as: interface.clone(),
+            interface,
             role,
-            directory: self.root.join(to_file_name(interface)).join(role.name()),
+            directory: self.root.join(name).join(role.name()),
         }
     }
 
-    /// All that is attached, by interface and role.
+    /// All that is attached, by interface and role, with the names that interfaces had then.
     pub fn attachments(&self) -> Result<Vec<Attachment>> {
         if !bpf_fs::is_mounted(&self.bpffs)? {
             return Ok(Vec::new());
@@ -121,8 +138,7 @@ impl Store {
         let mut found: Vec<Attachment> = names(&self.root)?
             .iter()
             .filter(|name| *name != MOUNTED)
-            .map(|name| from_file_name(name))
-            .flat_map(|interface| Role::ALL.map(|role| self.attachment(&interface, role)))
+            .flat_map(|name| Role::ALL.map(|role| self.in_directory(name, role)))
             .filter(Attachment::exists)
             .collect();
         found.sort_by(|a, b| (&a.interface, a.role).cmp(&(&b.interface, b.role)));
@@ -156,10 +172,12 @@ impl Drop for Lock {
 }
 
 /// The pins of one role at one interface.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// The interface's name.
+    /// What the interface is called, as far as is known.
     pub interface: String,
+    /// What it was called when something was attached.
+    pub attached_as: String,
     /// Which programs.
     pub role: Role,
     directory: PathBuf,
@@ -171,12 +189,19 @@ impl Attachment {
         self.directory.is_dir()
     }
 
-    /// All that are attached in the same role at other interfaces.
-    pub fn others(&self) -> Result<Vec<Self>> {
-        let Some(bpffs) = self.directory.ancestors().nth(3) else { return Ok(Vec::new()) };
-        let mut found = Store::open(bpffs)?.attachments()?;
-        found.retain(|other| other.role == self.role && other.interface != self.interface);
-        Ok(found)
+    /// The store that it is in.
+    ///
+    /// # Errors
+    ///
+    /// Where that is gone.
+    pub(super) fn store(&self) -> Result<Store> {
+        let bpffs = self.directory.ancestors().nth(3).context("no BPF file system")?;
+        Store::open(bpffs)
+    }
+
+    /// Where the pins are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Names of all pins.
@@ -210,12 +235,25 @@ impl Attachment {
         Ok(())
     }
 
-    /// Removes all pins, links first: the programs stop, then what they used goes.
+    /// Removes the pins of BPF maps, so that others by their names can be made. What is attached goes on with those it
+    /// has.
+    pub fn remove_maps(&self) -> Result<()> {
+        for name in names(&self.directory)?.iter().filter(|name| !name.starts_with(LINK)) {
+            remove_file(&self.directory.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Removes all pins, links first, and of these what takes packets in: the programs stop, then what they used goes.
     pub fn remove(&self) -> Result<()> {
         let names = names(&self.directory)?;
-        let (links, maps): (Vec<_>, Vec<_>) =
+        let (mut links, maps): (Vec<_>, Vec<_>) =
             names.into_iter().partition(|name| name.starts_with(LINK));
-        for name in links.iter().chain(&maps) {
+        links.sort_by_key(|name| name.strip_prefix(LINK) != Some("ingress"));
+        for name in &links {
+            remove_link(&self.directory.join(name))?;
+        }
+        for name in &maps {
             remove_file(&self.directory.join(name))?;
         }
         remove_directory(&self.directory)?;
@@ -233,6 +271,7 @@ fn to_file_name(interface: &str) -> String {
 }
 
 fn from_file_name(name: &str) -> String {
+    let name = name.split_once(' ').map_or(name, |(name, _ifindex)| name);
     name.replace(':', ".")
 }
 
@@ -256,6 +295,15 @@ fn make_directory(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Takes a program off, and removes its link's pin.
+fn remove_link(path: &Path) -> Result<()> {
+    if let Err(error) = link::detach(path) {
+        // Its interface is gone, most likely. The kernel takes the program off without this, too, if later.
+        log::debug!("cannot end {}: {error}", path.display());
+    }
+    remove_file(path)
 }
 
 /// Removes one pin.
@@ -287,6 +335,16 @@ mod tests {
         assert_eq!(to_file_name("eth0.100"), "eth0:100");
         assert_eq!(from_file_name("eth0:100"), "eth0.100");
         assert_eq!(from_file_name(&to_file_name("bond0")), "bond0");
+    }
+
+    #[test]
+    fn two_that_were_called_the_same_have_places_of_their_own() {
+        let store = Store { bpffs: "/fs".into(), root: "/fs/mirror-agent".into() };
+        let first = store.attachment("eth0.5", Role::Source);
+        let second = store.attachment_beside("eth0.5", 7, Role::Source);
+        assert_eq!(second.directory(), Path::new("/fs/mirror-agent/eth0:5 7/source"));
+        assert_eq!(second.attached_as, "eth0.5");
+        assert_ne!(first, second);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
         maps, meta,
         pins::{Attachment, Role},
     },
-    net::netlink::{Interface, Network},
+    net::netlink::Network,
     source::{copy_device, mappings::in_use, selection_table, teardown},
     target::{hold_device, ports, receive_buffer},
 };
@@ -24,14 +24,15 @@ use crate::{
 /// Where a program or a pin stays.
 pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     // Known from the pins, since the interface may be gone or have another index by now.
-    let meta = meta::of_any_version(attachment).filter(|meta| meta.abi != 0);
+    let noted = meta::of_any_version(attachment);
+    let meta = noted.filter(|meta| meta.abi != 0);
     let mut mirrored = None;
     match attachment.role {
         Role::Source if meta.is_some() => mirrored = Some(Mirrored::read(attachment)),
         Role::Source | Role::Guard => {}
         Role::Target => {
             if meta.is_some() {
-                end_connections(attachment).await;
+                end_or_warn(attachment).await;
             }
             receive_buffer::set(attachment, &[], 0);
         }
@@ -47,7 +48,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
         ),
         None => {}
     }
-    remove_device(network, attachment, meta).await
+    remove_device(network, attachment, noted).await
 }
 
 /// What targets have to be told the end of.
@@ -73,14 +74,13 @@ impl Mirrored {
     }
 }
 
-/// Takes the device of a source or target away, by the index that was written down, or else, where the attachment is half
-/// made, that the interface has.
+/// Takes the device of a source or target away, by the index that was written down, or else that the interface has.
 async fn remove_device(
     network: &Network,
     attachment: &Attachment,
     meta: Option<Meta>,
 ) -> Result<()> {
-    let index = match meta {
+    let index = match meta.filter(|meta| meta.ifindex != 0) {
         Some(meta) => Some(meta.ifindex),
         None => network.link(&attachment.interface).await?.map(|link| link.header.index),
     };
@@ -99,48 +99,29 @@ pub async fn device_of(network: &Network, role: Role, ifindex: u32) -> Result<()
     }
 }
 
+/// Ends memcached's sockets of the connections that a target mirrors, whichever version attached it. Returns how many.
+///
+/// # Errors
+///
+/// Where its tables cannot be read, or the kernel refuses. The target serves then as before.
+pub async fn end_connections(target: &Attachment) -> Result<usize> {
+    let ports = ports::served(target)?;
+    let ended = ports::drain(target, &ports).await;
+    if ended.is_err() {
+        ports::serve(target, &ports)?;
+    }
+    ended
+}
+
 /// A mirror that cannot be stopped is worse than a warning: what fails here does not stay attached.
-async fn end_connections(attachment: &Attachment) {
-    let ended = async {
-        let ports = ports::served(attachment)?;
-        ports::drain(attachment, &ports).await
-    };
-    match ended.await {
+async fn end_or_warn(target: &Attachment) {
+    match end_connections(target).await {
         Ok(0) => {}
         Ok(count) => log::info!("ended {count} mirrored connections to memcached"),
         Err(error) => log::warn!(
             "{}: could not end memcached's sockets of mirrored connections ({error:#}); restart \
              this memcached, or they may send resets to real clients",
-            attachment.interface
+            target.interface
         ),
     }
-}
-
-/// Clears what was attached to an interface of the same name that is gone. Returns whether nothing is attached now.
-///
-/// # Errors
-///
-/// Where another version attached, or something cannot be cleared.
-pub async fn clear_if_stale(
-    network: &Network,
-    attachment: &Attachment,
-    interface: &Interface,
-) -> Result<bool> {
-    if !attachment.exists() {
-        return Ok(true);
-    }
-    if !meta::is_complete(attachment) {
-        log::warn!("{}: clears what an agent left that was killed half-way", interface.name);
-        remove(network, attachment).await?;
-        return Ok(true);
-    }
-    if meta::read(attachment)?.ifindex == interface.index {
-        return Ok(false);
-    }
-    log::warn!(
-        "{} is a new interface by an old name; what was attached to the old one is cleared",
-        interface.name
-    );
-    remove(network, attachment).await?;
-    Ok(true)
 }

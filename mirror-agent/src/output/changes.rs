@@ -9,6 +9,13 @@ pub fn changed(interface: &str, changes: &[String]) -> String {
     format!("{interface}: changed\n{lines}{interface}: attached with\n")
 }
 
+/// A line for `interface` where another version's attachment was replaced.
+pub fn replaced(interface: &str, version: Option<&str>) -> String {
+    version.map_or_else(String::new, |version| {
+        format!("{interface}: was attached by {version}; replaced\n")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

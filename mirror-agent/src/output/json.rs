@@ -88,6 +88,8 @@ fn verdict(state: &State) -> Map<String, Value> {
         "state": state.condition.name(),
         "health": state.health.level.key(),
         "reasons": state.health.reasons,
+        "attached_as": state.identity.attached_as,
+        "network_namespace": state.identity.namespace,
     }))
 }
 
@@ -186,7 +188,8 @@ mod tests {
     use super::*;
     use crate::{
         output::state::tests::{
-            expired_source, guard, lossy_target, source, target, without_detail,
+            expired_source, guard, lossy_target, renamed_source, source, target, target_elsewhere,
+            without_detail,
         },
         stats::condition::Condition,
     };
@@ -203,6 +206,8 @@ mod tests {
             guard(),
             without_detail(Condition::OtherVersion),
             without_detail(Condition::Incomplete),
+            renamed_source(),
+            target_elsewhere(),
         ];
         insta::assert_snapshot!(pretty(&status(&states, 1_700_000_000.25)));
     }

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::selection::SelectionState;
+use super::{
+    identity::{Identity, Origin},
+    selection::SelectionState,
+};
 use crate::{
     config::{mapping::MapSpec, ports::PortRange},
     kernel::{
@@ -54,17 +57,8 @@ pub struct State {
     pub detail: Option<Detail>,
     /// What does harm at its interface, and what to do about it.
     pub warnings: Vec<String>,
-}
-
-/// Who attached, and when. Every version can read it of every other.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Seconds since the epoch.
-    pub attached_at: u64,
-    /// Seconds that it has been attached for.
-    pub age: u64,
-    /// Version of the agent that attached.
-    pub version: String,
+    /// Where it is.
+    pub identity: Identity,
 }
 
 /// What is known of an attachment that this version made.
@@ -89,15 +83,16 @@ impl Detail {
     }
 
     /// By what the programs are attached, and what lets held copies out.
-    pub(super) fn attached_by(&self) -> Vec<String> {
+    pub(super) fn attached_by(&self, identity: &Identity) -> Vec<String> {
         let mut all: Vec<String> =
             self.hook.iter().map(|hook| format!("hook {}", hook.name())).collect();
         match &self.role {
             RoleDetail::Source { .. } => {}
-            RoleDetail::Target(target) => all.push(match target.hold_queue {
-                Some(queue) => format!("hold queue {}", queue.discipline),
-                None => "hold queue gone".to_owned(),
-            }),
+            RoleDetail::Target(target) => match target.hold_queue {
+                Some(queue) => all.push(format!("hold queue {}", queue.discipline)),
+                None if identity.elsewhere => {}
+                None => all.push("hold queue gone".to_owned()),
+            },
             RoleDetail::Guard { mode, .. } => {
                 all.extend(mode.iter().map(|mode| format!("{mode} XDP")));
             }
@@ -196,6 +191,7 @@ pub(super) mod tests {
                 role,
             }),
             warnings: vec![],
+            identity: Identity::default(),
         };
         judge(&mut state, &[]);
         state
@@ -259,6 +255,17 @@ pub(super) mod tests {
     pub(in crate::output) fn source() -> State {
         let deadline = Deadline { at: 1_700_090_000, left: 86_399, over_for: 0 };
         source_with(Condition::Running, selection(Some(deadline)))
+    }
+
+    /// The same host's at another interface, with another map and no deadline, for a shorter time.
+    pub(in crate::output) fn second_source() -> State {
+        let mut state = source_with(Condition::Running, selection(None));
+        state.interface = "eth1".into();
+        state.origin = state.origin.map(|origin| Origin { age: 120, ..origin });
+        if let Some(Detail { role: RoleDetail::Source { maps, .. }, .. }) = &mut state.detail {
+            maps[1] = "11213=10.0.0.6:11211".parse().unwrap();
+        }
+        state
     }
 
     /// The same when its time is over.
@@ -336,6 +343,29 @@ pub(super) mod tests {
             target.allowed_macs = vec!["02:00:5e:10:00:01".into()];
         }
         judge(&mut state, &[11212]);
+        state
+    }
+
+    /// A source at an interface with another name than when it was attached.
+    pub(in crate::output) fn renamed_source() -> State {
+        let mut state = source();
+        state.interface = "lan0".into();
+        state.identity.attached_as = Some("eth0".into());
+        state
+    }
+
+    /// A target in another network namespace, of which nothing but what is pinned is known.
+    pub(in crate::output) fn target_elsewhere() -> State {
+        let mut state = target_with(Condition::OtherNamespace, &[("applied", 5)]);
+        state.identity = Identity {
+            attached_as: None,
+            namespace: Some(4_026_532_500),
+            elsewhere: true,
+            prefix: Some("nsenter --net=/run/netns/cache1".into()),
+        };
+        if let Some(Detail { role: RoleDetail::Target(target), .. }) = &mut state.detail {
+            target.hold_queue = None;
+        }
         state
     }
 

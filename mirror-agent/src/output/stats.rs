@@ -40,7 +40,7 @@ pub fn text(states: &[State]) -> String {
 fn paragraph(state: &State) -> String {
     let mut head = vec![state.interface.clone(), state.role.to_string()];
     head.extend(state.origin.as_ref().map(|origin| format!("up {}", format_duration(origin.age))));
-    head.extend(state.detail.iter().flat_map(Detail::attached_by));
+    head.extend(state.detail.iter().flat_map(|detail| detail.attached_by(&state.identity)));
     if let Some(RoleDetail::Target(target)) = state.detail.as_ref().map(|detail| &detail.role) {
         head.push(format!("port {}", target.served()));
     }
@@ -50,6 +50,7 @@ fn paragraph(state: &State) -> String {
         lines.push(work(state.role, &tally, &detail.snapshot));
     }
     lines.extend(state.health.reasons.iter().cloned());
+    lines.extend(state.identity.notes());
     if let Some(detail) = &state.detail {
         // Where it is degraded, the reason says it.
         if state.health.level < Level::Degraded && !tally.losses.is_empty() {
@@ -229,12 +230,19 @@ fn of_target(target: &TargetDetail, snapshot: &Snapshot) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::state::tests::{guard, lossy_target, source, target, without_detail};
+    use crate::output::state::tests::{
+        guard, lossy_target, renamed_source, source, target, target_elsewhere, without_detail,
+    };
     use crate::stats::condition::Condition;
 
     #[test]
     fn healthy() {
         insta::assert_snapshot!(text(&[source(), target(), guard()]));
+    }
+
+    #[test]
+    fn not_where_one_would_expect() {
+        insta::assert_snapshot!(text(&[renamed_source(), target_elsewhere()]));
     }
 
     #[test]

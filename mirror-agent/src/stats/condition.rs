@@ -19,6 +19,10 @@ pub enum Condition {
     Incomplete,
     /// Another version of the agent attached.
     OtherVersion,
+    /// It is in another network namespace, and nothing is known of its interface here.
+    OtherNamespace,
+    /// It was in another network namespace, and its interface is gone there.
+    EndedElsewhere,
 }
 
 impl Condition {
@@ -32,13 +36,15 @@ impl Condition {
             Self::CopyDeviceGone => "copy device gone",
             Self::Incomplete => "incomplete",
             Self::OtherVersion => "other version",
+            Self::OtherNamespace => "other namespace",
+            Self::EndedElsewhere => "ended elsewhere",
         }
     }
 
     /// What it is, and what to do about it; nothing where it works.
     pub const fn advice(self) -> Option<&'static str> {
         match self {
-            Self::Running => None,
+            Self::Running | Self::OtherNamespace => None,
             Self::Expired => Some("the deadline has passed: nothing is mirrored"),
             Self::InterfaceDown => Some("the interface is down: nothing arrives until it is up"),
             Self::InterfaceGone => {
@@ -51,7 +57,12 @@ impl Condition {
                 "it is being attached right now, or an agent was killed while it did so; if it stays like this, \
                  attach again, or detach",
             ),
-            Self::OtherVersion => Some("another version attached it: detach, and attach again"),
+            Self::OtherVersion => Some(
+                "another version attached it: attach again with all settings, which replaces it, or detach",
+            ),
+            Self::EndedElsewhere => Some(
+                "its interface, which was in another network namespace, is gone: detach clears what is left",
+            ),
         }
     }
 }

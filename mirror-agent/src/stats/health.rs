@@ -5,7 +5,7 @@
 //! | OK | it works, and of all that had to be mirrored at most 1 in 1,000 was lost |
 //! | EXPIRED | the deadline of a source has passed, as was wanted: nothing is mirrored any more |
 //! | DEGRADED | it works, and more than that was lost: since it was attached, or in the last minute that `--follow` has seen; or nothing listens at a port that is served |
-//! | DOWN | nothing is mirrored: the interface is gone or down; the attachment is half made, or another version's; none of a source's copies leaves the host; or memcached is not there and copies arrive |
+//! | DOWN | nothing is mirrored: the interface is gone or down, here or in another network namespace; the attachment is half made, or another version's; none of a source's copies leaves the host; or memcached is not there and copies arrive |
 //!
 //! Silence is not a fault: a source that sees no packet for its maps, and a target at which no copy arrives, are OK.
 //! `docs/counters.md` says the same to operators.
@@ -111,18 +111,19 @@ pub const fn words(role: Role) -> (&'static str, &'static str) {
 pub fn judge(facts: Facts<'_>) -> Health {
     let mut health = Health::OK;
     let level = match facts.condition {
-        Condition::Running => Level::Ok,
+        Condition::Running | Condition::OtherNamespace => Level::Ok,
         Condition::Expired => Level::Expired,
         Condition::InterfaceDown
         | Condition::InterfaceGone
         | Condition::CopyDeviceGone
         | Condition::Incomplete
-        | Condition::OtherVersion => Level::Down,
+        | Condition::OtherVersion
+        | Condition::EndedElsewhere => Level::Down,
     };
     if let Some(advice) = facts.condition.advice() {
         health.add(level, advice.to_owned());
     }
-    if facts.condition != Condition::Running {
+    if !matches!(facts.condition, Condition::Running | Condition::OtherNamespace) {
         return health;
     }
     if !facts.silent.is_empty() {
@@ -231,10 +232,21 @@ mod tests {
             (Condition::InterfaceGone, Level::Down),
             (Condition::Incomplete, Level::Down),
             (Condition::OtherVersion, Level::Down),
+            (Condition::EndedElsewhere, Level::Down),
         ] {
             let health = judge(Facts { condition, ..facts(Role::Source, &total) });
             assert_eq!(health.level, level);
             assert_eq!(health.reasons, [condition.advice().unwrap()]);
+        }
+    }
+
+    #[test]
+    fn counters_of_another_namespace_tell() {
+        let condition = Condition::OtherNamespace;
+        for (total, level) in
+            [(tally(5, &[]), Level::Ok), (tally(5, &[("unsent", 7)]), Level::Degraded)]
+        {
+            assert_eq!(judge(Facts { condition, ..facts(Role::Source, &total) }).level, level);
         }
     }
 }

@@ -28,7 +28,7 @@ use nix::{
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::{
-    kernel::{maps, meta, pins::Attachment},
+    kernel::{identity, maps, meta, pins::Attachment},
     net::sock_diag::{self, Listener},
 };
 
@@ -163,7 +163,7 @@ fn force(socket: &OwnedFd, bytes: u32) -> Result<()> {
 
 /// Whether another target serves the same listener, and remembers from now on what it had.
 fn hand_over(attachment: &Attachment, listener: &Listener, before: ReceiveBuffer) -> Result<bool> {
-    for other in attachment.others()? {
+    for other in identity::others(attachment)? {
         if meta::read(&other).is_ok_and(|meta| meta.receive_buffer != 0) {
             let ports = maps::served_ports(&other)?;
             if maps::get(&ports, u32::from(listener.port))? == served::YES {

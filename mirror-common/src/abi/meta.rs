@@ -2,8 +2,9 @@
 
 /// Who attached, when and with what; written by the agent, read by `status`.
 ///
-/// The first four fields are frozen: whatever the version, an agent can read them of another version's attachment. It
-/// reads them as 64-bit words, of which the whole is a multiple.
+/// The first six fields are frozen: whatever the version, an agent can read them of another version's attachment. It
+/// reads them as 64-bit words, of which the whole is a multiple. Where `abi` is 0, nothing is attached in full yet, and
+/// of the others only `ifindex` and the namespace mean anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Meta {
@@ -15,6 +16,10 @@ pub struct Meta {
     pub attached_at: u64,
     /// Version of the agent that loaded the programs last, NUL-padded.
     pub version: [u8; 24],
+    /// The network namespace that the interface is in, by the kernel's cookie, which no other ever has; 0 for unknown.
+    pub netns_cookie: u64,
+    /// The same by its inode, as `/proc/self/ns/net` has it: for people, since the kernel gives it again.
+    pub netns_inode: u64,
     /// When the attachment was last changed, in seconds since the epoch.
     pub changed_at: u64,
     /// What copies are sealed with.
@@ -39,4 +44,4 @@ impl Meta {
     pub const ABI: u32 = 8;
 }
 
-const _: () = assert!(size_of::<Meta>() == 72);
+const _: () = assert!(size_of::<Meta>() == 88);

@@ -184,18 +184,19 @@ fn pins_of_another_version_are_left_alone() {
         assert!(said.contains("another version") && said.contains("9.9.9"), "{verb}: {said}");
         assert_eq!(pins(host), before, "{verb}");
     }
-    let said = host.agent_refuses(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
-    assert!(said.contains("another version (9.9.9)"), "{said}");
-    assert_eq!(pins(host), before);
+    for verb in ["attach eth0 --sample 1%", "map add eth0 --map 1=10.0.0.5:1"] {
+        let said = host.agent_refuses(verb);
+        assert!(said.contains("another version (9.9.9)"), "{verb}: {said}");
+        assert_eq!(pins(host), before, "{verb}");
+    }
 }
 
 #[test]
 fn two_agents_at_once_are_refused() {
     let mirror = Mirror::running();
     let host = &mirror.old;
-    let directory = host.bpffs().join("mirror-agent");
     let _agent_at_work = nix::fcntl::Flock::lock(
-        std::fs::File::open(&directory).expect("something is attached"),
+        std::fs::File::open(host.bpffs()).expect("it is mounted"),
         nix::fcntl::FlockArg::LockExclusive,
     )
     .expect("the directory can be locked");

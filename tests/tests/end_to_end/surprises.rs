@@ -10,6 +10,7 @@ use mirror_tests::{
     Host, Lab,
     agent::binary,
     mirror::{Mirror, PORT},
+    wait,
 };
 use nix::sys::signal::Signal;
 
@@ -226,6 +227,23 @@ fn what_was_mounted_goes_with_the_last_attachment() {
         ),
     );
     assert_eq!(said, "1\n");
+}
+
+#[test]
+fn pins_that_go_with_a_mount_namespace_are_warned_of() {
+    let mut lab = Lab::new();
+    let host = lab.host("host");
+    let guard = "guard eth0 --server 10.77.0.9:11211";
+    let has_program = || host.output("ip", &["link", "show", "eth0"]).contains("xdp");
+    let [_, warned] = apart_ok(&host, &format!("$A --bpffs $D {guard}; $A --bpffs $D status"));
+    let warning = "in a mount namespace that is not the host's";
+    assert_eq!(warned.matches(warning).count(), 1, "{warned}");
+    wait::until("the program to go with the shell's mounts", || (!has_program()).then_some(()));
+    // One that others have, too, stays.
+    let line = format!("$A --bpffs {} {guard}", host.bpffs().display());
+    let [_, warned] = apart_ok(&host, &line);
+    assert!(!warned.contains("mount namespace"), "{warned}");
+    assert!(has_program());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Situations of the field, a file each: what a user's network, hosts and clients are like. What fails in one of
 //! them is marked (`expected::to_fail`), and the mark fails once it is mended.
 
+mod another_namespace;
 mod authentication;
 mod blind_segments;
 mod bridge_port;

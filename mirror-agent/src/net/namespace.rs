@@ -1,0 +1,106 @@
+//! Network namespaces: which one this process is in, and the way into another.
+
+use std::{
+    fmt, fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use nix::{
+    getsockopt_impl, libc, sockopt_impl,
+    sys::socket::{AddressFamily, SockFlag, SockType, getsockopt, socket},
+};
+
+sockopt_impl!(
+    /// `SO_NETNS_COOKIE` (Linux 5.14): what tells a namespace from all that were and will be, until the host restarts.
+    Cookie,
+    GetOnly,
+    libc::SOL_SOCKET,
+    SO_NETNS_COOKIE,
+    u64
+);
+
+/// `include/uapi/asm-generic/socket.h`.
+const SO_NETNS_COOKIE: libc::c_int = 71;
+/// Where `ip netns` keeps namespaces by their names.
+const NAMED: &str = "/run/netns";
+
+/// A network namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// The kernel's cookie.
+    pub cookie: u64,
+    /// Its inode, which another may get when it is gone.
+    pub inode: u64,
+}
+
+impl Namespace {
+    /// The one that this process is in.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not say.
+    pub fn current() -> Result<Self> {
+        let failed = || "cannot tell which network namespace this is";
+        let kind = SockType::Datagram;
+        let any =
+            socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).with_context(failed)?;
+        let inode = fs::metadata("/proc/self/ns/net").with_context(failed)?.ino();
+        Ok(Self { cookie: getsockopt(&any, Cookie).with_context(failed)?, inode })
+    }
+
+    /// A file by which it can be entered: its name's where it has one, or else that of a process in it. `None` where no
+    /// process that this one sees is there.
+    pub fn way_in(&self) -> Option<PathBuf> {
+        let named = entries(Path::new(NAMED));
+        let processes = entries(Path::new("/proc"))
+            .into_iter()
+            .filter(|path| path.file_name().is_some_and(|name| is_number(&name.to_string_lossy())))
+            .map(|path| path.join("ns/net"));
+        named
+            .into_iter()
+            .chain(processes)
+            .find(|path| fs::metadata(path).is_ok_and(|about| about.ino() == self.inode))
+    }
+
+    /// What a verb's command line has to begin with, to be run there.
+    pub fn prefix(&self) -> Option<String> {
+        self.way_in().map(|path| format!("nsenter --net={}", path.display()))
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "network namespace {}", self.inode)
+    }
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let found = fs::read_dir(directory).into_iter().flatten().flatten();
+    found.map(|entry| entry.path()).collect()
+}
+
+fn is_number(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_one_can_be_entered() {
+        let here = Namespace::current().unwrap();
+        assert_eq!(here, Namespace::current().unwrap());
+        assert_ne!(here.cookie, 0);
+        let way = here.way_in().expect("this process is in it");
+        assert_eq!(fs::metadata(way).unwrap().ino(), here.inode);
+        assert_eq!(Namespace { cookie: 1, inode: 1 }.way_in(), None);
+    }
+
+    #[test]
+    fn processes_are_numbers() {
+        assert!(is_number("1234") && !is_number("self") && !is_number("12a"));
+    }
+}
