@@ -52,7 +52,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Detach) -> Result<()> {
 async fn detach(network: &Network, attachment: &Attachment) -> Result<()> {
     let meta = meta::of_any_version(attachment).filter(|meta| meta.abi != 0);
     let now = clock::wall().as_secs();
-    remove(network, attachment).await?;
+    let told = remove(network, attachment).await?;
     let version = meta.as_ref().filter(|meta| meta::is_other_version(meta)).map(meta::version);
     output::report(
         &(output::detached_line(&Detached {
@@ -60,6 +60,7 @@ async fn detach(network: &Network, attachment: &Attachment) -> Result<()> {
             role: attachment.role,
             age: meta.map(|meta| now.saturating_sub(meta.attached_at)),
             other_version: version.as_deref(),
+            told,
         }) + "\n"),
     )
 }

@@ -152,6 +152,7 @@ pub(super) fn selection(selection: &SelectionState) -> Value {
         "clients": texts(&selection.clients),
         "excluded_clients": texts(&selection.excluded),
         "sample_percent": selection.sample.percent(),
+        "sample_by": selection.sample_by.name(),
         "multiply": selection.copies.count,
         "multiply_from": texts(&selection.copies.pools),
         "rate_limits": texts(&selection.limits.rates()),

@@ -162,7 +162,11 @@ pub struct TargetDetail {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        config::{multiply::Multiply, rate::Limits, sample::Sample},
+        config::{
+            multiply::Multiply,
+            rate::Limits,
+            sample::{Sample, SampleBy},
+        },
         output::Deadline,
         stats::{
             health::{self, Facts},
@@ -218,6 +222,7 @@ pub(super) mod tests {
             clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
             excluded: vec!["10.1.2.3".parse().unwrap()],
             sample: Sample(5_000),
+            sample_by: SampleBy::Connection,
             copies: Multiply { count: 3, pools: vec!["198.18.0.0/15".parse().unwrap()] },
             limits: Limits { packets: 50_000, kbits: 100_000 },
             deadline,
