@@ -18,9 +18,9 @@ use crate::{
         settings::Settings,
     },
     lifecycle::{install::install, listening::warn_if_nothing_listens},
-    net::{netlink::Network, offload},
+    net::netlink::Network,
     output::{self, SelectionState},
-    source::{config::MirrorConfig, mappings, plan::Plan},
+    source::{config::MirrorConfig, mappings, plan::Plan, surroundings},
 };
 
 /// Runs the verb.
@@ -46,17 +46,18 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         let settings = after.settings(interface.index, arguments.common.trace_packets);
         let trace = load(&network, attachment, (&settings, mechanism), &plan).await?;
         let report = report(&interface.name, &plan, before.as_ref(), &after)?;
-        let ports: Vec<u16> = after.maps.iter().map(|map| map.local_port).collect();
-        Ok((attachment.clone(), trace, (report, ports)))
+        Ok((attachment.clone(), trace, (report, after)))
     };
-    let (attachment, trace, (report, ports)) =
+    let (attachment, trace, (report, config)) =
         install(store, &network, (Role::Source, &interface), make).await?;
 
     output::report(&report)?;
     interface.warn_if_down();
-    warn_if_nothing_listens(Role::Source, ports);
-    for warning in offload::warnings(&interface.name).await {
-        log::warn!("{}: {warning}", interface.name);
+    warn_if_nothing_listens(Role::Source, config.maps.iter().map(|map| map.local_port));
+    let mut said = surroundings::warnings(&interface.name).await;
+    said.extend(surroundings::notes(&network, &interface.name, &config).await);
+    for line in said {
+        log::warn!("{}: {line}", interface.name);
     }
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], trace).await?;

@@ -14,9 +14,9 @@ use crate::{
         maps, meta,
         pins::{Attachment, Role, Store},
     },
-    net::{netlink::Network, offload, sock_diag},
+    net::{netlink::Network, sock_diag},
     output::{Detail, Origin, RoleDetail, SelectionState, ServedPort, State, TargetDetail},
-    source::{mappings::in_use, selection_table},
+    source::{config::MirrorConfig, mappings::in_use, selection_table, surroundings},
     stats::{
         condition::Condition,
         connections::Connections,
@@ -68,12 +68,13 @@ pub(super) async fn one(network: &Network, attachment: &Attachment) -> Result<St
         origin: meta.as_ref().filter(|meta| meta.abi != 0).map(origin),
         detail: None,
         warnings: Vec::new(),
+        notes: Vec::new(),
     };
     if let Some(meta) = meta.filter(|_| state.condition == Condition::Running) {
         let link = network.link(&attachment.interface).await?;
         state.condition = at_link(network, &meta, link.as_ref(), &mut warnings).await;
         if attachment.role == Role::Source && link.is_some() {
-            warnings.extend(offload::warnings(&attachment.interface).await);
+            warnings.extend(surroundings::warnings(&attachment.interface).await);
         }
         let detail = detail(network, attachment, &meta, link.as_ref()).await?;
         if state.condition == Condition::Running && has_expired(&detail) {
@@ -84,6 +85,18 @@ pub(super) async fn one(network: &Network, attachment: &Attachment) -> Result<St
     state.warnings = warnings;
     judge(&mut state, None);
     Ok(state)
+}
+
+/// Adds to each source's state what it does not see where it stands. What cannot be found out stays out.
+pub(super) async fn add_notes(store: &Store, network: &Network, states: &mut [State]) {
+    for state in states.iter_mut().filter(|state| state.condition == Condition::Running) {
+        let attachment = store.attachment(&state.interface, state.role);
+        if state.role == Role::Source
+            && let Ok(config) = MirrorConfig::read(&attachment)
+        {
+            state.notes = surroundings::notes(network, &state.interface, &config).await;
+        }
+    }
 }
 
 /// Reads the counters anew, and looks whether the interface is still there. All else stays as it was seen.

@@ -57,6 +57,7 @@ pub fn status(states: &[State], time: f64) -> String {
             "hook": detail.and_then(|detail| detail.hook).map(|hook| hook.name()),
             "fallbacks": detail.map_or_else(Vec::new, |detail| texts(&detail.fallbacks)),
             "warnings": state.warnings,
+            "notes": state.notes,
         })));
         if let Some(detail) = detail {
             entry.extend(match &detail.role {

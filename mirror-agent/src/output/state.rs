@@ -54,6 +54,8 @@ pub struct State {
     pub detail: Option<Detail>,
     /// What does harm at its interface, and what to do about it.
     pub warnings: Vec<String>,
+    /// What it does not see or does not do where it stands, and what to do about it.
+    pub notes: Vec<String>,
 }
 
 /// Who attached, and when. Every version can read it of every other.
@@ -200,6 +202,7 @@ pub(super) mod tests {
                 role,
             }),
             warnings: vec![],
+            notes: vec![],
         };
         judge(&mut state, &[]);
         state
@@ -260,10 +263,12 @@ pub(super) mod tests {
         state(condition, snapshot, Some(Mechanism::Tcx), role)
     }
 
-    /// Two maps; a little is lost.
+    /// Two maps; a little is lost, and something is not seen.
     pub(in crate::output) fn source() -> State {
         let deadline = Deadline { at: 1_700_090_000, left: 86_399, over_for: 0 };
-        source_with(Condition::Running, selection(Some(deadline)))
+        let mut state = source_with(Condition::Running, selection(Some(deadline)));
+        state.notes = vec!["1 connection is from this host itself".into()];
+        state
     }
 
     /// The same when its time is over.

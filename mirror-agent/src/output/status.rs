@@ -48,6 +48,7 @@ fn what(state: &State) -> Vec<String> {
         lines.extend(state.origin.as_ref().map(|origin| format!("version {}", origin.version)));
     }
     lines.extend(state.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(state.notes.iter().map(|note| format!("note: {note}")));
     lines
 }
 
