@@ -95,8 +95,8 @@ async fn ways(network: &Network, config: &MirrorConfig) -> Ways {
 /// Of connections over loopback, by own addresses, and by unix sockets.
 fn of_own_clients(ports: &BTreeSet<u16>, addresses: &[IpAddr]) -> Vec<String> {
     let mut notes = Vec::new();
-    let connections = known("connections", own::connections_with_self(addresses));
-    notes.extend(local_clients::note(ports, &connections.unwrap_or_default()));
+    let connections = known("connections", own::connections_with_self(ports, addresses));
+    notes.extend(local_clients::note(&connections.unwrap_or_default()));
     for (socket, connections) in known("unix sockets", unix_sockets(ports)).unwrap_or_default() {
         notes.push(local_clients::note_of_unix_socket(ports, &socket, connections));
     }

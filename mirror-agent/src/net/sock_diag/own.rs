@@ -1,7 +1,10 @@
 //! TCP connections of this host with itself. The kernel chooses them, by a filter of addresses, so that a host with
 //! 100,000 other connections answers at once.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use anyhow::Result;
 use netlink_packet_sock_diag::{
@@ -10,7 +13,7 @@ use netlink_packet_sock_diag::{
 };
 use rtnetlink::packet_core::{NLM_F_DUMP, NetlinkMessage};
 
-use super::{bytes_of, endpoints, open, receive, request, send_bytes};
+use super::{bytes_of, dump, endpoints, open, receive, request, send_bytes};
 
 /// Addresses that are asked for at most: the kernel compares each socket with each of them.
 const MOST: usize = 64;
@@ -26,26 +29,37 @@ const CONDITION: usize = 8;
 /// A network by its first address and length.
 type Network = (IpAddr, u8);
 
-/// Own endpoint and peer of each established connection whose peer has a loopback address or one of `own`. Both
-/// sides of each connection are there, since both are this host's.
+/// Own endpoint and peer of each established connection to one of `ports` whose peer has a loopback address or one of
+/// `own`. Only where something listens at the port.
 ///
 /// # Errors
 ///
 /// Where the kernel does not list its sockets.
-pub fn connections_with_self(own: &[IpAddr]) -> Result<Vec<(SocketAddr, SocketAddr)>> {
+pub fn connections_with_self(
+    ports: &BTreeSet<u16>,
+    own: &[IpAddr],
+) -> Result<Vec<(SocketAddr, SocketAddr)>> {
     let filter = filter(&networks(own));
     let socket = open()?;
+    let none = ExtensionFlags::empty;
     let mut found = Vec::new();
     for family in [AF_INET, AF_INET6] {
-        let any = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
-        let states = StateFlags::ESTABLISHED;
-        let request = request((family, IPPROTO_TCP), states, ExtensionFlags::empty(), any);
+        let listening = dump(&socket, family, StateFlags::LISTEN, none(), 0)?;
+        if !listening.iter().any(|one| ports.contains(&one.header.socket_id.source_port)) {
+            continue;
+        }
+        let mut id = if family == AF_INET { SocketId::new_v4() } else { SocketId::new_v6() };
+        if let (Some(port), 1) = (ports.first(), ports.len()) {
+            id.source_port = *port;
+        }
+        let request = request((family, IPPROTO_TCP), StateFlags::ESTABLISHED, none(), id);
         let mut bytes = bytes_of(NetlinkMessage::from(request), NLM_F_DUMP);
         append(&mut bytes, BYTECODE, &filter);
         send_bytes(&socket, &bytes)?;
         let answers: Vec<InetResponse> = receive(&socket)?;
         found.extend(answers.iter().map(|response| endpoints(&response.header.socket_id)));
     }
+    found.retain(|(own, _)| ports.contains(&own.port()));
     Ok(found)
 }
 
@@ -169,7 +183,7 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             let client = TcpStream::connect((connect, port)).unwrap();
             let own = client.local_addr().unwrap();
-            let found = match connections_with_self(&[]) {
+            let found = match connections_with_self(&BTreeSet::from([port]), &[]) {
                 Ok(found) => found,
                 // Some sandboxes have no sock_diag.
                 Err(error) => return println!("not tried: {error:#}"),
