@@ -2,6 +2,7 @@
 //! deletes.
 
 use mirror_tests::{
+    Host,
     client::Connection,
     mirror::{Mirror, PORT},
 };
@@ -9,14 +10,17 @@ use mirror_tests::{
 const POOL: usize = 20;
 const KEYS: usize = 100;
 
-/// Stores each key by one connection of a pool, and changes it by another.
-fn change_all(pool: &mut [Connection], name: impl Fn(usize) -> String) {
-    let size = pool.len();
+/// Stores each key by one connection of a pool.
+fn store_all(pool: &mut [Connection], name: impl Fn(usize) -> String) {
     for key in 0..KEYS {
-        pool[key % size].set(&name(key), b"older");
+        pool[key % POOL].set(&name(key), b"older");
     }
+}
+
+/// Changes each key by another connection than the one that stored it.
+fn change_all(pool: &mut [Connection], name: impl Fn(usize) -> String) {
     for key in 0..KEYS {
-        let next = &mut pool[(key + 1 + key / size) % size];
+        let next = &mut pool[(key + 1 + key / POOL) % POOL];
         if key % 2 == 0 {
             next.set(&name(key), b"newer");
         } else {
@@ -55,16 +59,24 @@ fn a_sample_by_client_address_leaves_no_stale_keys() {
     let others: Vec<_> =
         (0..11).map(|number| mirror.lab.host(&format!("client{number}"))).collect();
     let clients: Vec<_> = std::iter::once(&mirror.client).chain(&others).collect();
-    for (number, client) in clients.iter().enumerate() {
-        let mut pool: Vec<Connection> =
-            (0..POOL).map(|_| Connection::open(client, mirror.old.v4(), PORT)).collect();
-        change_all(&mut pool, |key| format!("client{number}key{key}"));
+    let name = |number: usize| move |key: usize| format!("client{number}key{key}");
+    let pool = |client: &&Host| -> Vec<Connection> {
+        (0..POOL).map(|_| Connection::open(client, mirror.old.v4(), PORT)).collect()
+    };
+    let mut pools: Vec<_> = clients.iter().map(pool).collect();
+    for (number, pool) in pools.iter_mut().enumerate() {
+        store_all(pool, name(number));
+    }
+    // Connections are independent of each other: what is stored has to be there before another one changes it.
+    mirror.settled();
+    for (number, pool) in pools.iter_mut().enumerate() {
+        change_all(pool, name(number));
     }
     let (source, target) = mirror.settled();
     let opened = target["opened"];
     assert!(opened.is_multiple_of(POOL as u64), "whole pools: {target:?}");
     assert!(source["skipped_sample"] > 0 && opened > 0, "{source:?}, {target:?}");
     for number in 0..clients.len() {
-        mirror.assert_none_stale((0..KEYS).map(|key| format!("client{number}key{key}")));
+        mirror.assert_none_stale((0..KEYS).map(name(number)));
     }
 }
