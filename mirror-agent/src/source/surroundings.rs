@@ -4,14 +4,14 @@
 //!
 //! | module | what it is responsible for |
 //! |---|---|
-//! | [`local_clients`] | connections of this host with itself |
-//! | [`datagrams`] | UDP requests that a firewall drops |
-//! | [`metadata`] | an XDP program of somebody else |
-//! | [`offloads`] | offloads that undo a seal, or join what cannot be mirrored |
-//! | [`shared_queue`] | replies and copies in one queue |
-//! | [`policy_routes`] | routing rules, and which of them copies follow |
-//! | [`gateways`] | routers that tell clients of copies |
-//! | [`sample`] | what a sample of connections leaves behind |
+//! | `local_clients` | connections of this host with itself |
+//! | `datagrams` | UDP requests that a firewall drops |
+//! | `metadata` | an XDP program of somebody else |
+//! | `offloads` | offloads that undo a seal, or join what cannot be mirrored |
+//! | `shared_queue` | replies and copies in one queue |
+//! | `policy_routes` | routing rules, and which of them copies follow |
+//! | `gateways` | routers that tell clients of copies |
+//! | `sample` | what a sample of connections leaves behind |
 
 mod datagrams;
 mod gateways;
