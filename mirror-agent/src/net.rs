@@ -4,9 +4,12 @@
 //! |---|---|
 //! | [`address`] | addresses as they are typed, and as keys of BPF maps |
 //! | [`netlink`] | interfaces, routes, addresses |
-//! | [`offload`] | offloads of an interface that take seals off copies |
+//! | [`rules`] | routing rules |
+//! | [`offload`] | offloads of an interface that are on |
+//! | [`queue`] | how packets queue for an interface |
 //! | [`namespace`] | which network namespace this is, and the way into others |
 //! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
+//! | [`process`] | which sockets belong to one process |
 //! | [`sock_diag`] | lists memcached's sockets, and ends those that are mirrored |
 //! | [`veth`] | veth pairs of ours |
 
@@ -15,5 +18,8 @@ pub mod namespace;
 pub mod neighbour;
 pub mod netlink;
 pub mod offload;
+pub mod process;
+pub mod queue;
+pub mod rules;
 pub mod sock_diag;
 pub mod veth;

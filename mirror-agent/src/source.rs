@@ -8,6 +8,7 @@
 //! | [`generation`] | which of two sets of tables is in force |
 //! | [`selection_table`] | what is mirrored, in the kernel's tables |
 //! | [`plan`] | maps with their ways to the targets |
+//! | [`surroundings`] | what it does not see where it stands, for people |
 //! | [`teardown`] | tells targets that no more copies come |
 
 pub mod config;
@@ -16,4 +17,5 @@ pub mod generation;
 pub mod mappings;
 pub mod plan;
 pub mod selection_table;
+pub mod surroundings;
 pub mod teardown;

@@ -35,5 +35,7 @@ pub use meta::Meta;
 pub use rate_state::RateState;
 pub use receive_buffer::{MAX_LISTENERS, ReceiveBuffer};
 pub use request_state::RequestState;
-pub use selection::{ALL_FLOWS, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES, Selection};
+pub use selection::{
+    ALL_FLOWS, BY_CLIENT_ADDRESS, ClientKey, EXCLUDED, INCLUDED, MAX_PREFIXES, Selection,
+};
 pub use waits::Waits;

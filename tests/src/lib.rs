@@ -5,6 +5,7 @@
 //! | [`lab`] | hosts on a switch, and their end |
 //! | [`host`] | one host: commands, sockets, its BPF file system |
 //! | [`agent`] | the command line, and its counters |
+//! | [`notes`] | what `attach` warns of, and `status` repeats |
 //! | [`memcached`] | a server on a host, and what it holds |
 //! | [`release`] | servers of several releases |
 //! | [`mirror`] | the usual lab: client, old host, new host |
@@ -56,6 +57,7 @@ pub mod long_line;
 pub mod memcached;
 pub mod memory;
 pub mod mirror;
+pub mod notes;
 pub mod ports;
 pub mod random;
 pub mod rate_state;

@@ -71,6 +71,7 @@ fn settings() -> ArgGroup {
             "excluded_clients",
             "clear_clients",
             "sample",
+            "sample_by",
             "rate_limit",
             "no_rate_limit",
             "duration",

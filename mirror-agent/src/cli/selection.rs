@@ -6,7 +6,12 @@ use clap::Args;
 use jiff::Timestamp;
 use mirror_common::abi::MAX_COPIES;
 
-use crate::config::{clients::Cidr, rate::Rate, sample::Sample, time};
+use crate::config::{
+    clients::Cidr,
+    rate::Rate,
+    sample::{Sample, SampleBy},
+    time,
+};
 
 /// What is mirrored, how much, and until when. What is not given stays as it is, or is all there is.
 #[derive(Debug, Args)]
@@ -44,9 +49,17 @@ pub struct SelectionArgs {
 
     /// Mirror a share of all connections, like 10% or 0.5%
     ///
-    /// Each connection is mirrored as a whole or not at all. A larger sample holds every connection of a smaller one.
+    /// Each connection is mirrored as a whole or not at all. A larger sample holds every connection of a smaller one. A
+    /// sample is for load tests: keys that other connections change become stale on the new host.
     #[arg(long, value_name = "SHARE", help_heading = "How much")]
     pub sample: Option<Sample>,
+
+    /// What --sample takes as a whole, or leaves: each connection, unless told otherwise
+    ///
+    /// With client-address, all connections of a client are mirrored or none, so that keys which a client alone changes
+    /// do not become stale. Clients that share an address (NAT, a proxy) count as one.
+    #[arg(long, value_name = "WHAT", help_heading = "How much", hide_short_help = true)]
+    pub sample_by: Option<SampleBy>,
 
     /// Cap what each target is sent, like 50kpps or 100mbit; both may be given
     ///

@@ -17,12 +17,9 @@ use crate::{
         pins::{Attachment, Role, Store},
     },
     lifecycle::{attached, install::install, listening::warn_if_nothing_listens},
-    net::{
-        netlink::{Interface, Network},
-        offload,
-    },
+    net::netlink::{Interface, Network},
     output::{self, SelectionState},
-    source::{config::MirrorConfig, copy_device, mappings, plan::Plan},
+    source::{config::MirrorConfig, copy_device, mappings, plan::Plan, surroundings},
 };
 
 /// Runs the verb.
@@ -43,19 +40,20 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         let trace = arguments.common.trace_packets;
         let trace = load(&network, attachment, &interface, (&after, mechanism, trace), &plan).await?;
         let report = report(&interface.name, &plan, before.as_ref(), &after)?;
-        // Elsewhere, others listen.
-        let here = after.maps.iter().filter(|_| !after.forwarded);
-        let ports: Vec<u16> = here.map(|map| map.local_port).collect();
-        Ok((attachment.clone(), trace, (report, ports)))
+        Ok((attachment.clone(), trace, (report, after)))
     };
-    let ((attachment, trace, (report, ports)), replaced) =
+    let ((attachment, trace, (report, config)), replaced) =
         install(store, &network, (Role::Source, &interface), is_told, make).await?;
 
     output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report))?;
     interface.warn_if_down();
-    warn_if_nothing_listens(Role::Source, ports);
-    for warning in offload::warnings(&interface.name).await {
-        log::warn!("{}: {warning}", interface.name);
+    if !config.forwarded {
+        warn_if_nothing_listens(Role::Source, config.maps.iter().map(|map| map.local_port));
+    }
+    let mut said = surroundings::warnings(&interface.name).await;
+    said.extend(surroundings::notes(&network, &interface.name, &config).await);
+    for line in said {
+        log::warn!("{}: {line}", interface.name);
     }
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], trace).await?;

@@ -72,13 +72,16 @@ async fn detach(network: &Network, known: &Known) -> Result<()> {
     let attachment = &known.attachment;
     let meta = known.meta.filter(|meta| meta.abi != 0);
     let now = clock::wall().as_secs();
-    match known.place {
+    let told = match known.place {
         // Nothing of it is in this network namespace.
-        Place::EndedElsewhere(_) => attachment.remove()?,
-        Place::Here | Place::InterfaceGone | Place::Elsewhere(_) => {
-            remove(network, attachment).await?;
+        Place::EndedElsewhere(_) => {
+            attachment.remove()?;
+            0
         }
-    }
+        Place::Here | Place::InterfaceGone | Place::Elsewhere(_) => {
+            remove(network, attachment).await?
+        }
+    };
     let version = meta.as_ref().filter(|meta| meta::is_other_version(meta)).map(meta::version);
     output::report(
         &(output::detached_line(&Detached {
@@ -86,6 +89,7 @@ async fn detach(network: &Network, known: &Known) -> Result<()> {
             role: attachment.role,
             age: meta.map(|meta| now.saturating_sub(meta.attached_at)),
             other_version: version.as_deref(),
+            told,
         }) + "\n"),
     )
 }

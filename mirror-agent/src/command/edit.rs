@@ -104,6 +104,9 @@ fn settings(selection: &mut Selection, typed: &cli::SelectionArgs) -> Result<()>
     if let Some(sample) = typed.sample {
         selection.set_sample(sample);
     }
+    if let Some(by) = typed.sample_by {
+        selection.set_sample_by(by);
+    }
     if typed.no_rate_limit || !typed.rate_limit.is_empty() {
         selection.set_limits(Limits::new(&typed.rate_limit)?);
     }

@@ -24,7 +24,9 @@ pub(super) async fn run(
     if arguments.check {
         return check(look(store, arguments).await);
     }
-    let states = look(store, arguments).await?;
+    let (store, network) = (store()?, Network::connect()?);
+    let mut states = survey::all(&store, &network, arguments.interface.as_deref()).await?;
+    survey::add_notes(&store, &network, &mut states).await;
     if arguments.json {
         output::line(&output::status_json(&states, Now::read()?.wall.as_secs_f64()))?;
     } else {

@@ -15,11 +15,11 @@ use crate::{
         pins::{Attachment, Role, Store},
     },
     lifecycle::attached::named,
-    net::{namespace::Namespace, netlink::Network, offload, sock_diag},
+    net::{namespace::Namespace, netlink::Network, sock_diag},
     output::{
         Detail, Identity, Origin, RoleDetail, SelectionState, ServedPort, State, TargetDetail,
     },
-    source::{copy_device, mappings::in_use, selection_table},
+    source::{config::MirrorConfig, copy_device, mappings::in_use, selection_table, surroundings},
     stats::{
         condition::Condition,
         connections::Connections,
@@ -67,6 +67,7 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
         origin: meta.as_ref().filter(|meta| meta.abi != 0).map(origin),
         detail: None,
         warnings: Vec::new(),
+        notes: Vec::new(),
         identity: identity_of(known),
     };
     if let Some(meta) = meta.filter(|_| state.condition == Condition::Running) {
@@ -79,7 +80,7 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
             state.condition = Condition::CopyDeviceGone;
         }
         if attachment.role == Role::Source && link.is_some() {
-            state.warnings.extend(offload::warnings(&attachment.interface).await);
+            state.warnings.extend(surroundings::warnings(&attachment.interface).await);
         }
         let detail = detail(network, known, &meta, link.as_ref()).await?;
         state.condition = expired(state.condition, &detail);
@@ -87,6 +88,22 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
     }
     judge(&mut state, None);
     Ok(state)
+}
+
+/// Adds to each source's state what it does not see where it stands. What cannot be found out stays out.
+pub(super) async fn add_notes(store: &Store, network: &Network, states: &mut [State]) {
+    for Known { attachment, .. } in identity::all(store).unwrap_or_default() {
+        let is_this = |state: &&mut State| {
+            state.condition == Condition::Running
+                && (&state.interface, state.role) == (&attachment.interface, Role::Source)
+        };
+        if attachment.role == Role::Source
+            && let Some(state) = states.iter_mut().find(is_this)
+            && let Ok(config) = MirrorConfig::read(&attachment)
+        {
+            state.notes = surroundings::notes(network, &state.interface, &config).await;
+        }
+    }
 }
 
 /// Reads the counters anew, and looks whether the interface is still there. All else stays as it was seen.

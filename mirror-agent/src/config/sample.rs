@@ -1,8 +1,9 @@
-//! The syntax of `--sample`: a share of all connections.
+//! The syntax of `--sample`, a share of all connections or clients, and of `--sample-by`.
 
 use std::{fmt, str::FromStr};
 
-use mirror_common::abi::ALL_FLOWS;
+use clap::ValueEnum;
+use mirror_common::abi::{ALL_FLOWS, BY_CLIENT_ADDRESS};
 
 /// Of how many in [`ALL_FLOWS`]; never none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,47 @@ impl Sample {
     /// In per cent.
     pub fn percent(self) -> f64 {
         f64::from(self.0) / Self::PER_CENT
+    }
+}
+
+/// What a sample takes as a whole, or leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SampleBy {
+    /// One connection
+    Connection,
+    /// All connections of a client's address
+    ClientAddress,
+}
+
+impl SampleBy {
+    /// As it is typed, and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::ClientAddress => "client-address",
+        }
+    }
+
+    /// In the kernel's table.
+    pub(crate) const fn to_kernel(self) -> u32 {
+        match self {
+            Self::Connection => 0,
+            Self::ClientAddress => BY_CLIENT_ADDRESS,
+        }
+    }
+
+    /// What the kernel's table says.
+    pub(crate) const fn from_kernel(number: u32) -> Self {
+        match number {
+            BY_CLIENT_ADDRESS => Self::ClientAddress,
+            _ => Self::Connection,
+        }
+    }
+}
+
+impl fmt::Display for SampleBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -67,6 +109,14 @@ mod tests {
         ] {
             let sample: Sample = text.parse().unwrap();
             assert_eq!((sample.0, sample.to_string().as_str()), (parts, text));
+        }
+    }
+
+    #[test]
+    fn what_a_sample_goes_by_comes_back() {
+        for by in SampleBy::value_variants() {
+            assert_eq!(SampleBy::from_kernel(by.to_kernel()), *by);
+            assert_eq!(SampleBy::from_str(by.name(), false), Ok(*by), "typed as it is shown");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
         mapping::MapSpec,
         multiply::{self, Multiply},
         rate::Limits,
-        sample::Sample,
+        sample::{Sample, SampleBy},
         time,
     },
     net::address::address,
@@ -65,6 +65,11 @@ impl Selection {
         self.entry.sample = sample.0;
     }
 
+    /// Changes what the sample takes as a whole.
+    pub fn set_sample_by(&mut self, by: SampleBy) {
+        self.entry.sample_by = by.to_kernel();
+    }
+
     /// Changes when it is over: in so much time, or never.
     ///
     /// # Errors
@@ -104,6 +109,11 @@ impl Selection {
     /// The share of connections.
     pub fn sample(&self) -> Sample {
         Sample(self.entry.sample)
+    }
+
+    /// What the sample takes as a whole.
+    pub fn sample_by(&self) -> SampleBy {
+        SampleBy::from_kernel(self.entry.sample_by)
     }
 
     /// Whether all is counted and nothing sent.
@@ -173,6 +183,19 @@ mod tests {
     #[test]
     fn a_dry_run_mirrors_nobody() {
         assert!(!mirrors(&chosen(&[], &[], "100%", true), "10.0.0.1:1"));
+    }
+
+    #[test]
+    fn a_sample_by_client_address_takes_a_pool_or_leaves_it() {
+        let mut one = chosen(&[], &[], "50%", false);
+        one.set_sample_by(SampleBy::ClientAddress);
+        let of = |client: u32| {
+            let pool = (40_000..40_050).map(|port| format!("10.0.0.{client}:{port}"));
+            pool.filter(|endpoint| mirrors(&one, endpoint)).count()
+        };
+        let taken: Vec<usize> = (1..=200).map(of).collect();
+        assert!(taken.iter().all(|count| [0, 50].contains(count)), "{taken:?}");
+        assert!(taken.contains(&0) && taken.contains(&50));
     }
 
     #[test]

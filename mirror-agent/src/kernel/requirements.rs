@@ -99,8 +99,8 @@ fn unknown_function(log: &str) -> Option<String> {
     })
 }
 
-/// The version of the kernel that runs.
-fn running() -> Option<(u32, u32)> {
+/// The version of the kernel that runs; `None` where its name does not begin with one.
+pub fn running() -> Option<(u32, u32)> {
     version(&uname().ok()?.release().to_string_lossy())
 }
 

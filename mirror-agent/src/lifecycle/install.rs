@@ -140,5 +140,5 @@ async fn replace(
         })?,
         Role::Source => {}
     }
-    remove::remove(network, attachment).await
+    remove::remove(network, attachment).await.map(drop)
 }

@@ -15,14 +15,15 @@ use crate::{
     target::{hold_device, ports, receive_buffer},
 };
 
-/// Takes one attachment off, whichever version of the agent made it. What another version's tables say is used where
+/// Takes one attachment off, whichever version of the agent made it; returns how many connections targets were told to
+/// close. What another version's tables say is used where
 /// they have the sizes that this version knows (a table whose meaning changes gets another size or name); what cannot be
 /// done without it is a warning.
 ///
 /// # Errors
 ///
 /// Where a program or a pin stays.
-pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
+pub async fn remove(network: &Network, attachment: &Attachment) -> Result<usize> {
     // Known from the pins, since the interface may be gone or have another index by now.
     let noted = meta::of_any_version(attachment);
     let meta = noted.filter(|meta| meta.abi != 0);
@@ -39,16 +40,20 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     }
     clsact::remove(network, attachment).await?;
     attachment.remove()?;
-    match mirrored {
+    let told = match mirrored {
         Some(Ok(mirrored)) => mirrored.tell(&attachment.interface),
-        Some(Err(error)) => log::warn!(
-            "{}: targets were not told that copies end ({error:#}); run `mirror-agent detach` there, or \
-             their memcached keeps the connections",
-            attachment.interface
-        ),
-        None => {}
-    }
-    remove_device(network, attachment, noted).await
+        Some(Err(error)) => {
+            log::warn!(
+                "{}: targets were not told that copies end ({error:#}); run `mirror-agent detach` there, \
+                 or their memcached keeps the connections",
+                attachment.interface
+            );
+            0
+        }
+        None => 0,
+    };
+    remove_device(network, attachment, noted).await?;
+    Ok(told)
 }
 
 /// What targets have to be told the end of.
@@ -67,10 +72,10 @@ impl Mirrored {
         })
     }
 
-    fn tell(&self, interface: &str) {
+    fn tell(&self, interface: &str) -> usize {
         teardown::tell(interface, &self.maps, self.magic, |map, client| {
             self.selection.endpoints(map, client)
-        });
+        })
     }
 }
 

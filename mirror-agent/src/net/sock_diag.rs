@@ -29,6 +29,9 @@ use rtnetlink::{
 
 use crate::net::address::ip;
 
+pub mod own;
+pub mod unix;
+
 /// Ends the sockets of these flows, in this network namespace; returns how many there were. Fails on
 /// a kernel that cannot do it (before 4.5, or without `CONFIG_INET_DIAG_DESTROY`).
 pub fn destroy(flows: &[FlowKey]) -> Result<usize> {
@@ -119,6 +122,22 @@ pub fn open_ports() -> Result<BTreeSet<u16>> {
     Ok(found)
 }
 
+/// Ports of this network namespace that a UDP socket is bound to.
+///
+/// # Errors
+///
+/// Where the kernel does not list them, as without `CONFIG_INET_UDP_DIAG`.
+pub fn udp_ports() -> Result<BTreeSet<u16>> {
+    let socket = open()?;
+    let mut found = BTreeSet::new();
+    for family in [AF_INET, AF_INET6] {
+        let protocol = (family, IPPROTO_UDP);
+        let bound = dump_of(&socket, protocol, StateFlags::all(), ExtensionFlags::empty(), 0)?;
+        found.extend(bound.iter().map(|one| one.header.socket_id.source_port));
+    }
+    Ok(found)
+}
+
 /// A cookie as `SO_COOKIE` has it; `sock_diag` splits it in two words, the lower first.
 fn cookie([a, b, c, d, e, f, g, h]: [u8; 8]) -> u64 {
     let (low, high) = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
@@ -176,6 +195,11 @@ fn dump_of(
     let id = SocketId { source_port: port, ..any };
     let request = request((family, protocol), states, extensions, id);
     send(socket, NetlinkMessage::from(request), NLM_F_DUMP)?;
+    receive(socket)
+}
+
+/// What the kernel lists.
+fn receive<T: Answer>(socket: &Socket) -> Result<Vec<T>> {
     let mut found = Vec::new();
     loop {
         let (bytes, _) = socket.recv_from_full().context("sock_diag did not answer")?;
@@ -186,15 +210,27 @@ fn dump_of(
             let length = (message.header.length as usize).next_multiple_of(4);
             rest = rest.get(length..).unwrap_or_default();
             match message.payload {
-                NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    found.push(*response);
-                }
+                NetlinkPayload::InnerMessage(answer) => found.extend(T::of(answer)),
                 NetlinkPayload::Done(_) => return Ok(found),
                 NetlinkPayload::Error(error) => {
-                    return Err(error.to_io()).context("cannot list memcached's sockets");
+                    return Err(error.to_io()).context("cannot list sockets");
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// What a kind of socket is listed as.
+trait Answer: Sized {
+    fn of(message: SockDiagMessage) -> Option<Self>;
+}
+
+impl Answer for InetResponse {
+    fn of(message: SockDiagMessage) -> Option<Self> {
+        match message {
+            SockDiagMessage::InetResponse(response) => Some(*response),
+            _ => None,
         }
     }
 }
@@ -232,13 +268,21 @@ fn request(
 
 fn send<M: NetlinkSerializable>(
     socket: &Socket,
-    mut message: NetlinkMessage<M>,
+    message: NetlinkMessage<M>,
     flags: u16,
 ) -> Result<()> {
+    send_bytes(socket, &bytes_of(message, flags))
+}
+
+fn bytes_of<M: NetlinkSerializable>(mut message: NetlinkMessage<M>, flags: u16) -> Vec<u8> {
     message.header.flags = NLM_F_REQUEST | flags;
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
-    socket.send(&bytes, 0).context("cannot ask sock_diag")?;
+    bytes
+}
+
+fn send_bytes(socket: &Socket, bytes: &[u8]) -> Result<()> {
+    socket.send(bytes, 0).context("cannot ask sock_diag")?;
     Ok(())
 }

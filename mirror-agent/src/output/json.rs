@@ -57,6 +57,7 @@ pub fn status(states: &[State], time: f64) -> String {
             "hook": detail.and_then(|detail| detail.hook).map(|hook| hook.name()),
             "fallbacks": detail.map_or_else(Vec::new, |detail| texts(&detail.fallbacks)),
             "warnings": state.warnings,
+            "notes": state.notes,
         })));
         if let Some(detail) = detail {
             entry.extend(match &detail.role {
@@ -154,6 +155,7 @@ pub(super) fn selection(selection: &SelectionState) -> Value {
         "clients": texts(&selection.clients),
         "excluded_clients": texts(&selection.excluded),
         "sample_percent": selection.sample.percent(),
+        "sample_by": selection.sample_by.name(),
         "multiply": selection.copies.count,
         "multiply_from": texts(&selection.copies.pools),
         "rate_limits": texts(&selection.limits.rates()),

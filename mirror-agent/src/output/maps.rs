@@ -51,7 +51,11 @@ pub fn json(states: &[MapState], time: f64) -> String {
 mod tests {
     use super::*;
     use crate::{
-        config::{multiply::Multiply, rate::Limits, sample::Sample},
+        config::{
+            multiply::Multiply,
+            rate::Limits,
+            sample::{Sample, SampleBy},
+        },
         output::SelectionState,
     };
 
@@ -61,6 +65,7 @@ mod tests {
             clients: vec!["10.0.0.0/8".parse().unwrap()],
             excluded: vec![],
             sample: Sample(100_000),
+            sample_by: SampleBy::ClientAddress,
             copies: Multiply::default(),
             limits: Limits::default(),
             deadline: None,
@@ -74,12 +79,13 @@ mod tests {
           11211=10.0.0.5:11211
           11212=[fd00::5]:11212
           only clients of 10.0.0.0/8
-          10% of all connections
+          10% of all clients, by address
         ");
         assert_eq!(text(&[]), "no source is attached\n");
         let document: Value = serde_json::from_str(&json(&states, 0.5)).unwrap();
         let source = &document["attachments"][0];
         assert_eq!(source["maps"][1]["map"], "11212=[fd00::5]:11212");
         assert_eq!(source["selection"]["sample_percent"], 10.0);
+        assert_eq!(source["selection"]["sample_by"], "client-address");
     }
 }

@@ -5,7 +5,11 @@ use std::time::Duration;
 use super::text::format_duration;
 use crate::{
     config::{
-        clients::Cidr, multiply::Multiply, rate::Limits, sample::Sample, selection::Selection,
+        clients::Cidr,
+        multiply::Multiply,
+        rate::Limits,
+        sample::{Sample, SampleBy},
+        selection::Selection,
     },
     kernel::clock::Now,
 };
@@ -22,6 +26,8 @@ pub struct SelectionState {
     pub excluded: Vec<Cidr>,
     /// Share of connections.
     pub sample: Sample,
+    /// What the share takes as a whole.
+    pub sample_by: SampleBy,
     /// How often each connection is copied.
     pub copies: Multiply,
     /// How much each target is sent.
@@ -50,6 +56,7 @@ impl SelectionState {
             clients: selection.clients.included(),
             excluded: selection.clients.excluded(),
             sample: selection.sample(),
+            sample_by: selection.sample_by(),
             copies: selection.multiply(),
             limits: selection.limits(),
             deadline: selection.deadline().map(|end| Deadline::new(end, now.since_boot, now.wall)),
@@ -72,7 +79,12 @@ impl SelectionState {
         let mut lines = prefixes("only clients of", &self.clients);
         lines.extend(prefixes("no clients of", &self.excluded));
         if self.sample != Sample::ALL {
-            lines.push(format!("{} of all connections", self.sample));
+            lines.push(match self.sample_by {
+                SampleBy::Connection => format!("{} of all connections", self.sample),
+                SampleBy::ClientAddress => {
+                    format!("{} of all clients, by address", self.sample)
+                }
+            });
         }
         let Multiply { count, pools } = &self.copies;
         if *count > 1 {

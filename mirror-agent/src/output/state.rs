@@ -57,6 +57,8 @@ pub struct State {
     pub detail: Option<Detail>,
     /// What does harm at its interface, and what to do about it.
     pub warnings: Vec<String>,
+    /// What it does not see or does not do where it stands, and what to do about it.
+    pub notes: Vec<String>,
     /// Where it is.
     pub identity: Identity,
 }
@@ -157,7 +159,11 @@ pub struct TargetDetail {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        config::{multiply::Multiply, rate::Limits, sample::Sample},
+        config::{
+            multiply::Multiply,
+            rate::Limits,
+            sample::{Sample, SampleBy},
+        },
         output::Deadline,
         stats::{
             health::{self, Facts},
@@ -191,6 +197,7 @@ pub(super) mod tests {
                 role,
             }),
             warnings: vec![],
+            notes: vec![],
             identity: Identity::default(),
         };
         judge(&mut state, &[]);
@@ -214,6 +221,7 @@ pub(super) mod tests {
             clients: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
             excluded: vec!["10.1.2.3".parse().unwrap()],
             sample: Sample(5_000),
+            sample_by: SampleBy::Connection,
             copies: Multiply { count: 3, pools: vec!["198.18.0.0/15".parse().unwrap()] },
             limits: Limits { packets: 50_000, kbits: 100_000 },
             deadline,
@@ -251,10 +259,12 @@ pub(super) mod tests {
         state(condition, snapshot, Some(Mechanism::Tcx), role)
     }
 
-    /// Two maps; a little is lost.
+    /// Two maps; a little is lost, and something is not seen.
     pub(in crate::output) fn source() -> State {
         let deadline = Deadline { at: 1_700_090_000, left: 86_399, over_for: 0 };
-        source_with(Condition::Running, selection(Some(deadline)))
+        let mut state = source_with(Condition::Running, selection(Some(deadline)));
+        state.notes = vec!["1 connection is from this host itself".into()];
+        state
     }
 
     /// The same host's at another interface, with another map and no deadline, for a shorter time.

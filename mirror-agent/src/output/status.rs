@@ -84,6 +84,7 @@ fn what(state: &State) -> Vec<Vec<String>> {
         lines.push(state.origin.iter().map(version).collect());
     }
     lines.push(state.warnings.iter().map(|warning| format!("warning: {warning}")).collect());
+    lines.push(state.notes.iter().map(|note| format!("note: {note}")).collect());
     lines
 }
 

@@ -77,6 +77,7 @@ impl MirrorConfig {
             .items("source network for extra copies", &multiply.pools)
             .setting("magic", format_args!("{:#x}", self.magic.0))
             .setting("sample", selection.sample())
+            .setting("sample by", selection.sample_by())
             .setting("rate limit", cap(0))
             .setting("second rate limit", cap(1))
             .setting("deadline", deadline(selection.deadline(), now))

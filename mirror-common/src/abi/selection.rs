@@ -5,6 +5,8 @@ use super::address::Address;
 
 /// [`Selection::sample`] that takes every flow: what it is counted in.
 pub const ALL_FLOWS: u32 = 1_000_000;
+/// [`Selection::sample_by`]: the client's address alone decides.
+pub const BY_CLIENT_ADDRESS: u32 = 1;
 /// Prefixes of clients' addresses that one source can have.
 pub const MAX_PREFIXES: u32 = 16_384;
 
@@ -35,8 +37,9 @@ pub struct Selection {
     pub pool_v4_mask: u32,
     /// The same of an IPv6 address's last 32 bits.
     pub pool_v6_mask: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Whether the sample takes all connections of a client or none ([`BY_CLIENT_ADDRESS`]); 0 where each connection
+    /// has a place of its own in it.
+    pub sample_by: u32,
     /// The first address of the pool that extra copies are from.
     pub pool_v4: Address,
     /// The same for IPv6.

@@ -1,9 +1,9 @@
 //! Whether a packet that a map takes is mirrored: is it over, whose packet is it, is its flow in the sample.
 //!
 //! No state is kept: whatever is decided for one packet of a connection is decided for all of them, since
-//! all that counts is the client's address and port and the local port. Time alone passes.
+//! all that counts is the client's address and port and the local port, or the address alone. Time alone passes.
 
-use crate::abi::{ALL_FLOWS, Address, ClientKey, INCLUDED, Selection};
+use crate::abi::{ALL_FLOWS, Address, BY_CLIENT_ADDRESS, ClientKey, INCLUDED, Selection};
 
 /// Whether nothing is mirrored any more; `now` in ns of the clock of [`Selection::deadline`].
 #[inline(always)]
@@ -22,7 +22,7 @@ pub fn takes_client(selection: &Selection, found: Option<u32>) -> bool {
 }
 
 /// Whether a flow is in the sample; ports in host order. A larger sample of the same seed holds all
-/// flows of a smaller one.
+/// flows of a smaller one. By client address, all flows of a client are in it, or none, whatever the ports.
 #[inline(always)]
 pub fn in_sample(
     selection: &Selection,
@@ -30,7 +30,11 @@ pub fn in_sample(
     client_port: u16,
     local_port: u16,
 ) -> bool {
-    share(selection.seed, client, client_port, local_port) < selection.sample as u64
+    let place = match selection.sample_by {
+        BY_CLIENT_ADDRESS => share(selection.seed, client, 0, 0),
+        _ => share(selection.seed, client, client_port, local_port),
+    };
+    place < selection.sample as u64
 }
 
 /// A flow's place among [`ALL_FLOWS`], by a hash.

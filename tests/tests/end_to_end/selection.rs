@@ -62,6 +62,7 @@ fn only_chosen_clients_are_mirrored() {
             "clients": ["10.77.0.0/24", format!("{}/128", other.v6())],
             "excluded_clients": [format!("{}/32", other.v4()), "fd77::/64"],
             "sample_percent": 100.0,
+            "sample_by": "connection",
             "multiply": 1,
             "multiply_from": [],
             "rate_limits": [],

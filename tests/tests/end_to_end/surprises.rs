@@ -78,7 +78,8 @@ fn what_changes_something_does_so_whether_it_is_read_or_not() {
     };
     assert_unread(new, &format!("drop eth0 --port {PORT}"));
     shown(new, "11211");
-    assert_unread(old, &format!("attach eth0 --map {PORT}={}:{PORT}", new.v4()));
+    let options = format!("--map {PORT}={}:{PORT} --client 10.77.0.0/24", new.v4());
+    assert_unread(old, &format!("attach eth0 {options}"));
     shown(old, &new.v4().to_string());
     assert_unread(old, "map set eth0 --sample 50%");
     shown(old, "50%");

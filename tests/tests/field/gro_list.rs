@@ -6,12 +6,10 @@ use serde_json::Value;
 const WARNING: &str = "rx-gro-list is on";
 const REMEDY: &str = "ethtool -K eth0 rx-gro-list off";
 
-/// What `attach` warns of.
+/// What `attach` warns of, where the clients that may send UDP are named.
 fn attach(mirror: &Mirror) -> String {
-    let output = mirror.old.agent(&format!("attach eth0 --map {PORT}={}:{PORT}", mirror.new.v4()));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    said
+    let map = format!("--map {PORT}={}:{PORT}", mirror.new.v4());
+    mirror.old.attach_warned(&format!("{map} --client 10.77.0.0/24"))
 }
 
 /// The same of `status`, for people and for scripts.

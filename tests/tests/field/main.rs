@@ -40,6 +40,7 @@ mod small_mtu;
 mod source_guard;
 mod stats_switches;
 mod strict_reverse_path;
+mod surroundings;
 mod target_is_down;
 mod traffic_styles;
 mod twemproxy;

@@ -3,7 +3,7 @@
 
 use mirror_tests::{
     client::{frame, udp},
-    mirror::Mirror,
+    mirror::{Mirror, PORT},
     wait,
 };
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
@@ -45,4 +45,18 @@ fn nothing_runs_or_answers_where_drop_does_not_run() {
         assert_eq!(source["skipped_udp_super"], u64::from(PACKETS), "{source:?}");
         assert_eq!(source["mirrored"], 0, "{source:?}");
     }
+}
+
+#[test]
+fn attach_says_what_udp_it_takes_and_what_joins_it() {
+    let mirror = Mirror::idle();
+    mirror.old.shell("ethtool -K eth0 rx-udp-gro-forwarding on");
+    let map = format!("--map {PORT}={}:{PORT}", mirror.new.v4());
+    let any = format!("UDP requests to port {PORT} are mirrored from any address");
+    let joined = "rx-udp-gro-forwarding is on";
+    mirror.old.assert_said(&map, &[&any, "--client CIDR", joined]);
+    mirror.old.shell("ethtool -K eth0 rx-udp-gro-forwarding off");
+    let said = mirror.old.attach_warned("--client 10.77.0.0/24");
+    assert_eq!(said, "");
+    assert!(mirror.old.notes().is_empty());
 }

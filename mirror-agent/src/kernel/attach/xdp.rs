@@ -25,6 +25,8 @@ use crate::{
 
 /// Name of the link's pin, as [`Attachment::link`] takes it.
 const PIN: &str = "xdp";
+/// What a guard's program is called.
+const GUARD: &str = "guard_ingress";
 /// What libxdp's dispatcher is called, which runs several programs in turn.
 const DISPATCHER: &str = "xdp_dispatcher";
 
@@ -83,6 +85,16 @@ pub fn attached(link: &LinkMessage) -> Option<Attached> {
         _ => None,
     });
     program.filter(|id| *id != 0).map(|program| Attached { mode, program })
+}
+
+/// What somebody else's program at a link is called; `None` where there is none, or it is a guard's.
+pub fn foreign(link: &LinkMessage) -> Option<String> {
+    let id = attached(link)?.program;
+    match name_of(id) {
+        Some(name) if name == GUARD => None,
+        Some(name) => Some(format!("{name} (program {id})")),
+        None => Some(id.to_string()),
+    }
 }
 
 /// Attaches the program, or gives it to the link that is pinned. Where `wanted` is `None`, the driver is tried

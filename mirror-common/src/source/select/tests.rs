@@ -9,6 +9,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::abi::{EXCLUDED, v4_mapped};
 
+/// A sample of whole clients.
+fn of_clients(seed: u64, sample: u32) -> Selection {
+    Selection { seed, sample, sample_by: BY_CLIENT_ADDRESS, ..Selection::default() }
+}
+
 fn v4(number: u32) -> ClientKey {
     ClientKey { family: 4, addr: v4_mapped(number.to_be()) }
 }
@@ -109,6 +114,22 @@ fn a_sample_is_a_share_of_connections_however_they_differ() {
 }
 
 #[test]
+fn a_sample_by_client_address_is_a_share_of_clients() {
+    const CLIENTS: u32 = 20_000;
+    for seed in [0, 1, 0x1234_5678_9abc_def0, u64::MAX] {
+        for (sample, expected) in [(5_000, 100), (100_000, 2_000), (500_000, 10_000)] {
+            let of_one_port = (0..CLIENTS).map(|n| (0x0a00_0000 + n, 40_000, 11211));
+            let chosen = share(&of_clients(seed, sample), of_one_port);
+            let deviation = f64::from(expected).sqrt() * 6.0;
+            assert!(
+                (chosen as f64 - f64::from(expected)).abs() < deviation,
+                "seed {seed:#x}, sample {sample}: {chosen} of {CLIENTS}"
+            );
+        }
+    }
+}
+
+#[test]
 fn sources_with_other_seeds_choose_independently() {
     const FLOWS: u16 = 40_000;
     let choices = [1, 2].map(|seed| Selection { seed, sample: 100_000, ..Selection::default() });
@@ -129,6 +150,23 @@ proptest! {
         prop_assert!(in_sample(&selection, &addr, port, local));
         let selection = Selection { seed, sample: 0, ..Selection::default() };
         prop_assert!(!in_sample(&selection, &addr, port, local));
+    }
+
+    #[test]
+    fn by_client_address_all_ports_of_a_client_have_one_verdict(
+        seed: u64, addr: [u32; 4], ports: (u16, u16), others: (u16, u16), sample in 0..=ALL_FLOWS
+    ) {
+        let selection = of_clients(seed, sample);
+        let chosen = |(client, local)| in_sample(&selection, &addr, client, local);
+        prop_assert_eq!(chosen(ports), chosen(others));
+    }
+
+    #[test]
+    fn by_client_address_a_larger_sample_holds_the_smaller(
+        seed: u64, addr: [u32; 4], port: u16, local: u16, a in 0..=ALL_FLOWS, b in 0..=ALL_FLOWS
+    ) {
+        let chosen = |sample| in_sample(&of_clients(seed, sample), &addr, port, local);
+        prop_assert!(!chosen(a.min(b)) || chosen(a.max(b)));
     }
 
     #[test]
