@@ -38,7 +38,8 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         let plan = Plan::new(&network, &after).await?;
         let mechanism = attach::choose(attachment, arguments.common.hook.wanted())?;
         let trace = arguments.common.trace_packets;
-        let trace = load(&network, attachment, &interface, (&after, mechanism, trace), &plan).await?;
+        let trace =
+            load(&network, attachment, &interface, (&after, mechanism, trace), &plan).await?;
         let report = report(&interface.name, &plan, before.as_ref(), &after)?;
         Ok((attachment.clone(), trace, (report, after)))
     };

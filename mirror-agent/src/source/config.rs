@@ -33,7 +33,13 @@ pub struct MirrorConfig {
 impl MirrorConfig {
     /// Of a source without maps: all that maps match is to be mirrored, once, for good.
     pub fn fresh(magic: Magic) -> Self {
-        Self { magic, redundancy: 1, forwarded: false, maps: Vec::new(), selection: Selection::all() }
+        Self {
+            magic,
+            redundancy: 1,
+            forwarded: false,
+            maps: Vec::new(),
+            selection: Selection::all(),
+        }
     }
 
     /// What is in force.

@@ -4,9 +4,7 @@
 //! A source's is in copies: those that left, and those that should have. A packet that a source could not mirror at all
 //! counts as one copy. A guard loses nothing.
 
-use mirror_common::abi::{
-    Class, DerivedMapping, MappingCounter, Meaning, TargetCounter, Unit,
-};
+use mirror_common::abi::{Class, DerivedMapping, MappingCounter, Meaning, TargetCounter, Unit};
 
 use super::{
     meaning::List,
@@ -18,11 +16,8 @@ use crate::kernel::pins::Role;
 pub const TOLERATED: u64 = 1000;
 
 /// Why copies did not leave, where that is known.
-const UNSENT: [MappingCounter; 3] = [
-    MappingCounter::UnsentNoRoute,
-    MappingCounter::UnsentNextHop,
-    MappingCounter::UnsentTooLarge,
-];
+const UNSENT: [MappingCounter; 3] =
+    [MappingCounter::UnsentNoRoute, MappingCounter::UnsentNextHop, MappingCounter::UnsentTooLarge];
 
 /// What was done and what was lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,7 +116,9 @@ fn losses_of_map(values: &Values) -> Vec<(&'static str, u64)> {
     let mut losses = losses(values, List::OfMap, |unit| unit == Unit::Copies);
     let reasons = UNSENT.map(|reason| (reason.name(), value(values, reason.name())));
     let known: u64 = reasons.iter().map(|(_, count)| count).sum();
-    if let Some((_, unsent)) = losses.iter_mut().find(|(name, _)| *name == DerivedMapping::Unsent.name()) {
+    if let Some((_, unsent)) =
+        losses.iter_mut().find(|(name, _)| *name == DerivedMapping::Unsent.name())
+    {
         *unsent = unsent.saturating_sub(known);
         losses.extend(reasons);
     }

@@ -45,7 +45,8 @@ pub fn names(ifindex: u32) -> (String, String) {
 /// Makes the pair, or finds it. Returns the near end's index.
 pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
     let (near, far) = names(ifindex);
-    let (indexes, _) = veth::ensure(network, (&near, &far), MTU).await.context("the hold device")?;
+    let (indexes, _) =
+        veth::ensure(network, (&near, &far), MTU).await.context("the hold device")?;
     for (name, index) in [&near, &far].into_iter().zip(indexes) {
         // No addresses, no ARP, no router solicitations: it carries held copies and nothing else.
         network

@@ -4,12 +4,11 @@
 use aya_ebpf::{
     bindings::{
         __sk_buff, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM,
-        bpf_adj_room_mode::BPF_ADJ_ROOM_NET,
     },
     helpers::generated::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect,
-        bpf_redirect_neigh, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
-        bpf_skb_store_bytes, bpf_skb_vlan_pop,
+        bpf_redirect_neigh, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
+        bpf_skb_vlan_pop,
     },
     programs::TcContext,
 };
@@ -18,9 +17,6 @@ use mirror_common::packet::{
     parse::{Headers, TCP},
     tcp::Header,
 };
-
-/// Bytes of a UDP header (RFC 768).
-pub const UDP_HEADER: u32 = 8;
 
 /// Let the next program of the hook, and then the stack, have the packet.
 pub const NEXT: i32 = -1;
@@ -184,82 +180,6 @@ impl Skb {
         unsafe { (*self.0).vlan_present != 0 }
     }
 
-    /// Whether this is several packets in one (GSO).
-    #[inline(always)]
-    pub fn is_super_packet(self) -> bool {
-        // SAFETY: as in `length`.
-        unsafe { (*self.0).gso_size != 0 }
-    }
-
-    /// How many bytes of payload each of several TCP segments in one packet has; 0 where it is one.
-    #[inline(always)]
-    pub fn segment_size(self) -> u32 {
-        // SAFETY: as in `length`.
-        unsafe { (*self.0).gso_size }
-    }
-
-    /// Has the kernel cut several TCP segments in one packet into segments that are shorter `by` so many bytes.
-    ///
-    /// Room that is made between the headers comes off the size of segments, and room that is taken away does not
-    /// come back where the size is fixed (kernel: `bpf_skb_net_grow`, `bpf_skb_net_shrink`).
-    ///
-    /// # Errors
-    ///
-    /// Where it is one segment, or what is left of each would be next to nothing.
-    #[inline(always)]
-    pub fn lower_segment_size(self, by: u32) -> Result<(), HelperError> {
-        /// Bytes of payload that a segment has to have left.
-        const LEAST: u32 = 64;
-        /// What the helper moves in one go (`bpf_skb_adjust_room`: 0xfff).
-        const STEP: u32 = 0x800;
-        /// As many steps as a path for jumbo frames needs.
-        const STEPS: u32 = 5;
-        /// `BPF_F_ADJ_ROOM_FIXED_GSO`, `BPF_F_ADJ_ROOM_NO_CSUM_RESET`.
-        const FIXED: u64 = 1 << 0;
-        const SAME_SUM: u64 = 1 << 5;
-
-        if self.segment_size() < by.saturating_add(LEAST) || by > STEP * STEPS {
-            return Err(HelperError);
-        }
-        let mut left = by;
-        for _ in 0..STEPS {
-            let step = if left < STEP { left } else { STEP };
-            if step == 0 {
-                break;
-            }
-            let room = step as i32;
-            // SAFETY: the helper checks the packet and the length.
-            check(unsafe { bpf_skb_adjust_room(self.0, room, BPF_ADJ_ROOM_NET, SAME_SUM) })?;
-            // SAFETY: as above.
-            check(unsafe {
-                bpf_skb_adjust_room(self.0, -room, BPF_ADJ_ROOM_NET, FIXED | SAME_SUM)
-            })?;
-            left -= step;
-        }
-        Ok(())
-    }
-
-    /// How many packets on the wire this one stands for, with `payload` bytes behind its headers.
-    #[inline(always)]
-    pub fn segments(self, payload: u32) -> u64 {
-        // SAFETY: as in `length`.
-        let size = unsafe { (*self.0).gso_size };
-        if size == 0 || payload <= size { 1 } else { u64::from(payload.div_ceil(size)) }
-    }
-
-    /// How many packets on the wire this one stands for.
-    #[inline(always)]
-    pub fn wire_packets(self, headers: &Headers) -> u64 {
-        if !self.is_super_packet() {
-            return 1;
-        }
-        let header = match self.words(headers.l4).map(Header) {
-            Some(header) if headers.protocol == TCP => header.length(),
-            _ => UDP_HEADER,
-        };
-        self.segments(headers.end.saturating_sub(headers.l4 + header))
-    }
-
     /// Overwrites words and leaves every checksum alone: the caller updates the header's.
     #[inline(always)]
     pub fn store<const N: usize>(self, offset: u32, words: &[u32; N]) -> Result<(), HelperError> {
@@ -402,6 +322,6 @@ pub fn drop_silently() -> i32 {
 }
 
 #[inline(always)]
-fn check(result: i64) -> Result<(), HelperError> {
+pub(super) fn check(result: i64) -> Result<(), HelperError> {
     if result == 0 { Ok(()) } else { Err(HelperError) }
 }

@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod copy;
 mod copy_device;
 mod extra_copy;
 mod fan_out;

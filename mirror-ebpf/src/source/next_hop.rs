@@ -12,7 +12,7 @@ use mirror_ebpf::{
     runtime::settings,
 };
 
-use crate::{maps, rewrite::Copy};
+use crate::{copy::Copy, maps};
 
 /// Of the priorities that a packet can have, the one that every queue with bands sends last
 /// (`include/uapi/linux/pkt_sched.h`, `TC_PRIO_FILLER`).
@@ -28,7 +28,11 @@ pub fn send(skb: Skb, copy: &Copy, index: u32, out_ifindex: u32) -> i32 {
             maps::count_mapping(index, MappingCounter::UnsentTooLarge, 1);
             return DROP;
         }
-        way = route::ask(skb, settings::copy_ifindex(), &route::Question { length: mtu, ..copy.question() });
+        way = route::ask(
+            skb,
+            settings::copy_ifindex(),
+            &route::Question { length: mtu, ..copy.question() },
+        );
     }
     match way {
         Way::Known(hop) => {

@@ -11,41 +11,13 @@ use mirror_common::{
 };
 use mirror_ebpf::{
     packet::{
-        route::Question,
-        skb::{HelperError, Skb, UDP_HEADER},
+        segmentation::UDP_HEADER,
+        skb::{HelperError, Skb},
     },
     runtime::settings,
 };
 
-use crate::{extra_copy, maps};
-
-/// What a copy is, once it is one: all that its way depends on.
-pub struct Copy {
-    headers: Headers,
-    target: Address,
-    src: Address,
-    ports: (u16, u16),
-    first_word: u32,
-    /// Bytes from the IP header of the largest packet that it is on the wire.
-    pub length: u32,
-    /// Bytes behind the transport header.
-    pub payload: u32,
-}
-
-impl Copy {
-    /// What to ask routing tables.
-    #[inline(always)]
-    pub fn question(&self) -> Question<'_> {
-        Question {
-            headers: &self.headers,
-            src: &self.src,
-            dst: &self.target,
-            ports: self.ports,
-            first_word: self.first_word,
-            length: self.length,
-        }
-    }
-}
+use crate::{copy::Copy, extra_copy, maps};
 
 /// Rewrites destination address and port, seals, fixes the checksums, takes VLAN tags off. TTL and IP options
 /// stay the client's, and so does its end, but in `further` copies of a connection: the selection that says so,
