@@ -80,13 +80,6 @@ impl Refusing {
         let hook = Hook::TcxIngress;
         Self { _link: verdict(hook, TCX_DROP).attach(hook, host, "eth0") }
     }
-
-    /// All clones of the source at `eth0`, before its own program sees them.
-    pub fn at_copy_device(host: &Host) -> Self {
-        let hook = Hook::TcxEgress;
-        let device = host.copy_device("eth0");
-        Self { _link: verdict(hook, TCX_DROP).attach_first(hook, host, &device) }
-    }
 }
 
 /// Somebody else's verdict at `eth0` that is final, as of most filters: the packet goes on, and whoever is behind is

@@ -10,7 +10,6 @@ use mirror_tests::{
     bpf::Program,
     client::frame,
     craft::{ACK, Body, Datagram, PSH, Packet, Segment},
-    foreign::Refusing,
     host::Running,
     sealed::copy_of,
     tally::Tally,
@@ -178,10 +177,10 @@ fn source() {
     assert_reached(all, &moved, NOT_REACHED);
 }
 
-/// While somebody else drops all clones.
+/// When somebody took the copy device away. Nothing can follow.
 fn refused(source: &Source, table: &mut Table<'_>) {
-    let refusing = Refusing::at_copy_device(&source.place.host);
+    let host = &source.place.host;
+    host.ip(&["link", "del", &host.copy_device("eth0")]);
     source_ingress::rows_with_clones_refused(source, table);
     source_copies::rows_with_clones_refused(source, table);
-    drop(refusing);
 }

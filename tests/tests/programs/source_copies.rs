@@ -34,7 +34,7 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
     others(source, table);
 }
 
-/// Somebody else drops the clones for further targets. The copy at hand is not theirs.
+/// The copy device is gone, so that there are no clones for further targets. The copy at hand goes on.
 pub(crate) fn rows_with_clones_refused(source: &Source, table: &mut Table<'_>) {
     for body in requests() {
         let packet = Packet::new(client(v4(FAN)), v4(FAN), body);

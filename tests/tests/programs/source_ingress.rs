@@ -33,7 +33,7 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
     errors(source, table);
 }
 
-/// Somebody else drops the clones.
+/// The copy device is gone.
 pub(crate) fn rows_with_clones_refused(source: &Source, table: &mut Table<'_>) {
     for body in requests() {
         for (what, packet) in shapes::around(&body, PORT) {
