@@ -87,7 +87,10 @@ impl Drop for Departures {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for watcher in self.watchers.drain(..) {
-            let _ = watcher.join();
+            // A test that fails for another reason has this to say, too.
+            if let Ok(Seen { wrong: wrong @ 1.., some, .. }) = watcher.join() {
+                println!("{wrong} wrong frames: {some:#?}");
+            }
         }
     }
 }

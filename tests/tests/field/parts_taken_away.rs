@@ -17,7 +17,7 @@ use std::{
 };
 
 use mirror_tests::{
-    Host,
+    Family, Host,
     agent::binary,
     departures::{Departures, Seen},
     foreign::{Place, Verdict},
@@ -117,6 +117,17 @@ fn copy_device(host: &Host) -> String {
     let devices = host.output("ip", &["-br", "link", "show"]);
     assert!(devices.contains(&device), "no {device}: {devices}");
     device
+}
+
+#[test]
+fn nothing() {
+    for by in By::BOTH {
+        taken_away(by, |_, load| {
+            let start = std::time::Instant::now();
+            load.more(10 * BEHIND);
+            println!("TIME {:?}", start.elapsed());
+        });
+    }
 }
 
 /// Removes all pins, in an order that `arrange` makes of the alphabetical one.
@@ -403,7 +414,8 @@ fn the_way_out() {
     mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
     let leaks = mirror.watch_leaks();
     let departures = Departures::of_old(&mirror, &["eth0", "eth1"]);
-    let maps = [second::address(&mirror.new).to_string(), "[fd78::3]".to_owned()]
+    let [v4, v6] = Family::BOTH.map(|family| second::address_by(&mirror.new, family));
+    let maps = [v4.to_string(), format!("[{v6}]")]
         .map(|target| format!("--map {PORT}={target}:{PORT}"))
         .join(" ");
     let port = mirror.old.port("eth1");
