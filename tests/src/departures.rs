@@ -49,13 +49,14 @@ pub struct Seen {
 }
 
 impl Departures {
-    /// Watches the old host of a lab, whose targets are memcached's port of the new host.
+    /// Watches the old host of a lab, whose targets are memcached's port of the new host, and the next one.
     pub fn of_old(mirror: &Mirror, interfaces: &[&str]) -> Self {
         let new = &mirror.new;
         let addresses =
             Family::BOTH.map(|family| [new.address(family), second::address_by(new, family)]);
-        let port = |address| SocketAddr::new(address, mirror.port());
-        let targets = addresses.into_iter().flatten().map(port).collect();
+        // And the port of a second memcached, where there is one.
+        let ports = |address| [0, 1].map(|next| SocketAddr::new(address, mirror.port() + next));
+        let targets = addresses.into_iter().flatten().flat_map(ports).collect();
         Self::watch(&mirror.lab, &mirror.old, interfaces, targets)
     }
 
