@@ -51,25 +51,39 @@ pub struct Seen {
 impl Departures {
     /// Watches the old host of a lab, whose targets are memcached's port of the new host, and the next one.
     pub fn of_old(mirror: &Mirror, interfaces: &[&str]) -> Self {
+        Self::of_old_by_path(mirror, interfaces, usize::MAX)
+    }
+
+    /// The same where the path to the new host takes IP packets of so many bytes.
+    pub fn of_old_by_path(mirror: &Mirror, interfaces: &[&str], path_mtu: usize) -> Self {
         let new = &mirror.new;
         let addresses =
             Family::BOTH.map(|family| [new.address(family), second::address_by(new, family)]);
         // And the port of a second memcached, where there is one.
         let ports = |address| [0, 1].map(|next| SocketAddr::new(address, mirror.port() + next));
         let targets = addresses.into_iter().flatten().flat_map(ports).collect();
-        Self::watch(&mirror.lab, &mirror.old, interfaces, targets)
+        let senders = senders(&mirror.old, interfaces, targets)
+            .map(|(interface, sender)| (interface, Sender { path_mtu, ..sender }));
+        Self::watch_senders(&mirror.lab, &mirror.old, senders)
     }
 
     /// Watches what `host` sends by these interfaces; its copies go to `targets`. From now on, nothing is missed.
     pub fn watch(lab: &Lab, host: &Host, interfaces: &[&str], targets: Vec<SocketAddr>) -> Self {
+        Self::watch_senders(lab, host, senders(host, interfaces, targets))
+    }
+
+    fn watch_senders<'a>(
+        lab: &Lab,
+        host: &Host,
+        senders: impl Iterator<Item = (&'a str, Sender)>,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let watch = |interface: &&str| {
-            let sender = Sender::at(host, interface, targets.clone());
+        let watch = |(interface, sender): (&str, Sender)| {
             let tap = tap::Tap::at(lab.switch(), &host.port(interface));
             let stop = Arc::clone(&stop);
             std::thread::spawn(move || observe(&tap, &sender, &stop))
         };
-        let watchers = interfaces.iter().map(watch).collect();
+        let watchers = senders.map(watch).collect();
         Self { stop, watchers }
     }
 
@@ -132,6 +146,17 @@ impl Seen {
             }
         }
     }
+}
+
+/// Who sends by each of these interfaces of a host.
+fn senders<'a>(
+    host: &Host,
+    interfaces: &[&'a str],
+    targets: Vec<SocketAddr>,
+) -> impl Iterator<Item = (&'a str, Sender)> {
+    interfaces
+        .iter()
+        .map(move |&interface| (interface, Sender::at(host, interface, targets.clone())))
 }
 
 /// Judges until it is told to stop and nothing waits any more.

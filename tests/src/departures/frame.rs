@@ -67,6 +67,8 @@ pub struct Sender {
     pub magic: u32,
     /// The longest IP packet.
     pub mtu: usize,
+    /// The longest one that is a copy, where the path to the targets takes less.
+    pub path_mtu: usize,
 }
 
 /// What there is to see of an IP packet.
@@ -93,6 +95,7 @@ impl Sender {
             targets,
             magic: Magic::DEFAULT.0,
             mtu: host.mtu_of(interface),
+            path_mtu: usize::MAX,
         }
     }
 
@@ -123,6 +126,9 @@ impl Sender {
             return Ok(Departure::Own);
         }
         match self.judge_copy(&packet, frame.super_packet) {
+            Ok(_) if self.on_the_wire(&packet, frame) > self.path_mtu => {
+                wrong("a copy that is longer than the path takes")
+            }
             Ok(copy) => Ok(copy),
             Err(why) => wrong(why),
         }

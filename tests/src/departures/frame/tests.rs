@@ -22,6 +22,7 @@ fn sender() -> Sender {
         targets: vec![end(NEW), end(NEW6)],
         magic: Magic::DEFAULT.0,
         mtu: 1500,
+        path_mtu: 1400,
     }
 }
 
@@ -123,7 +124,8 @@ fn what_is_longer_than_the_mtu_is_wrong() {
     assert_eq!(judge(&request(OLD, CLIENT, 1460)), Ok(Departure::Own));
     assert_wrong(judge(&request(OLD, CLIENT, 1461)), "longer than the MTU");
     let sealed = copy(&request(CLIENT6, OLD6, 5000), NEW6);
-    assert!(judge_super(&sealed, true, 1440).is_ok());
+    assert!(judge_super(&sealed, true, 1340).is_ok());
+    assert_wrong(judge_super(&sealed, true, 1341), "a copy that is longer than the path takes");
     assert_wrong(judge_super(&sealed, true, 1441), "longer than the MTU");
 }
 
