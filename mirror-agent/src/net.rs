@@ -7,9 +7,11 @@
 //! | [`offload`] | offloads of an interface that take seals off copies |
 //! | [`neighbour`] | link-layer addresses of next hops, asked for in time |
 //! | [`sock_diag`] | lists memcached's sockets, and ends those that are mirrored |
+//! | [`veth`] | veth pairs of ours |
 
 pub mod address;
 pub mod neighbour;
 pub mod netlink;
 pub mod offload;
 pub mod sock_diag;
+pub mod veth;

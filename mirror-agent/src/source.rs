@@ -3,6 +3,7 @@
 //! | module | what it is responsible for |
 //! |---|---|
 //! | [`config`] | what it was told |
+//! | [`copy_device`] | the device whose egress makes and sends copies |
 //! | [`mappings`] | maps in the kernel's tables, and changing all at once |
 //! | [`generation`] | which of two sets of tables is in force |
 //! | [`selection_table`] | what is mirrored, in the kernel's tables |
@@ -10,6 +11,7 @@
 //! | [`teardown`] | tells targets that no more copies come |
 
 pub mod config;
+pub mod copy_device;
 pub mod generation;
 pub mod mappings;
 pub mod plan;

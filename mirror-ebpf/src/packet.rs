@@ -1,4 +1,5 @@
 //! Reaching packet bytes, by the kernel's checked helpers only.
 
+pub mod route;
 pub mod skb;
 pub mod xdp;

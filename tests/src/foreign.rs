@@ -81,10 +81,11 @@ impl Refusing {
         Self { _link: verdict(hook, TCX_DROP).attach(hook, host, "eth0") }
     }
 
-    /// All that leaves by `eth0`, before anybody else sees it.
-    pub fn tcx_egress(host: &Host) -> Self {
+    /// All clones of the source at `eth0`, before its own program sees them.
+    pub fn at_copy_device(host: &Host) -> Self {
         let hook = Hook::TcxEgress;
-        Self { _link: verdict(hook, TCX_DROP).attach_first(hook, host, "eth0") }
+        let device = host.copy_device("eth0");
+        Self { _link: verdict(hook, TCX_DROP).attach_first(hook, host, &device) }
     }
 }
 

@@ -160,6 +160,11 @@ impl Host {
         ip(&["netns", "exec", &self.namespace, "sh", "-e", "-c", &line]);
     }
 
+    /// The copy device of the source at `interface`.
+    pub fn copy_device(&self, interface: &str) -> String {
+        format!("macopy{}", self.interface_index(interface))
+    }
+
     /// The kernel's number for an interface of this host.
     pub fn interface_index(&self, name: &str) -> u32 {
         self.run(|| nix::net::if_::if_nametoindex(name))

@@ -15,12 +15,14 @@ use crate::{
         meta, object,
         packet_trace::PacketTrace,
         pins::{Attachment, Role, Store},
-        settings::Settings,
     },
     lifecycle::{install::install, listening::warn_if_nothing_listens},
-    net::{netlink::Network, offload},
+    net::{
+        netlink::{Interface, Network},
+        offload,
+    },
     output::{self, SelectionState},
-    source::{config::MirrorConfig, mappings, plan::Plan},
+    source::{config::MirrorConfig, copy_device, mappings, plan::Plan},
 };
 
 /// Runs the verb.
@@ -41,10 +43,10 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         }
         after.selection.multiply().check(&after.maps, after.redundancy)?;
         // The ways are found, and refused, before anything is touched.
-        let plan = Plan::new(&network, &interface, &after).await?;
+        let plan = Plan::new(&network, &after).await?;
         let mechanism = attach::choose(attachment, arguments.common.hook.wanted())?;
-        let settings = after.settings(interface.index, arguments.common.trace_packets);
-        let trace = load(&network, attachment, (&settings, mechanism), &plan).await?;
+        let trace = arguments.common.trace_packets;
+        let trace = load(&network, attachment, &interface, (&after, mechanism, trace), &plan).await?;
         let report = report(&interface.name, &plan, before.as_ref(), &after)?;
         let ports: Vec<u16> = after.maps.iter().map(|map| map.local_port).collect();
         Ok((attachment.clone(), trace, (report, ports)))
@@ -88,23 +90,26 @@ pub(super) fn report(
 async fn load(
     network: &Network,
     attachment: &Attachment,
-    (settings, mechanism): (&Settings, Mechanism),
+    interface: &Interface,
+    (config, mechanism, trace): (&MirrorConfig, Mechanism, bool),
     plan: &Plan,
 ) -> Result<Option<PacketTrace>> {
     attachment.create()?;
-    let mut ebpf = object::load(attachment, settings)?;
-    plan.attach_egress(&mut ebpf, attachment, mechanism)?;
-    mappings::change(attachment, &plan.entries, &plan.selection).await?;
+    let device = copy_device::ensure(network, attachment, interface.index).await?;
+    let settings = config.settings(interface.index, device, trace);
+    let mut ebpf = object::load(attachment, &settings)?;
     let ingress = Hook {
         program: "source_ingress",
-        interface: &attachment.interface,
+        interface: &interface.name,
         side: TcAttachType::Ingress,
         pin: "ingress",
         first: true,
         mechanism,
     };
+    let (device, _) = copy_device::names(interface.index);
+    attach::attach(&mut ebpf, attachment, &copy_device::hook(&device, ingress))?;
+    mappings::change(attachment, &plan.entries, &plan.selection).await?;
     attach::attach(&mut ebpf, attachment, &ingress)?;
-    plan.detach_other_egress(network, attachment).await?;
-    meta::write(attachment, settings)?;
-    PacketTrace::take(&mut ebpf, settings)
+    meta::write(attachment, &settings)?;
+    PacketTrace::take(&mut ebpf, &settings)
 }

@@ -1,14 +1,13 @@
 //! `map`: changes what a source copies while it does.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{attach::report, edit};
 use crate::{
     cli,
     kernel::{
-        attach,
         clock::Now,
-        meta, object,
+        meta,
         pins::{Role, Store},
     },
     lifecycle::attached::{all_attached, attached},
@@ -44,17 +43,9 @@ async fn change(
     edit(&mut after)?;
     after.selection.multiply().check(&after.maps, after.redundancy)?;
 
-    let plan = Plan::new(&network, &interface, &after).await?;
-    // As the running programs were loaded.
-    let settings = after.settings(interface.index, false);
-    if plan.needs_hooks(&attachment)? {
-        let mut ebpf = object::load(&attachment, &settings)?;
-        let mechanism = attach::mechanism_of(&attachment)?.context("no program is attached")?;
-        plan.attach_egress(&mut ebpf, &attachment, mechanism)?;
-    }
+    let plan = Plan::new(&network, &after).await?;
     mappings::change(&attachment, &plan.entries, &plan.selection).await?;
-    plan.detach_other_egress(&network, &attachment).await?;
-    meta::write(&attachment, &settings)?;
+    meta::touch(&attachment)?;
     output::print(&report(&interface.name, &plan, Some(&before), &after)?)
 }
 

@@ -15,12 +15,20 @@ pub enum Fallback {
     NoQueue,
     /// One whose veth cannot be switched to NAPI (before Linux 5.13).
     Unordered,
+    /// A `/proc/sys` that cannot be written.
+    WayOfAttach,
 }
 
 impl Fallback {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Clsact, Self::GenericXdp, Self::FairQueue, Self::NoQueue, Self::Unordered];
+    pub const ALL: [Self; 6] = [
+        Self::Clsact,
+        Self::GenericXdp,
+        Self::FairQueue,
+        Self::NoQueue,
+        Self::Unordered,
+        Self::WayOfAttach,
+    ];
 
     /// What would be better, what is used, and what is lost.
     pub const fn row(self) -> [&'static str; 3] {
@@ -49,6 +57,11 @@ impl Fallback {
                 "NAPI in the hold device",
                 "the backlogs of all CPUs",
                 "small requests of a client that does not wait overtake each other while they are held, and some are lost",
+            ],
+            Self::WayOfAttach => [
+                "forwarding of the copy device",
+                "the interface of the route at the time of attach",
+                "copies do not follow a route to another interface, nor are they cut to a smaller path; errors about them reach clients",
             ],
         }
     }

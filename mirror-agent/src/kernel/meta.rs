@@ -88,6 +88,14 @@ pub fn write(attachment: &Attachment, settings: &Settings) -> Result<()> {
     table.set(0, meta, 0).context("cannot write META")
 }
 
+/// Remembers that the attachment was changed now.
+pub fn touch(attachment: &Attachment) -> Result<()> {
+    let mut table = maps::meta(attachment)?;
+    let before = maps::get(&table, 0).context("cannot read META")?;
+    let meta = Meta { changed_at: clock::wall().as_secs(), ..before };
+    table.set(0, meta, 0).context("cannot write META")
+}
+
 /// The version of the agent that attached.
 pub fn version(meta: &Meta) -> String {
     let text: Vec<u8> = meta.version.iter().copied().take_while(|byte| *byte != 0).collect();

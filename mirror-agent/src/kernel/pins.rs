@@ -1,7 +1,7 @@
 //! Where programs and maps live on the BPF file system, and the lock that keeps two agents apart.
 //!
 //! `<bpffs>/mirror-agent/<interface>/<role>/` holds one file for each map, by the map's name, and
-//! one for each link, `link_ingress`, `link_egress` and so on (before Linux 6.6: see `clsact.rs`). A
+//! one for each link, `link_ingress`, `link_copies` and so on (before Linux 6.6: see `clsact.rs`). A
 //! directory exists if and only if something is attached.
 //!
 //! The kernel refuses names with a dot on a BPF file system, and interfaces of VLANs have one (`eth0.100`). A colon
@@ -23,6 +23,8 @@ use crate::kernel::{bpf_fs, failure::Failure};
 
 /// How the names of links' pins begin.
 pub(crate) const LINK: &str = "link_";
+/// How the names of the pins of `clsact.rs` begin.
+pub(crate) const FILTER: &str = "filter_";
 
 /// A directory beside those of interfaces: the agent mounted this BPF file system. Longer than an interface's name.
 const MOUNTED: &str = "mounted-by-mirror-agent";
@@ -197,10 +199,11 @@ impl Attachment {
         self.directory.join(format!("{LINK}{hook}"))
     }
 
-    /// Removes the pins of those links whose hook is `unwanted`.
-    pub fn remove_links(&self, unwanted: impl Fn(&str) -> bool) -> Result<()> {
+    /// Removes what is pinned of one hook, whose program is gone.
+    pub fn remove_hook(&self, hook: &str) -> Result<()> {
+        let filter = format!("{FILTER}{hook}__");
         for name in names(&self.directory)? {
-            if name.strip_prefix(LINK).is_some_and(&unwanted) {
+            if name.strip_prefix(LINK) == Some(hook) || name.starts_with(&filter) {
                 remove_file(&self.directory.join(&name))?;
             }
         }

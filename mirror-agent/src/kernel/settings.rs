@@ -25,6 +25,8 @@ pub enum Settings {
 pub struct Source {
     /// The interface that the programs are for.
     pub ifindex: u32,
+    /// The copy device.
+    pub copy_ifindex: u32,
     /// What copies are sealed with.
     pub magic: Magic,
     /// How often each TCP copy is sent.
@@ -68,7 +70,9 @@ impl Settings {
     pub(super) fn apply<'a>(&'a self, loader: &mut EbpfLoader<'a>) {
         match self {
             Self::Source(source) => {
-                loader.override_global("REDUNDANCY", &source.redundancy, true);
+                loader
+                    .override_global("REDUNDANCY", &source.redundancy, true)
+                    .override_global("COPY_IFINDEX", &source.copy_ifindex, true);
                 mirror(loader, &source.magic, source.trace);
             }
             Self::Target(target) => {

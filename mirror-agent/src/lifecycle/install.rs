@@ -7,7 +7,6 @@ use crate::{
     kernel::pins::{Attachment, Role, Store},
     lifecycle::remove,
     net::netlink::{Interface, Network},
-    target::hold_device,
 };
 
 /// Has `make` attach `role` to `interface`, alone: no other agent changes anything meanwhile. `make` is told whether
@@ -28,10 +27,8 @@ pub async fn install<T>(
     let result = make(&attachment, fresh).await;
     if result.is_err() && fresh {
         remove::remove(network, &attachment).await?;
-        if role == Role::Target {
-            // Also where the interface went meanwhile, by whose name it is looked for else.
-            hold_device::remove(network, interface.index).await?;
-        }
+        // Also where the interface went meanwhile, by whose name it is looked for else.
+        remove::device_of(network, role, interface.index).await?;
     }
     result
 }

@@ -11,7 +11,7 @@ use crate::{
         pins::{Attachment, Role},
     },
     net::netlink::{Interface, Network},
-    source::{mappings::in_use, selection_table, teardown},
+    source::{copy_device, mappings::in_use, selection_table, teardown},
     target::{hold_device, ports, receive_buffer},
 };
 
@@ -36,7 +36,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
             receive_buffer::set(attachment, &[], 0);
         }
     }
-    clsact::remove(network, attachment, |_| true).await?;
+    clsact::remove(network, attachment).await?;
     attachment.remove()?;
     match mirrored {
         Some(Ok(mirrored)) => mirrored.tell(&attachment.interface),
@@ -47,10 +47,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
         ),
         None => {}
     }
-    if attachment.role == Role::Target {
-        remove_hold_device(network, attachment, meta).await?;
-    }
-    Ok(())
+    remove_device(network, attachment, meta).await
 }
 
 /// What targets have to be told the end of.
@@ -76,19 +73,29 @@ impl Mirrored {
     }
 }
 
-/// By the index that was written down, or else, where the target is half made, that the interface has.
-async fn remove_hold_device(
+/// Takes the device of a source or target away, by the index that was written down, or else, where the attachment is half
+/// made, that the interface has.
+async fn remove_device(
     network: &Network,
-    target: &Attachment,
+    attachment: &Attachment,
     meta: Option<Meta>,
 ) -> Result<()> {
     let index = match meta {
         Some(meta) => Some(meta.ifindex),
-        None => network.link(&target.interface).await?.map(|link| link.header.index),
+        None => network.link(&attachment.interface).await?.map(|link| link.header.index),
     };
     match index {
-        Some(index) => hold_device::remove(network, index).await,
+        Some(index) => device_of(network, attachment.role, index).await,
         None => Ok(()),
+    }
+}
+
+/// Takes the device away that goes with `role` at the interface with this index.
+pub async fn device_of(network: &Network, role: Role, ifindex: u32) -> Result<()> {
+    match role {
+        Role::Source => copy_device::remove(network, ifindex).await,
+        Role::Target => hold_device::remove(network, ifindex).await,
+        Role::Guard => Ok(()),
     }
 }
 

@@ -49,10 +49,11 @@ impl MirrorConfig {
         })
     }
 
-    /// What programs at the interface with this index are loaded with.
-    pub fn settings(&self, ifindex: u32, trace: bool) -> Settings {
+    /// What programs at the interface with this index, whose copy device has that index, are loaded with.
+    pub fn settings(&self, ifindex: u32, copy_ifindex: u32, trace: bool) -> Settings {
         Settings::Source(settings::Source {
             ifindex,
+            copy_ifindex,
             magic: self.magic,
             redundancy: self.redundancy,
             trace,

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use aya::{Ebpf, programs::TcAttachType};
 use mirror_common::abi::Mapping;
 
 use crate::{
@@ -11,16 +10,9 @@ use crate::{
         mapping::{self, MapSpec},
         selection::Selection,
     },
-    kernel::{
-        attach::{
-            self, clsact,
-            hook::{Hook, Mechanism},
-        },
-        pins::Attachment,
-    },
     net::{
         neighbour,
-        netlink::{Interface, Network, Route},
+        netlink::{Network, Route},
     },
     source::{config::MirrorConfig, teardown},
 };
@@ -29,66 +21,16 @@ use crate::{
 pub struct Plan {
     /// Each map with its entry in the kernel's table.
     pub entries: Vec<(MapSpec, Mapping)>,
-    egress_interfaces: Vec<EgressInterface>,
     /// What is mirrored of that which the maps match.
     pub selection: Selection,
 }
 
 impl Plan {
-    /// Finds the way to every target.
-    pub async fn new(
-        network: &Network,
-        interface: &Interface,
-        config: &MirrorConfig,
-    ) -> Result<Self> {
+    /// Finds the way to every target, so that what is wrong is said at once: copies ask for theirs when they leave.
+    pub async fn new(network: &Network, config: &MirrorConfig) -> Result<Self> {
         mapping::check(&config.maps)?;
-        let entries = resolve(network, interface, &config.maps).await?;
-        let egress_interfaces = egress_interfaces(network, interface, &entries).await?;
-        Ok(Self { entries, egress_interfaces, selection: config.selection.clone() })
-    }
-
-    /// Whether programs have to be attached where none are yet.
-    pub fn needs_hooks(&self, attachment: &Attachment) -> Result<bool> {
-        let pins = attachment.names()?;
-        Ok(self.egress_interfaces.iter().any(|way| !pins.iter().any(|pin| pin.ends_with(&way.pin))))
-    }
-
-    /// Attaches what sees copies leave: a copy must never meet an interface without the program that seals
-    /// and counts it.
-    pub fn attach_egress(
-        &self,
-        ebpf: &mut Ebpf,
-        attachment: &Attachment,
-        mechanism: Mechanism,
-    ) -> Result<()> {
-        let egress = Hook {
-            program: "source_egress",
-            interface: &attachment.interface,
-            side: TcAttachType::Egress,
-            pin: "egress",
-            first: true,
-            mechanism,
-        };
-        attach::attach(ebpf, attachment, &egress)?;
-        // Where copies leave by another interface, it is there that they are counted.
-        for EgressInterface { interface, pin } in &self.egress_interfaces {
-            attach::attach(ebpf, attachment, &Hook { interface, pin, ..egress })?;
-        }
-        Ok(())
-    }
-
-    /// Takes programs off interfaces by which no copy leaves any more.
-    pub async fn detach_other_egress(
-        &self,
-        network: &Network,
-        attachment: &Attachment,
-    ) -> Result<()> {
-        let unwanted = |pin: &str| {
-            pin.starts_with(EgressInterface::PIN)
-                && self.egress_interfaces.iter().all(|way| way.pin != pin)
-        };
-        attachment.remove_links(unwanted)?;
-        clsact::remove(network, attachment, unwanted).await
+        let entries = resolve(network, &config.maps).await?;
+        Ok(Self { entries, selection: config.selection.clone() })
     }
 
     /// Tells targets to close connections that are mirrored no more, by maps that went or by the selection. What to
@@ -110,11 +52,7 @@ impl Plan {
     }
 }
 
-async fn resolve(
-    network: &Network,
-    interface: &Interface,
-    maps: &[MapSpec],
-) -> Result<Vec<(MapSpec, Mapping)>> {
+async fn resolve(network: &Network, maps: &[MapSpec]) -> Result<Vec<(MapSpec, Mapping)>> {
     let own = network.addresses().await?;
     let mut entries = Vec::new();
     let mut next_hops = BTreeSet::new();
@@ -136,11 +74,10 @@ async fn resolve(
             Route::Local => bail!("{map}: {target} is this host; copies have to go to another"),
             Route::None => {
                 log::warn!(
-                    "{map}: there is no route to {target} now; copies wait for one by {} and are \
-                     counted as unsent",
-                    interface.name
+                    "{map}: there is no route to {target} now; copies are lost until there is one, and counted as \
+                     unsent"
                 );
-                interface.index
+                0
             }
         };
         entries.push((*map, map.to_kernel(out)));
@@ -152,32 +89,4 @@ async fn resolve(
         );
     }
     Ok(entries)
-}
-
-/// An interface other than the source's own by which copies leave.
-struct EgressInterface {
-    interface: String,
-    pin: String,
-}
-
-impl EgressInterface {
-    /// How the names of their pins begin; the interface's index follows.
-    const PIN: &str = "egress_";
-}
-
-async fn egress_interfaces(
-    network: &Network,
-    interface: &Interface,
-    entries: &[(MapSpec, Mapping)],
-) -> Result<Vec<EgressInterface>> {
-    let indexes: BTreeSet<u32> = entries.iter().map(|(_, entry)| entry.out_ifindex).collect();
-    let mut found = Vec::new();
-    for index in indexes.into_iter().filter(|index| *index != interface.index) {
-        let name = network.interface_name(index).await?;
-        found.push(EgressInterface {
-            interface: name,
-            pin: format!("{}{index}", EgressInterface::PIN),
-        });
-    }
-    Ok(found)
 }

@@ -4,10 +4,10 @@
 mod look;
 mod order;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use futures_util::StreamExt as _;
 use rtnetlink::{
-    LinkUnspec, LinkVeth,
+    LinkUnspec,
     packet_core::{
         DefaultNla, NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
         NetlinkPayload,
@@ -19,7 +19,10 @@ use rtnetlink::{
 };
 
 pub use self::look::{Discipline, HoldQueue};
-use crate::{kernel::fallback::Fallback, net::netlink::Network};
+use crate::{
+    kernel::fallback::Fallback,
+    net::{netlink::Network, veth},
+};
 
 /// What the queue lets through, in bytes per second: the pace at which held copies go round. Each time
 /// round takes a few µs of a processor, and copies that come faster than it can judge them overflow
@@ -42,27 +45,13 @@ pub fn names(ifindex: u32) -> (String, String) {
 /// Makes the pair, or finds it. Returns the near end's index.
 pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
     let (near, far) = names(ifindex);
-    if network.link(&near).await?.is_none() {
-        network
-            .handle
-            .link()
-            .add(LinkVeth::new(&near, &far).mtu(MTU).build())
-            .execute()
-            .await
-            .with_context(|| format!("cannot make the hold device {near}"))?;
-    }
-    let mut indexes = [0; 2];
-    for (name, index) in [&near, &far].into_iter().zip(&mut indexes) {
-        let Some(link) = network.link(name).await? else {
-            bail!("the hold device {name} is gone; detach and attach again");
-        };
-        *index = link.header.index;
+    let (indexes, _) = veth::ensure(network, (&near, &far), MTU).await.context("the hold device")?;
+    for (name, index) in [&near, &far].into_iter().zip(indexes) {
         // No addresses, no ARP, no router solicitations: it carries held copies and nothing else.
-        silence_ipv6(name);
         network
             .handle
             .link()
-            .set(LinkUnspec::new_with_index(*index).arp(false).mtu(MTU).up().build())
+            .set(LinkUnspec::new_with_index(index).arp(false).mtu(MTU).up().build())
             .execute()
             .await
             .with_context(|| format!("cannot bring the hold device {name} up"))?;
@@ -78,25 +67,7 @@ pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
 
 /// Takes the pair away.
 pub async fn remove(network: &Network, ifindex: u32) -> Result<()> {
-    let (near, _) = names(ifindex);
-    if let Some(link) = network.link(&near).await? {
-        network
-            .handle
-            .link()
-            .del(link.header.index)
-            .execute()
-            .await
-            .with_context(|| format!("cannot remove the hold device {near}"))?;
-    }
-    Ok(())
-}
-
-/// Keeps IPv6 off the device. Best effort: where it fails, a few packets more go round.
-fn silence_ipv6(name: &str) {
-    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
-    if let Err(error) = std::fs::write(&path, "1") {
-        log::debug!("cannot write {path}: {error}");
-    }
+    veth::remove(network, &names(ifindex).0).await.context("the hold device")
 }
 
 /// Gives the near end the best queue that the kernel has.

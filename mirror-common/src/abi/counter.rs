@@ -224,22 +224,22 @@ counters! {
         SkippedRateLimit = "skipped_rate_limit", Packets, Expected;
         /// Headers whose lengths are wrong, or that are cut short. No server reads such packets.
         FailedMalformed = "failed_malformed", Packets, Expected;
-        /// The kernel could not clone the packet, or the interface's egress refused the clone.
+        /// The kernel could not clone the packet, or the copy device is gone.
         FailedClone = "failed_clone", Packets, Lost;
-        /// Packets of others that left by the interface, untouched.
-        EgressOther = "egress_other", Packets, Internal;
-        /// Copies whose map was taken away while they were on their way to egress.
-        EgressUnmapped = "egress_unmapped", Copies, Expected;
+        /// Packets of somebody else at the copy device, which end there.
+        CopyDeviceOther = "copy_device_other", Packets, Internal;
+        /// Copies whose map was taken away while they were on their way through the copy device.
+        Unmapped = "unmapped", Copies, Expected;
     }
 }
 
 counters! {
-    /// Copies made for one map: `copies = sent + failed_* + unsent`. What a dry run counts, `rate_limited` and
-    /// `endpoint_conflict` are apart from these.
+    /// Copies made for one map: `copies = sent + failed_* + unsent`, and `unsent_*` says why. What a dry run counts,
+    /// `rate_limited` and `endpoint_conflict` are apart from these.
     MappingCounter {
         /// Copies made for this map.
         Copies = "copies", Copies, Total;
-        /// Copies that left the host.
+        /// Copies that were given to the interface by which they leave the host.
         Sent = "sent", Copies, Delivered;
         /// The same in TCP segments and UDP datagrams.
         SentSegments = "sent_segments", Segments, Delivered;
@@ -249,6 +249,13 @@ counters! {
         FailedClone = "failed_clone", Copies, Lost;
         /// The copy could not be rewritten.
         FailedRewrite = "failed_rewrite", Copies, Lost;
+        /// Of `unsent`: this host has no route to the target, or one that refuses packets.
+        UnsentNoRoute = "unsent_no_route", Copies, Internal;
+        /// Of `unsent`: the next hop's link-layer address was not known. The kernel asks for it, and sends the last few of
+        /// these copies if there is an answer.
+        UnsentNextHop = "unsent_next_hop", Copies, Internal;
+        /// Of `unsent`: larger than the path to the target takes.
+        UnsentTooLarge = "unsent_too_large", Copies, Internal;
         /// Packets of connections that the rate limit excluded (`--rate-limit`).
         RateLimited = "rate_limited", Packets, Expected;
         /// Extra copies that were not made, since another connection has their endpoint (`--multiply`).
@@ -265,8 +272,8 @@ counters! {
 counters! {
     /// What the agent computes of one map.
     DerivedMapping {
-        /// Copies that were made, and neither left nor failed: there is no route, the next hop did not answer, or
-        /// they are on their way.
+        /// Copies that were made, and neither left nor failed: there is no route, the next hop does not answer, or
+        /// they are too large for the path (`unsent_*`).
         Unsent = "unsent", Copies, Lost;
     }
 }

@@ -24,7 +24,8 @@ pub struct Mapping {
     pub local_port: u16,
     /// Target port, network byte order.
     pub target_port: u16,
-    /// Interface that the route to the target leaves by.
+    /// Interface that the route to the target left by when it was attached: used where the copy device cannot ask the
+    /// routing tables.
     pub out_ifindex: u32,
     /// 4 or 6; 0 marks an unused entry.
     pub family: u8,

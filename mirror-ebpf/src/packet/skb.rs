@@ -4,11 +4,11 @@
 use aya_ebpf::{
     bindings::{
         __sk_buff, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM,
-        bpf_sock_tuple,
+        bpf_adj_room_mode::BPF_ADJ_ROOM_NET, bpf_sock_tuple,
     },
     helpers::generated::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect,
-        bpf_redirect_neigh, bpf_sk_release, bpf_skb_change_tail, bpf_skb_load_bytes,
+        bpf_redirect_neigh, bpf_sk_release, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
         bpf_skb_store_bytes, bpf_skb_vlan_pop, bpf_skc_lookup_tcp,
     },
     programs::TcContext,
@@ -20,7 +20,7 @@ use mirror_common::packet::{
 };
 
 /// Bytes of a UDP header (RFC 768).
-const UDP_HEADER: u32 = 8;
+pub const UDP_HEADER: u32 = 8;
 
 /// Let the next program of the hook, and then the stack, have the packet.
 pub const NEXT: i32 = -1;
@@ -135,6 +135,19 @@ impl Skb {
         unsafe { (*self.0).cb[1] = token }
     }
 
+    /// For helpers that take the packet.
+    #[inline(always)]
+    pub(super) const fn context(self) -> *mut __sk_buff {
+        self.0
+    }
+
+    /// Sets `skb->priority`, by which queues with bands choose one.
+    #[inline(always)]
+    pub fn set_priority(self, priority: u32) {
+        // SAFETY: as in `set_mark`.
+        unsafe { (*self.0).priority = priority }
+    }
+
     /// `skb->tc_index`, which no queue between two redirects of ours writes.
     #[inline(always)]
     pub fn stamp(self) -> u16 {
@@ -168,6 +181,54 @@ impl Skb {
     pub fn is_super_packet(self) -> bool {
         // SAFETY: as in `length`.
         unsafe { (*self.0).gso_size != 0 }
+    }
+
+    /// How many bytes of payload each of several TCP segments in one packet has; 0 where it is one.
+    #[inline(always)]
+    pub fn segment_size(self) -> u32 {
+        // SAFETY: as in `length`.
+        unsafe { (*self.0).gso_size }
+    }
+
+    /// Has the kernel cut several TCP segments in one packet into segments that are shorter `by` so many bytes.
+    ///
+    /// Room that is made between the headers comes off the size of segments, and room that is taken away does not
+    /// come back where the size is fixed (kernel: `bpf_skb_net_grow`, `bpf_skb_net_shrink`).
+    ///
+    /// # Errors
+    ///
+    /// Where it is one segment, or what is left of each would be next to nothing.
+    #[inline(always)]
+    pub fn lower_segment_size(self, by: u32) -> Result<(), HelperError> {
+        /// Bytes of payload that a segment has to have left.
+        const LEAST: u32 = 64;
+        /// What the helper moves in one go (`bpf_skb_adjust_room`: 0xfff).
+        const STEP: u32 = 0x800;
+        /// As many steps as a path for jumbo frames needs.
+        const STEPS: u32 = 5;
+        /// `BPF_F_ADJ_ROOM_FIXED_GSO`, `BPF_F_ADJ_ROOM_NO_CSUM_RESET`.
+        const FIXED: u64 = 1 << 0;
+        const SAME_SUM: u64 = 1 << 5;
+
+        if self.segment_size() < by.saturating_add(LEAST) || by > STEP * STEPS {
+            return Err(HelperError);
+        }
+        let mut left = by;
+        for _ in 0..STEPS {
+            let step = if left < STEP { left } else { STEP };
+            if step == 0 {
+                break;
+            }
+            let room = step as i32;
+            // SAFETY: the helper checks the packet and the length.
+            check(unsafe { bpf_skb_adjust_room(self.0, room, BPF_ADJ_ROOM_NET, SAME_SUM) })?;
+            // SAFETY: as above.
+            check(unsafe {
+                bpf_skb_adjust_room(self.0, -room, BPF_ADJ_ROOM_NET, FIXED | SAME_SUM)
+            })?;
+            left -= step;
+        }
+        Ok(())
     }
 
     /// How many packets on the wire this one stands for, with `payload` bytes behind its headers.

@@ -125,7 +125,7 @@ fn copy_for(fan: &FanOut<'_>, index: u32, copy: u32) {
 #[inline(always)]
 fn clone_for(skb: Skb, index: u32) {
     skb.set_mark(mark::pack(Stage::Rewrite, index));
-    let cloned = skb.clone_to_egress(skb.ifindex());
+    let cloned = skb.clone_to_egress(settings::copy_ifindex());
     maps::count_mapping(index, MappingCounter::Copies, 1);
     if cloned.is_err() {
         maps::count_mapping(index, MappingCounter::FailedClone, 1);

@@ -1,8 +1,9 @@
 //! Decides which packets are copied, and makes one clone of each.
 //!
 //! The production packet's bytes are never written; its mark and token are set while the clone is made
-//! and put back. A clone goes to this interface's egress, where `egress.rs` does the work, so that
-//! production's packet pays for one clone however many targets there are.
+//! and put back. A clone goes to the copy device, whose egress (`copy_device.rs`) does the work, so that
+//! production's packet pays for one clone however many targets there are, and a clone that meets no program of ours
+//! ends.
 
 use mirror_common::{
     abi::{
@@ -62,7 +63,7 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     skb.set_mark(mark::pack(Stage::FanOut, mark::pack_fan_out(generation, index)));
     skb.set_token(mark::TOKEN);
     skb.set_copy_id(0);
-    let cloned = skb.clone_to_egress(skb.ifindex());
+    let cloned = skb.clone_to_egress(settings::copy_ifindex());
     skb.set_mark(mark);
     skb.set_token(tokens[0]);
     skb.set_copy_id(tokens[1]);

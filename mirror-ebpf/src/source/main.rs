@@ -1,15 +1,16 @@
 //! The old host's programs: copy what arrives for a mapped port, and send the copies.
 //!
-//! A packet meets `source_ingress` first. Its copy meets `source_egress` twice: to be rewritten and
-//! sealed, and on its way out, to be counted.
+//! A packet meets `source_ingress`. Its clone meets `source_copies` at the egress of the copy device, which makes copies
+//! of it and sends them.
 #![no_std]
 #![no_main]
 
-mod egress;
+mod copy_device;
 mod extra_copy;
 mod fan_out;
 mod ingress;
 mod maps;
+mod next_hop;
 mod rate_limit;
 mod rewrite;
 mod select;
@@ -28,13 +29,13 @@ pub fn source_ingress(ctx: TcContext) -> i32 {
     verdict
 }
 
-/// tc egress. Packets that are not copies go on untouched.
+/// tc egress of the copy device. Nothing goes on: it is sent, or ends.
 #[classifier]
-pub fn source_egress(ctx: TcContext) -> i32 {
+pub fn source_copies(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
-    trace::before::<trace_hooks::Egress>(skb);
-    let verdict = egress::run(skb);
-    trace::after::<trace_hooks::Egress>();
+    trace::before::<trace_hooks::Copies>(skb);
+    let verdict = copy_device::run(skb);
+    trace::after::<trace_hooks::Copies>();
     verdict
 }
 

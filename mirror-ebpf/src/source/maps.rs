@@ -75,7 +75,7 @@ pub fn count_seen(fate: SourceCounter) {
 /// Adds to this CPU's counter of mapping `index`.
 #[inline(always)]
 pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
-    trace::note::<trace_hooks::Egress>(counter as u32);
+    trace::note::<trace_hooks::Copies>(counter as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(counter as usize, amount);
     }
@@ -84,7 +84,7 @@ pub fn count_mapping(index: u32, counter: MappingCounter, amount: u64) {
 /// Adds a copy that left, in so many segments and bytes, to this CPU's counters of mapping `index`.
 #[inline(always)]
 pub fn count_sent(index: u32, segments: u64, bytes: u64) {
-    trace::note::<trace_hooks::Egress>(MappingCounter::Sent as u32);
+    trace::note::<trace_hooks::Copies>(MappingCounter::Sent as u32);
     if let Some(counters) = Counters::of(&MAPPING_COUNTERS, index) {
         counters.add(MappingCounter::Sent as usize, 1);
         counters.add(MappingCounter::SentSegments as usize, segments);

@@ -6,7 +6,7 @@ use mirror_ebpf::runtime::trace::Hook;
 /// Clients' packets.
 pub struct Ingress;
 /// Copies; runs inside of [`Ingress`].
-pub struct Egress;
+pub struct Copies;
 
 impl Hook for Ingress {
     const INDEX: u32 = 0;
@@ -30,9 +30,9 @@ impl Hook for Ingress {
     }
 }
 
-impl Hook for Egress {
+impl Hook for Copies {
     const INDEX: u32 = 1;
-    const NAME: &'static str = "source egress";
+    const NAME: &'static str = "source copies";
 
     #[inline(always)]
     fn label(counter: u32) -> Option<[u8; LABEL]> {

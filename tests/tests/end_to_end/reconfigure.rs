@@ -58,7 +58,7 @@ fn what_stays_loses_nothing_while_other_maps_come_and_go() {
     let target = mirror.new.settled("target");
     let stayed = &maps[&format!("{PORT}={}:{PORT}", mirror.new.v4())];
     assert_eq!(stayed["copies"], source["mirrored"], "{maps:?} {source:?}");
-    assert_eq!(source["skipped_port"] + source["egress_unmapped"], 0, "{source:?}");
+    assert_eq!(source["skipped_port"] + source["unmapped"], 0, "{source:?}");
     assert_eq!((target["desynced"], target["adopted"]), (0, 0), "{target:?}");
     assert_eq!(lost(&target), 0, "{target:?}");
     assert_eq!(wire.stop(), Vec::<String>::new(), "nothing leaves the new host");

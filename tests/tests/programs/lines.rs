@@ -1,13 +1,13 @@
 //! With a line for each packet, what becomes of packets is the same.
 
 use crate::{
-    adoption, direct_clients, late, place::STAY, source::Source, source_egress, target::Target,
+    adoption, direct_clients, late, place::STAY, source::Source, source_copies, target::Target,
     teardown, waiting,
 };
 
 #[test]
 fn lines_change_nothing_at_the_source() {
-    Source::new(STAY).fill(&[source_egress::rows]);
+    Source::new(STAY).fill(&[source_copies::rows]);
 }
 
 #[test]

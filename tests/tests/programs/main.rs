@@ -25,7 +25,7 @@
 //! |---|---|---|
 //! | `counters.rs`, `target/maps.rs` (`work`) | an array without its only entry | none, `ingress_other` |
 //! | `source/rewrite.rs` | no memory to write a packet that was read | `failed_rewrite` |
-//! | `source/egress.rs` (`leave`) | a mark of a map beyond the table: somebody else's | none |
+//! | `source/next_hop.rs` (`Way::NotAsked`) | a copy device that does not forward | `sent` |
 //! | `target/egress.rs` (`reflect`) | no memory | `reply_dropped_malformed` |
 //! | `target/egress.rs` (`Action::Pass`) | a flow that turned real between two looks at it | `direct_out` |
 //! | `target/tcp_copy.rs` (`pass_synthesized`), `target/evict.rs` (`reset`) | no memory | that of the copy, still on its way |
@@ -51,7 +51,7 @@ mod redundant;
 mod several;
 mod shapes;
 mod source;
-mod source_egress;
+mod source_copies;
 mod source_ingress;
 mod source_lies;
 mod source_mac;

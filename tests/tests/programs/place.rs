@@ -34,13 +34,18 @@ impl Place {
         );
         host.ip(&["link", "set", "eth0", "up"]);
         host.ip(&["addr", "add", &format!("{}/64", host.v6()), "dev", "eth0", "nodad"]);
-        let mac = NEIGHBOUR.map(|byte| format!("{byte:02x}")).join(":");
-        for like in [v4(0), v6(0)] {
-            let address = target(like).to_string();
-            host.ip(&["neigh", "add", &address, "lladdr", &mac, "nud", "permanent", "dev", "eth0"]);
-        }
         let wire = Wire::at(lab.switch(), "host", NEIGHBOUR);
-        Self { host, wire, _lab: lab }
+        let place = Self { host, wire, _lab: lab };
+        [v4(0), v6(0)].into_iter().for_each(|like| place.know(like));
+        place
+    }
+
+    /// From now on, the host knows the target's link-layer address.
+    pub(crate) fn know(&self, like: SocketAddr) {
+        let mac = NEIGHBOUR.map(|byte| format!("{byte:02x}")).join(":");
+        let address = target(like).to_string();
+        let neighbour = ["neigh", "replace", &address, "lladdr", &mac, "nud", "permanent"];
+        self.host.ip(&[&neighbour[..], &["dev", "eth0"]].concat());
     }
 
     /// Has the agent attach, with these arguments. With [`STAY`] among them it stays, and is returned.

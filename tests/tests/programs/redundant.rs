@@ -3,13 +3,12 @@
 use mirror_tests::craft::{Body, Packet};
 
 use crate::{
-    marks::{self, SENT, SINGLE},
+    marks::{self, SINGLE},
     place::{client, v4, v6},
     shapes,
     source::{FAN, PORT, Source, requests},
-    source_egress::clone,
+    source_copies::clone,
     table::{Fate, Table},
-    truncated::ETHERNET,
 };
 
 const TIMES: usize = 3;
@@ -21,9 +20,9 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
             cloned(source, table, &what, &packet, &[map]);
             fanned_out(source, table, &what, &packet, &[map]);
             // What is for one map already is not cloned any more.
-            let fate = Fate::Redirected(Source::copy(&packet, map).bytes(), SENT | map);
+            let fate = Fate::Redirected(Source::copy(&packet, map).bytes(), 0);
             let input = clone(packet.bytes(), SINGLE | map);
-            table.row(&what, &source.egress, input, &fate, "");
+            table.row(&what, &source.copies, input, &fate, &Source::sent(&packet, map, 1));
         }
         for (to, maps) in [(v4(FAN), &[3, 4][..]), (v6(FAN), &[5])] {
             let packet = Packet::new(client(to), to, body.clone());
@@ -41,9 +40,7 @@ fn times(packet: &Packet) -> usize {
 
 /// The counts of so many copies for a map.
 fn counts(packet: &Packet, map: u32, number: usize) -> String {
-    let bytes = number * (Source::copy(packet, map).bytes().len() - ETHERNET);
-    ["copies", "sent", "sent_segments"].map(|name| format!("map{map}:{name}={number} ")).concat()
-        + &format!("map{map}:sent_bytes={bytes} ")
+    format!("map{map}:copies={number} ") + &Source::sent(packet, map, number)
 }
 
 /// At ingress: all copies leave.
@@ -57,14 +54,17 @@ fn cloned(source: &Source, table: &mut Table<'_>, what: &str, packet: &Packet, m
     }
 }
 
-/// At egress: the clone at hand is one of them.
+/// At the copy device: the clone at hand is one of them.
 fn fanned_out(source: &Source, table: &mut Table<'_>, what: &str, packet: &Packet, maps: &[u32]) {
     let (first, times) = (maps[0], times(packet));
-    let of_map = |map: u32| counts(packet, map, times - usize::from(map == first));
+    let of_map = |map: u32| {
+        let copies = times - usize::from(map == first);
+        format!("map{map}:copies={copies} ") + &Source::sent(packet, map, times)
+    };
     let expected: String = maps.iter().map(|map| of_map(*map)).collect();
-    let fate = Fate::Redirected(Source::copy(packet, first).bytes(), SENT | first);
+    let fate = Fate::Redirected(Source::copy(packet, first).bytes(), 0);
     let input = clone(packet.bytes(), marks::FAN | first);
-    table.row(what, &source.egress, input, &fate, &expected);
+    table.row(what, &source.copies, input, &fate, &expected);
     for _ in 0..times * maps.len() - 1 {
         source.place.wire.receive();
     }

@@ -19,8 +19,9 @@ use mirror_tests::{
 use crate::{
     chosen, inspection, multipath,
     place::{Place, target, v4, v6},
-    redundant, source_egress, source_ingress, source_lies,
+    redundant, source_copies, source_ingress, source_lies,
     table::{Table, assert_reached},
+    truncated::ETHERNET,
 };
 
 /// Not the one that is used where none is given.
@@ -42,7 +43,7 @@ pub(crate) struct Source {
     _agent: Option<Running>,
     pub(crate) place: Place,
     pub(crate) ingress: Program,
-    pub(crate) egress: Program,
+    pub(crate) copies: Program,
 }
 
 impl Source {
@@ -57,8 +58,8 @@ impl Source {
              --map {FAN}={t4}:11211 --map {FAN}={t4}:12001 --map {FAN}=[{t6}]:11211 {options}"
         ));
         let program = |hook| Program::attached(&place.host, "source", hook);
-        let (ingress, egress) = (program("ingress"), program("egress"));
-        Self { _agent: agent, place, ingress, egress }
+        let (ingress, copies) = (program("ingress"), program("copies"));
+        Self { _agent: agent, place, ingress, copies }
     }
 
     /// Does rows, and nothing else; returns which counters moved.
@@ -102,6 +103,14 @@ impl Source {
         copy_of(packet, Self::target(number), MAGIC)
     }
 
+    /// The counts of so many copies of a packet that leave by map `number`, each in one segment.
+    pub(crate) fn sent(packet: &Packet, number: u32, copies: usize) -> String {
+        let bytes = copies * (Self::copy(packet, number).bytes().len() - ETHERNET);
+        format!(
+            "map{number}:sent={copies} map{number}:sent_segments={copies} map{number}:sent_bytes={bytes} "
+        )
+    }
+
     /// The map to one target that takes packets like this one to [`PORT`].
     pub(crate) fn map_of(packet: &Packet) -> u32 {
         if packet.to.is_ipv4() { 0 } else { 1 }
@@ -139,7 +148,7 @@ fn source() {
     let mut moved = source.fill(&[
         source_ingress::rows,
         source_lies::rows,
-        source_egress::rows,
+        source_copies::rows,
         inspection::source_rows,
         multipath::source_rows,
         refused,
@@ -160,8 +169,8 @@ fn source() {
 
 /// While somebody else drops all clones.
 fn refused(source: &Source, table: &mut Table<'_>) {
-    let refusing = Refusing::tcx_egress(&source.place.host);
+    let refusing = Refusing::at_copy_device(&source.place.host);
     source_ingress::rows_with_clones_refused(source, table);
-    source_egress::rows_with_clones_refused(source, table);
+    source_copies::rows_with_clones_refused(source, table);
     drop(refusing);
 }

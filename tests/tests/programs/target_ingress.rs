@@ -11,7 +11,7 @@ use mirror_tests::{
 
 use crate::{
     connection::Connection,
-    marks::{self, AGAIN, FAN, HELD, JUDGED, REFLECTED, SENT, SINGLE},
+    marks::{self, AGAIN, FAN, HELD, JUDGED, REFLECTED, SINGLE},
     place::{client, v4, v6},
     shapes,
     source::{datagram, requests, segment},
@@ -325,7 +325,7 @@ fn foreign_marks(target: &Target, table: &mut Table<'_>) {
         table.row(&what, &target.ingress, input, &fate, "arrived applied");
     }
     // Nor does one of the source's mean anything here.
-    let of_the_source = [FAN, SINGLE, SENT].map(|stage| stage | 1);
+    let of_the_source = [FAN, SINGLE].map(|stage| stage | 1);
     for mark in marks::not_ours().into_iter().chain(of_the_source) {
         let to = v4(PORT);
         let packet = Packet::tcp(

@@ -17,13 +17,13 @@ use rtnetlink::packet_route::tc::TcHandle as Parent;
 use crate::{
     kernel::{
         attach::hook::Hook,
-        pins::{Attachment, remove_file},
+        pins::{self, Attachment, remove_file},
     },
     net::netlink::Network,
 };
 
 /// How the names of pins begin.
-pub(crate) const PIN: &str = "filter_";
+pub(crate) const PIN: &str = pins::FILTER;
 /// Priority of a program that runs before others, and of one that runs after them. Others seldom choose
 /// these.
 const FIRST: u16 = 7;
@@ -113,14 +113,10 @@ pub(crate) fn attach(
     Ok(false)
 }
 
-/// Takes filters away whose hook is `unwanted`, and the disciplines that were made for them.
-pub async fn remove(
-    network: &Network,
-    attachment: &Attachment,
-    unwanted: impl Fn(&str) -> bool,
-) -> Result<()> {
+/// Takes all filters of an attachment away, and the disciplines that were made for them.
+pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     let mut made = Vec::new();
-    for (path, filter) in filters(attachment)?.into_iter().filter(|(_, f)| unwanted(&f.hook)) {
+    for (path, filter) in filters(attachment)? {
         // An interface that is gone took its filters along.
         if let Ok(name) = network.interface_name(filter.ifindex).await {
             drop(filter.link(&name)?);

@@ -1,5 +1,7 @@
 //! Attaching by pinned tcx links, which outlive the agent and can be given a new program without a gap.
 
+use std::{error::Error, io};
+
 use anyhow::{Context as _, Result};
 use aya::programs::{
     LinkOrder, SchedClassifier,
@@ -26,8 +28,12 @@ pub(super) fn attach(
         let link = PinnedLink::from_pin(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
         let link = SchedClassifierLink::try_from(FdLink::from(link)).with_context(failed)?;
-        program.attach_to_link(link).with_context(failed)?;
-        return Ok(true);
+        match program.attach_to_link(link) {
+            Ok(_) => return Ok(true),
+            // Somebody took the program off, or the interface went.
+            Err(error) if is_dead(&error) => pins::remove_file(&path)?,
+            Err(error) => return Err(error).with_context(failed),
+        }
     }
     let order = if hook.first { LinkOrder::first() } else { LinkOrder::last() };
     let id = program
@@ -37,4 +43,16 @@ pub(super) fn attach(
         program.take_link(id).with_context(failed)?.try_into().with_context(failed)?;
     link.pin(&path).with_context(|| format!("cannot pin {}", path.display()))?;
     Ok(false)
+}
+
+/// Whether the kernel says that the link leads nowhere any more (kernel: `tcx_link_update`).
+fn is_dead(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.raw_os_error() == Some(nix::errno::Errno::ENOLINK as i32);
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -1,12 +1,12 @@
-//! What leaves the old host: clones become sealed copies, copies are counted, and the rest is let be.
+//! What happens at the copy device: clones become sealed copies, which are counted and sent, and the rest ends.
 
 use std::net::SocketAddr;
 
 use mirror_tests::craft::{ACK, Body, Packet, Segment, URG};
 
 use crate::{
-    marks::{self, SENT, SINGLE},
-    place::{client, v4, v6},
+    marks::{self, SINGLE},
+    place::{client, target, v4, v6},
     shapes,
     source::{FAN, NARROW, OTHER, PORT, Source, datagram, requests, segment},
     table::{Fate, In, Table},
@@ -28,7 +28,9 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
     cut_short(source, table);
     two_targets(source, table);
     without_a_map(source, table);
-    leaving(source, table);
+    super_packets(source, table);
+    without_a_way(source, table);
+    without_a_next_hop(source, table);
     others(source, table);
 }
 
@@ -36,9 +38,10 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
 pub(crate) fn rows_with_clones_refused(source: &Source, table: &mut Table<'_>) {
     for body in requests() {
         let packet = Packet::new(client(v4(FAN)), v4(FAN), body);
-        let fate = Fate::Redirected(Source::copy(&packet, 3).bytes(), SENT | 3);
+        let fate = Fate::Redirected(Source::copy(&packet, 3).bytes(), 0);
         let input = clone(packet.bytes(), marks::FAN | 3);
-        table.row("refused", &source.egress, input, &fate, "map4:copies map4:failed_clone");
+        let counts = Source::sent(&packet, 3, 1) + "map4:copies map4:failed_clone";
+        table.row("refused", &source.copies, input, &fate, &counts);
     }
 }
 
@@ -50,10 +53,11 @@ pub(crate) fn clone(frame: Vec<u8>, mark: u32) -> In {
 /// A clone to [`PORT`] becomes its copy, whichever of the two it is.
 fn rewritten(source: &Source, table: &mut Table<'_>, what: &str, packet: &Packet) {
     let map = Source::map_of(packet);
-    let fate = Fate::Redirected(Source::copy(packet, map).bytes(), SENT | map);
+    let fate = Fate::Redirected(Source::copy(packet, map).bytes(), 0);
+    let counts = Source::sent(packet, map, 1);
     for mark in [marks::FAN | map, SINGLE | map] {
         let what = format!("{what}, mark {mark:#x}");
-        table.row(&what, &source.egress, clone(packet.bytes(), mark), &fate, "");
+        table.row(&what, &source.copies, clone(packet.bytes(), mark), &fate, &counts);
     }
 }
 
@@ -68,7 +72,7 @@ fn not_rewritten(
     let counts = format!("map{map}:failed_rewrite");
     for mark in [marks::FAN | map, SINGLE | map] {
         let input = clone(frame.clone(), mark);
-        table.row(what, &source.egress, input, &Fate::Dropped, &counts);
+        table.row(what, &source.copies, input, &Fate::Dropped, &counts);
     }
 }
 
@@ -124,23 +128,24 @@ fn cut_short(source: &Source, table: &mut Table<'_>) {
 fn two_targets(source: &Source, table: &mut Table<'_>) {
     for body in requests() {
         let packet = Packet::new(client(v4(FAN)), v4(FAN), body.clone());
-        let length = packet.ip_length();
+        let sent = |map| Source::sent(&packet, map, 1);
         // The clone for the other target leaves at once.
-        let counts = format!("map4:copies map4:sent map4:sent_segments map4:sent_bytes={length}");
-        let fate = Fate::Redirected(Source::copy(&packet, 3).bytes(), SENT | 3);
+        let counts = sent(3) + "map4:copies " + &sent(4);
+        let fate = Fate::Redirected(Source::copy(&packet, 3).bytes(), 0);
         let input = clone(packet.bytes(), marks::FAN | 3);
-        table.row("for two targets", &source.egress, input, &fate, &counts);
+        table.row("for two targets", &source.copies, input, &fate, &counts);
         source.place.wire.receive();
 
         for map in [3, 4] {
-            let fate = Fate::Redirected(Source::copy(&packet, map).bytes(), SENT | map);
+            let fate = Fate::Redirected(Source::copy(&packet, map).bytes(), 0);
             let input = clone(packet.bytes(), SINGLE | map);
-            table.row("for one of two targets", &source.egress, input, &fate, "");
+            table.row("for one of two targets", &source.copies, input, &fate, &sent(map));
         }
         let packet = Packet::new(client(v6(FAN)), v6(FAN), body);
-        let fate = Fate::Redirected(Source::copy(&packet, 5).bytes(), SENT | 5);
+        let fate = Fate::Redirected(Source::copy(&packet, 5).bytes(), 0);
         let input = clone(packet.bytes(), marks::FAN | 5);
-        table.row("the only target of IPv6", &source.egress, input, &fate, "");
+        let counts = Source::sent(&packet, 5, 1);
+        table.row("the only target of IPv6", &source.copies, input, &fate, &counts);
     }
 }
 
@@ -152,32 +157,20 @@ fn without_a_map(source: &Source, table: &mut Table<'_>) {
             for mark in [marks::FAN | 6, SINGLE | 6, marks::FAN | 0xfff, SINGLE | 0xfff] {
                 let what = format!("{to}: mark {mark:#x}");
                 let input = clone(frame.clone(), mark);
-                table.row(&what, &source.egress, input, &Fate::Dropped, "egress_unmapped");
+                table.row(&what, &source.copies, input, &Fate::Dropped, "unmapped");
             }
         }
     }
 }
 
-/// Copies on their second way through: counted, and let go without a mark.
-fn leaving(source: &Source, table: &mut Table<'_>) {
-    for body in requests() {
-        for (what, packet) in shapes::around(&body, PORT) {
-            let map = Source::map_of(&packet);
-            let copy = Source::copy(&packet, map);
-            let counts = format!(
-                "map{map}:sent map{map}:sent_segments map{map}:sent_bytes={}",
-                copy.ip_length()
-            );
-            let input = In::marked(copy.bytes(), SENT | map);
-            table.row(&what, &source.egress, input, &Fate::Becomes(copy.bytes(), 0), &counts);
-        }
-    }
+/// Several segments in one packet are counted one by one.
+fn super_packets(source: &Source, table: &mut Table<'_>) {
     for to in [v4(PORT), v6(PORT)] {
         for (payload, size, segments) in [
             (0, 0, 1),
-            (1448, 0, 1),
-            (1448, 1448, 1),
-            (1449, 1448, 2),
+            (1428, 0, 1),
+            (1428, 1428, 1),
+            (1429, 1428, 2),
             (3000, 1000, 3),
             (3001, 1000, 4),
         ] {
@@ -185,27 +178,71 @@ fn leaving(source: &Source, table: &mut Table<'_>) {
             let packet = Packet::tcp(client(to), to, Segment { payload, ..segment() });
             let map = Source::map_of(&packet);
             let copy = Source::copy(&packet, map);
-            let input = In { gso_size: size, ..In::marked(copy.bytes(), SENT | map) };
+            let input =
+                In { gso_size: size, ..clone(packet.bytes(), SINGLE | map) };
             let what = format!("{to}: {} bytes in segments of {size}", copy.ip_length());
             let counts = format!(
                 "map{map}:sent map{map}:sent_segments={segments} map{map}:sent_bytes={}",
                 copy.ip_length()
             );
-            table.row(&what, &source.egress, input, &Fate::Becomes(copy.bytes(), 0), &counts);
+            let fate = Fate::Redirected(copy.bytes(), 0);
+            table.row(&what, &source.copies, input, &fate, &counts);
         }
-    }
-    // Not a copy, but with its mark.
-    for (what, frame) in shapes::not_ip() {
-        let counts = format!(
-            "map0:sent map0:sent_segments map0:sent_bytes={}",
-            frame.len() - truncated::ETHERNET
-        );
-        let input = In::marked(frame.clone(), SENT);
-        table.row(&what, &source.egress, input, &Fate::Becomes(frame, 0), &counts);
     }
 }
 
-/// Everything else leaves as it is.
+/// The path to the target takes no packets of more than 1500 bytes, and the route none to another target.
+fn without_a_way(source: &Source, table: &mut Table<'_>) {
+    for body in requests() {
+        for to in [v4(PORT), v6(PORT)] {
+            let packet = Packet::new(client(to), to, body.clone());
+            let map = Source::map_of(&packet);
+            let input = || clone(packet.bytes(), SINGLE | map);
+            let target = target(to);
+            let bits = if to.is_ipv4() { 32 } else { 128 };
+            let host = &source.place.host;
+
+            host.ip(&["route", "add", "unreachable", &format!("{target}/{bits}")]);
+            let counts = format!("map{map}:unsent_no_route");
+            table.row("no route", &source.copies, input(), &Fate::Dropped, &counts);
+            host.ip(&["route", "del", "unreachable", &format!("{target}/{bits}")]);
+        }
+    }
+    for to in [v4(PORT), v6(PORT)] {
+        for (payload, fits) in [(1400, true), (1500, false)] {
+            let payload = vec![b'p'; payload];
+            let packet = Packet::tcp(client(to), to, Segment { payload, ..segment() });
+            let map = Source::map_of(&packet);
+            let input = clone(packet.bytes(), SINGLE | map);
+            let copy = Source::copy(&packet, map);
+            let (fate, counts) = if fits {
+                (Fate::Redirected(copy.bytes(), 0), Source::sent(&packet, map, 1))
+            } else {
+                (Fate::Dropped, format!("map{map}:unsent_too_large"))
+            };
+            let what = format!("{to}: {} bytes", copy.ip_length());
+            table.row(&what, &source.copies, input, &fate, &counts);
+        }
+    }
+}
+
+/// The next hop's link-layer address is not known.
+fn without_a_next_hop(source: &Source, table: &mut Table<'_>) {
+    for to in [v4(PORT), v6(PORT)] {
+        let packet = Packet::new(client(to), to, requests()[0].clone());
+        let map = Source::map_of(&packet);
+        let target = target(to).to_string();
+        let host = &source.place.host;
+        host.ip(&["neigh", "del", &target, "dev", "eth0"]);
+        let input = clone(packet.bytes(), SINGLE | map);
+        let fate = Fate::Redirected(Source::copy(&packet, map).bytes(), 0);
+        let counts = format!("map{map}:unsent_next_hop");
+        table.row(&format!("{to}: no next hop"), &source.copies, input, &fate, &counts);
+        source.place.know(to);
+    }
+}
+
+/// Nothing else comes by, and what does ends.
 fn others(source: &Source, table: &mut Table<'_>) {
     let mut frames = shapes::not_ip();
     let mut add = |cases: Vec<(String, Packet)>| {
@@ -217,25 +254,24 @@ fn others(source: &Source, table: &mut Table<'_>) {
     }
     add(shapes::other_protocols(shapes::around));
     for (what, frame) in frames {
-        table.row(&what, &source.egress, frame, &Fate::Passes, "egress_other");
+        table.row(&what, &source.copies, frame, &Fate::Dropped, "copy_device_other");
     }
     let packet = Packet::tcp(client(v4(PORT)), v4(PORT), Segment { flags: ACK, ..segment() });
     truncated::each(&packet.bytes(), |frame| {
         if truncated::is_taken(frame) {
             let what = format!("the first {} bytes", frame.len());
-            table.row(&what, &source.egress, frame.to_vec(), &Fate::Passes, "egress_other");
+            table.row(&what, &source.copies, frame.to_vec(), &Fate::Dropped, "copy_device_other");
         }
     });
     // Somebody else's mark, even one that looks like a clone's: without the token it is none.
-    let not_clones = marks::ours().filter(|mark| mark & 0xf000 != SENT & 0xf000);
-    for mark in not_clones.chain(marks::not_ours()) {
+    for mark in marks::ours().chain(marks::not_ours()) {
         let input = In::marked(packet.bytes(), mark);
         let what = format!("mark {mark:#x} without a token");
-        table.row(&what, &source.egress, input, &Fate::Passes, "egress_other");
+        table.row(&what, &source.copies, input, &Fate::Dropped, "copy_device_other");
     }
     for mark in marks::not_ours() {
         let input = clone(packet.bytes(), mark);
         let what = format!("mark {mark:#x} with a token");
-        table.row(&what, &source.egress, input, &Fate::Passes, "egress_other");
+        table.row(&what, &source.copies, input, &Fate::Dropped, "copy_device_other");
     }
 }

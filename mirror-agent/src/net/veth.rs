@@ -1,0 +1,63 @@
+//! Veth pairs of ours: made, found, and taken away.
+
+use anyhow::{Context as _, Result, bail};
+use rtnetlink::LinkVeth;
+
+use super::netlink::Network;
+
+/// Makes the pair with these names, or finds it. Returns the indexes of both ends, and whether they are new.
+///
+/// # Errors
+///
+/// Where the kernel refuses, or one end is missing.
+pub async fn ensure(
+    network: &Network,
+    (near, far): (&str, &str),
+    mtu: u32,
+) -> Result<([u32; 2], bool)> {
+    let fresh = network.link(near).await?.is_none();
+    if fresh {
+        network
+            .handle
+            .link()
+            .add(LinkVeth::new(near, far).mtu(mtu).build())
+            .execute()
+            .await
+            .with_context(|| format!("cannot make the veth pair {near}, {far}"))?;
+    }
+    let mut indexes = [0; 2];
+    for (name, index) in [near, far].into_iter().zip(&mut indexes) {
+        let Some(link) = network.link(name).await? else {
+            bail!("{name} is gone, which is one end of a veth pair; detach and attach again");
+        };
+        *index = link.header.index;
+        silence_ipv6(name);
+    }
+    Ok((indexes, fresh))
+}
+
+/// Takes the pair away whose near end has this name.
+///
+/// # Errors
+///
+/// Where the kernel refuses.
+pub async fn remove(network: &Network, near: &str) -> Result<()> {
+    if let Some(link) = network.link(near).await? {
+        network
+            .handle
+            .link()
+            .del(link.header.index)
+            .execute()
+            .await
+            .with_context(|| format!("cannot remove the veth pair {near}"))?;
+    }
+    Ok(())
+}
+
+/// Keeps IPv6 from sending by itself. Best effort: where it fails, a few packets more are dropped.
+fn silence_ipv6(name: &str) {
+    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    if let Err(error) = std::fs::write(&path, "1") {
+        log::debug!("cannot write {path}: {error}");
+    }
+}
