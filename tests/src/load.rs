@@ -15,7 +15,7 @@ use crate::{
     Family,
     client::{Connection, frame, udp},
     mirror::Mirror,
-    wait::DEADLINE,
+    wait::{self, DEADLINE},
 };
 
 /// Requests of a connection, before the client makes another one.
@@ -24,6 +24,8 @@ const REQUESTS: usize = 20;
 const KEYS: usize = 10;
 /// Bytes of values; the largest one is more than a segment takes.
 const SIZES: [usize; 3] = [10, 900, 20_000];
+/// When a reply by UDP is lost.
+const AGAIN: Duration = Duration::from_secs(2);
 const PACE: Duration = Duration::from_millis(1);
 
 /// Clients at work.
@@ -31,6 +33,7 @@ const PACE: Duration = Duration::from_millis(1);
 pub struct Load {
     stop: AtomicBool,
     answered: AtomicU64,
+    asked_again: AtomicU64,
     complaints: Mutex<Vec<String>>,
 }
 
@@ -47,6 +50,16 @@ impl Load {
     /// Has clients set and get by TCP and UDP, IPv4 and IPv6, while `work` goes on. Panics if production leaves one
     /// of them without its reply.
     pub fn during<T>(mirror: &Mirror, work: impl FnOnce(&Self) -> T) -> T {
+        Self::during_losses(mirror, |load| {
+            let result = work(load);
+            let asked_again = load.asked_again.load(Ordering::Relaxed);
+            assert!(asked_again == 0, "{asked_again} requests by UDP had no reply");
+            result
+        })
+    }
+
+    /// The same where the kernel may lose a packet: by UDP, too, clients ask again.
+    pub fn during_losses<T>(mirror: &Mirror, work: impl FnOnce(&Self) -> T) -> T {
         let load = Self::default();
         let result = scope(|scope| {
             let load = &load;
@@ -126,6 +139,7 @@ fn by_tcp(load: &Load, mirror: &Mirror, family: Family, round: usize) {
 
 fn by_udp(load: &Load, mirror: &Mirror, family: Family, round: usize) {
     let socket = udp(&mirror.client, mirror.old.address(family), mirror.port());
+    socket.set_read_timeout(Some(AGAIN)).expect("a time-out can be set");
     let value = format!("{round:05}");
     let mut reply = [0; 1500];
     load.each(|number| {
@@ -136,8 +150,14 @@ fn by_udp(load: &Load, mirror: &Mirror, family: Family, round: usize) {
             (format!("get {key}\r\n"), format!("VALUE {key} 0 5\r\n{value}\r\nEND\r\n"))
         };
         let id = u16::try_from(number).expect("few requests");
-        socket.send(&frame(id, 1, request.as_bytes())).expect("a datagram can be sent");
-        let n = socket.recv(&mut reply).expect("production replies by UDP");
+        let n = wait::until("a reply by UDP", || {
+            socket.send(&frame(id, 1, request.as_bytes())).expect("a datagram can be sent");
+            let answered = socket.recv(&mut reply).ok();
+            if answered.is_none() {
+                load.asked_again.fetch_add(1, Ordering::Relaxed);
+            }
+            answered
+        });
         assert!(reply[..n].starts_with(&id.to_be_bytes()), "the reply to this request");
         let text = String::from_utf8_lossy(&reply[8..n]);
         assert_eq!(text, wanted, "{key}");

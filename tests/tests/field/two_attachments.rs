@@ -197,7 +197,12 @@ fn many_targets_of_both() {
         pair.attach_apart(order, &targets);
         pair.set("key");
         for target in targets {
-            pair.assert_same(target);
+            pair.assert_copied(PORT, target, "key-first");
+            pair.assert_copied(SECOND, target, "key-second");
+            for port in [PORT, SECOND] {
+                let (server, host) = pair.server(target, port);
+                assert_eq!(server.stat(host, "curr_items"), 2 * KEYS as u64, "and nothing else");
+            }
         }
         pair.assert_counted(&targets);
     }

@@ -17,5 +17,16 @@ pub(crate) fn ours() -> impl Iterator<Item = u32> {
 
 /// Marks of nobody's, or of others.
 pub(crate) fn not_ours() -> [u32; 10] {
-    [0, 1, 0x1000, 0x6d71_1000, 0x6d73_1000, 0x6d72_0000, 0x6d72_3000, 0x6d72_8000, 0x6d72_ffff, u32::MAX]
+    [
+        0,
+        1,
+        0x1000,
+        0x6d71_1000,
+        0x6d73_1000,
+        0x6d72_0000,
+        0x6d72_3000,
+        0x6d72_8000,
+        0x6d72_ffff,
+        u32::MAX,
+    ]
 }

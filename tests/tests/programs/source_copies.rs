@@ -178,8 +178,7 @@ fn super_packets(source: &Source, table: &mut Table<'_>) {
             let packet = Packet::tcp(client(to), to, Segment { payload, ..segment() });
             let map = Source::map_of(&packet);
             let copy = Source::copy(&packet, map);
-            let input =
-                In { gso_size: size, ..clone(packet.bytes(), SINGLE | map) };
+            let input = In { gso_size: size, ..clone(packet.bytes(), SINGLE | map) };
             let what = format!("{to}: {} bytes in segments of {size}", copy.ip_length());
             let counts = format!(
                 "map{map}:sent map{map}:sent_segments={segments} map{map}:sent_bytes={}",
