@@ -3,9 +3,11 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`select`] | which of the packets for a map are mirrored: clients, a sample, until when |
+//! | [`taken`] | whether this host takes a segment |
 //! | [`rate_limit`] | which flows are left out where a target has a rate limit |
 //! | [`extra_copy`] | by which endpoint each of several copies of a connection is sent |
 
 pub mod extra_copy;
 pub mod rate_limit;
 pub mod select;
+pub mod taken;

@@ -2,4 +2,5 @@
 
 pub mod route;
 pub mod skb;
+pub mod socket;
 pub mod xdp;

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long anything in the lab may take.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Calls `condition` until it gives something, or panics with `what` when [`DEADLINE`] is over.
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {

@@ -35,6 +35,23 @@ pub struct Attach {
     #[command(flatten)]
     pub selection: SelectionArgs,
 
+    /// Copy what other hosts and containers take, too: on a router, at a SPAN port
+    ///
+    /// Without it, packets are copied that a socket of this host takes: requests on connections that it has, SYNs to ports
+    /// that are open, datagrams that memcached receives. A memcached in a container behind this interface has its sockets in
+    /// another network namespace, so that this host cannot tell what it takes.
+    #[arg(
+        long,
+        value_name = "YES|NO",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "yes",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        hide_possible_values = true,
+        help_heading = "What to copy"
+    )]
+    pub forwarded: Option<bool>,
+
     /// Send every TCP copy N times, against loss between the hosts
     #[arg(
         long,

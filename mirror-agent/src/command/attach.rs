@@ -48,7 +48,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Attach) -> Result<()> {
         let trace = arguments.common.trace_packets;
         let trace = load(&network, attachment, &interface, (&after, mechanism, trace), &plan).await?;
         let report = report(&interface.name, &plan, before.as_ref(), &after)?;
-        let ports: Vec<u16> = after.maps.iter().map(|map| map.local_port).collect();
+        // Elsewhere, others listen.
+        let here = after.maps.iter().filter(|_| !after.forwarded);
+        let ports: Vec<u16> = here.map(|map| map.local_port).collect();
         Ok((attachment.clone(), trace, (report, ports)))
     };
     let (attachment, trace, (report, ports)) =

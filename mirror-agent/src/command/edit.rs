@@ -25,6 +25,9 @@ pub(super) fn attach(config: &mut MirrorConfig, arguments: &cli::Attach) -> Resu
     if let Some(redundancy) = arguments.redundancy {
         config.redundancy = redundancy;
     }
+    if let Some(forwarded) = arguments.forwarded {
+        config.forwarded = forwarded;
+    }
     let typed = &arguments.selection;
     if typed.clear_clients {
         config.selection.set_clients(Clients::default());

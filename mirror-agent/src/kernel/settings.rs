@@ -31,6 +31,8 @@ pub struct Source {
     pub magic: Magic,
     /// How often each TCP copy is sent.
     pub redundancy: u32,
+    /// Whether to copy what this host does not take itself.
+    pub forwarded: bool,
     /// Whether to trace packets.
     pub trace: bool,
 }
@@ -72,7 +74,8 @@ impl Settings {
             Self::Source(source) => {
                 loader
                     .override_global("REDUNDANCY", &source.redundancy, true)
-                    .override_global("COPY_IFINDEX", &source.copy_ifindex, true);
+                    .override_global("COPY_IFINDEX", &source.copy_ifindex, true)
+                    .override_global("FORWARDED", flag(source.forwarded), true);
                 mirror(loader, &source.magic, source.trace);
             }
             Self::Target(target) => {
@@ -95,6 +98,7 @@ impl Settings {
                 ifindex: source.ifindex,
                 seal: source.magic.0,
                 redundancy: source.redundancy,
+                forwarded: source.forwarded.into(),
                 ..Meta::default()
             },
             Self::Target(target) => Meta {

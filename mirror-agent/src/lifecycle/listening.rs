@@ -32,7 +32,12 @@ fn warning(role: Role, port: &str) -> String {
             "port {port}: nothing listens on it on this host; unless its memcached is in a container, no copy is \
              applied; when it runs, type `drop` again, or large values wait on new connections"
         ),
-        Role::Source | Role::Guard => format!(
+        Role::Source => format!(
+            "port {port}: nothing listens on it on this host: nothing is copied until something does; is it the port \
+             that clients connect to? Where its memcached is in a container, or on another host to which this one \
+             passes packets on, say --forwarded"
+        ),
+        Role::Guard => format!(
             "port {port}: nothing listens on it on this host; unless its memcached is in a container, nothing is \
              mirrored; is it the port that clients connect to?"
         ),

@@ -22,6 +22,8 @@ pub struct MirrorConfig {
     pub magic: Magic,
     /// How often each TCP copy is sent.
     pub redundancy: u32,
+    /// Whether it copies what this host does not take itself.
+    pub forwarded: bool,
     /// Its maps.
     pub maps: Vec<MapSpec>,
     /// What is mirrored of that which they match.
@@ -31,7 +33,7 @@ pub struct MirrorConfig {
 impl MirrorConfig {
     /// Of a source without maps: all that maps match is to be mirrored, once, for good.
     pub fn fresh(magic: Magic) -> Self {
-        Self { magic, redundancy: 1, maps: Vec::new(), selection: Selection::all() }
+        Self { magic, redundancy: 1, forwarded: false, maps: Vec::new(), selection: Selection::all() }
     }
 
     /// What is in force.
@@ -44,6 +46,7 @@ impl MirrorConfig {
         Ok(Self {
             magic: Magic(meta.seal),
             redundancy: meta.redundancy,
+            forwarded: meta.forwarded != 0,
             maps: in_use(source)?.into_values().collect(),
             selection: selection_table::read(source)?,
         })
@@ -56,6 +59,7 @@ impl MirrorConfig {
             copy_ifindex,
             magic: self.magic,
             redundancy: self.redundancy,
+            forwarded: self.forwarded,
             trace,
         })
     }
@@ -78,6 +82,7 @@ impl MirrorConfig {
             .setting("deadline", deadline(selection.deadline(), now))
             .setting("multiply", multiply.count)
             .setting("dry run", if selection.dry_run() { "yes" } else { "no" })
+            .setting("forwarded", if self.forwarded { "yes" } else { "no" })
             .setting("redundancy", self.redundancy)
     }
 }

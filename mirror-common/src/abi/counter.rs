@@ -214,6 +214,11 @@ counters! {
         SkippedUdpMulti = "skipped_udp_multi", Packets, Lost;
         /// For a map, but several UDP datagrams in one packet, which the kernel would cut after the copy is sealed.
         SkippedUdpSuper = "skipped_udp_super", Packets, Lost;
+        /// For a map, but no socket of this host takes it: the port is closed, the connection does not exist or was closed
+        /// here, or its server is in a container (`--forwarded`).
+        SkippedNoSocket = "skipped_no_socket", Packets, Expected;
+        /// For a map, but on its way to another host (`--forwarded`).
+        SkippedForwarded = "skipped_forwarded", Packets, Expected;
         /// For a map, after the deadline (`--for`, `--until`).
         SkippedExpired = "skipped_expired", Packets, Expected;
         /// For a map, of clients that are not selected (`--client`, `--exclude-client`).

@@ -27,8 +27,8 @@ pub struct Meta {
     pub max_connections: u32,
     /// Commands that a target blocks, as `memcached::admin_command` numbers them.
     pub blocked: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Whether a source copies what its host does not take itself, as 0 or 1.
+    pub forwarded: u32,
 }
 
 impl Meta {

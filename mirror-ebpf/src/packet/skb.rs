@@ -4,12 +4,12 @@
 use aya_ebpf::{
     bindings::{
         __sk_buff, BPF_F_INGRESS, BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM,
-        bpf_adj_room_mode::BPF_ADJ_ROOM_NET, bpf_sock_tuple,
+        bpf_adj_room_mode::BPF_ADJ_ROOM_NET,
     },
     helpers::generated::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect,
-        bpf_redirect_neigh, bpf_sk_release, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
-        bpf_skb_store_bytes, bpf_skb_vlan_pop, bpf_skc_lookup_tcp,
+        bpf_redirect_neigh, bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_load_bytes,
+        bpf_skb_store_bytes, bpf_skb_vlan_pop,
     },
     programs::TcContext,
 };
@@ -72,6 +72,14 @@ impl Skb {
             }
             Some(value.assume_init())
         }
+    }
+
+    /// Reads words at `offset` to where there is room for them. Returns false beyond the packet's end.
+    #[inline(always)]
+    pub(super) fn read_into<const N: usize>(self, offset: u32, words: &mut [u32; N]) -> bool {
+        let size = size_of::<[u32; N]>() as u32;
+        // SAFETY: the helper writes all of `words` on success and checks the packet's bounds.
+        unsafe { bpf_skb_load_bytes(self.0.cast(), offset, words.as_mut_ptr().cast(), size) == 0 }
     }
 
     /// The `N` bytes at `offset`, of which no more than `length` are read, and `length` is not zero; zeros
@@ -352,39 +360,13 @@ impl Skb {
         check(unsafe { bpf_clone_redirect(self.0, ifindex, u64::from(BPF_F_INGRESS)) })
     }
 
-    /// Whether a socket other than a listener has this packet's 4-tuple on this host.
-    #[inline(never)]
-    pub fn has_connection(self, headers: &Headers) -> bool {
-        const TIME_WAIT: u32 = 6;
-        const CLOSE: u32 = 7;
-        const LISTEN: u32 = 10;
-        const IN_THIS_NETNS: u64 = -1i32 as u64;
-
-        // SAFETY: plain integers, for which zero is valid.
-        let mut tuple: bpf_sock_tuple = unsafe { core::mem::zeroed() };
-        let size = if headers.family == 4 {
-            // SAFETY: both arms of the union are plain integers.
-            let v4 = unsafe { &mut tuple.__bindgen_anon_1.ipv4 };
-            (v4.saddr, v4.daddr) = (headers.src[3], headers.dst[3]);
-            (v4.sport, v4.dport) = (headers.src_port, headers.dst_port);
-            12
-        } else {
-            // SAFETY: as above.
-            let v6 = unsafe { &mut tuple.__bindgen_anon_1.ipv6 };
-            (v6.saddr, v6.daddr) = (headers.src, headers.dst);
-            (v6.sport, v6.dport) = (headers.src_port, headers.dst_port);
-            36
-        };
-        // SAFETY: the tuple is initialised for `size` bytes; a socket that is found is released.
-        unsafe {
-            let socket = bpf_skc_lookup_tcp(self.0.cast(), &raw mut tuple, size, IN_THIS_NETNS, 0);
-            if socket.is_null() {
-                return false;
-            }
-            let state = (*socket).state;
-            bpf_sk_release(socket.cast());
-            state != LISTEN && state != TIME_WAIT && state != CLOSE
-        }
+    /// Whether the frame is for another host: seen by a port that mirrors a switch's others, or before a bridge.
+    #[inline(always)]
+    pub fn is_for_another_host(self) -> bool {
+        /// `include/uapi/linux/if_packet.h`, `PACKET_OTHERHOST`.
+        const OTHER_HOST: u32 = 3;
+        // SAFETY: as in `length`.
+        unsafe { (*self.0).pkt_type == OTHER_HOST }
     }
 }
 

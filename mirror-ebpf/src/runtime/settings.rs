@@ -19,6 +19,7 @@ macro_rules! setting {
 setting!(SEAL, seal_number, Magic::DEFAULT.0, "The seal's magic, as a number.");
 setting!(IFINDEX, ifindex, 0, "The interface that the programs are attached to.");
 setting!(COPY_IFINDEX, copy_ifindex, 0, "The copy device, whose egress makes copies of clones.");
+setting!(FORWARDED, forwarded, 0, "Whether to copy what this host does not take itself.");
 setting!(HOLD_IFINDEX, hold_ifindex, 0, "The hold device that copies wait in; 0 for none.");
 setting!(REDUNDANCY, redundancy, 1, "How often each TCP copy is sent.");
 setting!(MACS_LIMITED, macs_limited, 0, "Whether only some may feed copies; 0 for all.");

@@ -21,7 +21,12 @@ use mirror_ebpf::{
     runtime::settings,
 };
 
-use crate::{maps, rate_limit::Charge, select};
+use crate::{
+    maps,
+    rate_limit::Charge,
+    select,
+    taken::{self, Content},
+};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -51,8 +56,11 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     let slot =
         maps::port(generation, headers.dst_port_number()).ok_or(SourceCounter::SkippedPort)?;
     let index = maps::find(slot, &headers, |_| true).ok_or(SourceCounter::SkippedAddress)?;
-    admit(skb, &headers)?;
+    let content = admit(skb, &headers)?;
     let selection = select::take(generation, &headers)?;
+    if settings::forwarded() == 0 {
+        taken::check(skb, &headers, content)?;
+    }
     let charge = Charge::of(skb, &headers, selection);
     if selection.dry_run != 0 {
         select::count_only(skb, &headers, slot, (selection, charge));
@@ -72,9 +80,9 @@ fn mirror(skb: Skb) -> Result<SourceCounter, SourceCounter> {
     Ok(SourceCounter::Mirrored)
 }
 
-/// Whether the packet can be copied at all.
+/// Whether the packet can be copied at all; what it is.
 #[inline(always)]
-fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
+fn admit(skb: Skb, headers: &Headers) -> Result<Content, SourceCounter> {
     if headers.protocol == TCP {
         let header = tcp::Header(skb.words(headers.l4).ok_or(SourceCounter::FailedMalformed)?);
         if header.length() < tcp::HEADER || headers.l4 + header.length() > headers.end {
@@ -94,7 +102,7 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
         if mptcp::is_skipped(multipath, header.flags(), payload) {
             return Err(SourceCounter::SkippedMptcp);
         }
-        return Ok(());
+        return Ok(Content { flags: header.flags(), payload });
     }
     // The kernel writes each datagram's length anew when it cuts them apart (`__udp_gso_segment`), and the
     // length is what a copy is sealed by.
@@ -115,5 +123,5 @@ fn admit(skb: Skb, headers: &Headers) -> Result<(), SourceCounter> {
     if last >> 16 != 1 {
         return Err(SourceCounter::SkippedUdpMulti);
     }
-    Ok(())
+    Ok(Content { flags: 0, payload: u32::from(length) })
 }

@@ -14,6 +14,7 @@ mod next_hop;
 mod rate_limit;
 mod rewrite;
 mod select;
+mod taken;
 mod trace_hooks;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};

@@ -11,7 +11,10 @@ use mirror_common::abi::{
     SourceCounter, slot_index,
 };
 use mirror_common::packet::parse::Headers;
-use mirror_ebpf::runtime::{counters::Counters, trace};
+use mirror_ebpf::{
+    packet::socket::Room,
+    runtime::{counters::Counters, trace},
+};
 
 use crate::trace_hooks;
 
@@ -49,6 +52,10 @@ static RATE_STATE: Array<RateState> = Array::with_max_entries(MAX_MAPPINGS, 0);
 /// writes itself down again.
 #[map]
 static OWNERS: LruHashMap<EndpointKey, Owner> = LruHashMap::with_max_entries(MAX_OWNERS, 0);
+
+/// Where one program at a time has room for a packet's headers.
+#[map]
+static ROOM: PerCpuArray<Room> = PerCpuArray::with_max_entries(1, 0);
 
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]
@@ -139,6 +146,13 @@ pub fn mapping(index: u32) -> Option<&'static Mapping> {
 pub fn rate_state(index: u32) -> Option<&'static mut RateState> {
     // SAFETY: an element stays where it is; CPUs write its numbers one by one, as `limit::admit` says.
     RATE_STATE.get_ptr_mut(index).map(|state| unsafe { &mut *state })
+}
+
+/// Room for a packet's headers, which nobody else uses meanwhile.
+#[inline(always)]
+pub fn room() -> Option<&'static mut Room> {
+    // SAFETY: this CPU's; of the programs that use it, none is interrupted by another.
+    ROOM.get_ptr_mut(0).map(|room| unsafe { &mut *room })
 }
 
 /// Whose this end of a connection is.

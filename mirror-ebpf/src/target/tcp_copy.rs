@@ -9,7 +9,10 @@ use mirror_common::{
     },
     target::copy::{self, Action, Discard, Pass, Segment},
 };
-use mirror_ebpf::{packet::skb::Skb, runtime::clock};
+use mirror_ebpf::{
+    packet::{skb::Skb, socket},
+    runtime::clock,
+};
 
 use crate::{
     admin_command, evict,
@@ -85,7 +88,7 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
     }
     if let Some(flow) = maps::flow(key) {
         // A direct client's connection may be over by now.
-        if opens && flow.copy.state == State::DIRECT && !skb.has_connection(headers) {
+        if opens && flow.copy.state == State::DIRECT && !socket::has_connection(skb, headers) {
             flow.copy.state = State::UNSYNCED;
             flow.copy.bits = 0;
         }
@@ -119,7 +122,7 @@ fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, Targ
     }
     let flow = maps::add_flow(key, fresh).ok_or(TargetCounter::DiscardedTableFull)?;
     // A socket that is there already is a direct client's: hands off.
-    if skb.has_connection(headers) {
+    if socket::has_connection(skb, headers) {
         flow.copy.state = State::DIRECT;
     }
     Ok(flow)

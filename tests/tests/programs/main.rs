@@ -57,6 +57,7 @@ mod source_lies;
 mod source_mac;
 mod synthetic_client;
 mod table;
+mod taken;
 mod target;
 mod target_egress;
 mod target_ingress;

@@ -19,7 +19,7 @@ use mirror_tests::{
 use crate::{
     chosen, inspection, multipath,
     place::{Place, target, v4, v6},
-    redundant, source_copies, source_ingress, source_lies,
+    redundant, source_copies, source_ingress, source_lies, taken,
     table::{Table, assert_reached},
     truncated::ETHERNET,
 };
@@ -47,9 +47,18 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// With further options; [`place::STAY`](crate::place::STAY) among them has the agent stay.
+    /// With further options; [`place::STAY`](crate::place::STAY) among them has the agent stay. No server is on the
+    /// host, so that all that it takes is what it passes on.
     pub(crate) fn new(options: &str) -> Self {
-        let place = Place::new();
+        Self::at(Place::new(), &format!("--forwarded {options}"))
+    }
+
+    /// At a host that takes packets itself.
+    pub(crate) fn with_servers(place: Place) -> Self {
+        Self::at(place, "")
+    }
+
+    fn at(place: Place, options: &str) -> Self {
         let (t4, t6) = (target(v4(0)), target(v6(0)));
         let agent = place.attach(&format!(
             "attach eth0 --magic {MAGIC} \
@@ -155,6 +164,7 @@ fn source() {
     ]);
     moved.extend(Source::new("--redundancy 3").fill(&[redundant::rows]));
     moved.extend(chosen::fill());
+    moved.extend(taken::fill());
     let moved: BTreeSet<String> = moved
         .into_iter()
         .map(|name| match name.split_once(':') {

@@ -1,0 +1,65 @@
+//! Whether this host takes a packet, asked of its sockets and routes at the moment at which the packet arrives.
+
+use mirror_common::{
+    abi::SourceCounter,
+    packet::{
+        parse::{Headers, TCP},
+        tcp::SYN,
+    },
+    source::taken::Socket,
+};
+use mirror_ebpf::packet::{
+    route::{self, Question, Way},
+    skb::Skb,
+    socket,
+};
+
+use crate::maps;
+
+/// What a packet is, so far as sockets care: TCP's flags, and how many bytes follow the transport header.
+#[derive(Clone, Copy)]
+pub struct Content {
+    pub flags: u8,
+    pub payload: u32,
+}
+
+/// Refuses what this host only passes on, or does not take.
+#[inline(always)]
+pub fn check(skb: Skb, headers: &Headers, content: Content) -> Result<(), SourceCounter> {
+    if headers.protocol == TCP {
+        let socket = Socket::of_state(socket::tcp_state(skb, headers));
+        let taken = socket.takes(content.flags, content.payload)
+            || socket == Socket::Listens
+                && content.payload > 0
+                && maps::room().is_some_and(|room| socket::has_cookie(skb, headers, room));
+        if !taken {
+            return Err(SourceCounter::SkippedNoSocket);
+        }
+        if content.flags & SYN == 0 {
+            // No connection that passes by has a socket here.
+            return Ok(());
+        }
+    } else if !socket::takes_datagram(skb, headers) {
+        return Err(SourceCounter::SkippedNoSocket);
+    }
+    // A socket for any address looks like one for another host's.
+    if passes_by(skb, headers) { Err(SourceCounter::SkippedForwarded) } else { Ok(()) }
+}
+
+/// Whether the packet is on its way to another host. Where the interface does not forward, none is.
+#[inline(never)]
+fn passes_by(skb: Skb, headers: &Headers) -> bool {
+    if skb.is_for_another_host() {
+        return true;
+    }
+    let question = Question {
+        headers,
+        src: &headers.src,
+        dst: &headers.dst,
+        ports: (headers.src_port, headers.dst_port),
+        first_word: 0,
+        length: 0,
+    };
+    let way = route::ask(skb, skb.ifindex(), &question);
+    matches!(way, Way::Known(_) | Way::Unresolved(_) | Way::TooLarge(_))
+}
