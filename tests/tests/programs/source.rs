@@ -19,8 +19,9 @@ use mirror_tests::{
 use crate::{
     chosen, inspection, multipath,
     place::{Place, target, v4, v6},
-    redundant, source_copies, source_ingress, source_lies, taken,
+    redundant, source_copies, source_ingress, source_lies,
     table::{Table, assert_reached},
+    taken,
     truncated::ETHERNET,
 };
 

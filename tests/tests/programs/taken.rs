@@ -134,7 +134,8 @@ fn connected(source: &Source, table: &mut Table<'_>) {
 fn forwarded(source: &Source, table: &mut Table<'_>) {
     let _server = serve();
     let host = &source.place.host;
-    let bodies = || [Body::Udp(datagram()), Body::Tcp(Segment { flags: SYN, ..Segment::default() })];
+    let bodies =
+        || [Body::Udp(datagram()), Body::Tcp(Segment { flags: SYN, ..Segment::default() })];
     for server in servers(source) {
         let mut to = SocketAddr::new(server, PORT);
         to.set_ip(crate::place::target(to));
