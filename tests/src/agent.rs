@@ -198,7 +198,7 @@ fn assert_sums(counters: &Counters, role: &str) {
     if role == "source" {
         assert_eq!(
             counters["seen"],
-            counters["mirrored"] + counters["dry_run"] + by("skipped_") + by("failed_"),
+            counters["mirrored"] + counters["dry_run"] + by("skipped_") + by("dropped_") + by("failed_"),
             "source: {counters:?}"
         );
     } else if role == "guard" {

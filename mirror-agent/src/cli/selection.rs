@@ -122,7 +122,8 @@ pub struct SelectionArgs {
         alias = "copies-from",
         value_name = "CIDR",
         value_delimiter = ',',
-        help_heading = "Load test"
+        help_heading = "Load test",
+        hide_short_help = true
     )]
     pub multiply_from: Vec<Cidr>,
 }

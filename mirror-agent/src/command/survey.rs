@@ -16,7 +16,7 @@ use crate::{
     },
     net::{netlink::Network, offload, sock_diag},
     output::{Detail, Origin, RoleDetail, SelectionState, ServedPort, State, TargetDetail},
-    source::{mappings::in_use, selection_table},
+    source::{copy_device, mappings::in_use, selection_table},
     stats::{
         condition::Condition,
         connections::Connections,
@@ -72,6 +72,12 @@ pub(super) async fn one(network: &Network, attachment: &Attachment) -> Result<St
     if let Some(meta) = meta.filter(|_| state.condition == Condition::Running) {
         let link = network.link(&attachment.interface).await?;
         state.condition = at_link(network, &meta, link.as_ref(), &mut warnings).await;
+        if attachment.role == Role::Source
+            && state.condition == Condition::Running
+            && !copy_device::exists(network, meta.ifindex).await?
+        {
+            state.condition = Condition::CopyDeviceGone;
+        }
         if attachment.role == Role::Source && link.is_some() {
             warnings.extend(offload::warnings(&attachment.interface).await);
         }

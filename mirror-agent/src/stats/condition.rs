@@ -13,6 +13,8 @@ pub enum Condition {
     InterfaceDown,
     /// The interface is gone, or another has its name.
     InterfaceGone,
+    /// The copy device of a source is gone: nothing is mirrored.
+    CopyDeviceGone,
     /// An agent was killed while it attached, or is at it right now.
     Incomplete,
     /// Another version of the agent attached.
@@ -27,6 +29,7 @@ impl Condition {
             Self::Expired => "expired",
             Self::InterfaceDown => "interface down",
             Self::InterfaceGone => "interface gone",
+            Self::CopyDeviceGone => "copy device gone",
             Self::Incomplete => "incomplete",
             Self::OtherVersion => "other version",
         }
@@ -40,6 +43,9 @@ impl Condition {
             Self::InterfaceDown => Some("the interface is down: nothing arrives until it is up"),
             Self::InterfaceGone => {
                 Some("the interface is gone: detach, or attach again when it is back")
+            }
+            Self::CopyDeviceGone => {
+                Some("the copy device is gone: nothing is mirrored; attach again")
             }
             Self::Incomplete => Some(
                 "it is being attached right now, or an agent was killed while it did so; if it stays like this, \

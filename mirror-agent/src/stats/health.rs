@@ -115,6 +115,7 @@ pub fn judge(facts: Facts<'_>) -> Health {
         Condition::Expired => Level::Expired,
         Condition::InterfaceDown
         | Condition::InterfaceGone
+        | Condition::CopyDeviceGone
         | Condition::Incomplete
         | Condition::OtherVersion => Level::Down,
     };
@@ -133,9 +134,8 @@ pub fn judge(facts: Facts<'_>) -> Health {
     for (when, tally) in windows.into_iter().filter_map(|(when, tally)| Some((when, tally?))) {
         if facts.role == Role::Source && none_leaves(tally) {
             let copies = grouped(tally.lost());
-            let reason = format!(
-                "{when}none of {copies} copies left this host: no route to the target, or the next hop does not answer"
-            );
+            let why = listed(&tally.losses);
+            let reason = format!("{when}none of {copies} copies left this host: {why}");
             health.add(Level::Down, reason);
         } else if tally.is_degraded() {
             let (unit, _) = words(facts.role);
@@ -154,7 +154,7 @@ pub fn judge(facts: Facts<'_>) -> Health {
 
 fn none_leaves(tally: &Tally) -> bool {
     let unsent = DerivedMapping::Unsent.name();
-    tally.done == 0 && tally.losses.iter().any(|(name, _)| *name == unsent)
+    tally.done == 0 && tally.losses.iter().any(|(name, _)| name.starts_with(unsent))
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! A source's is in copies: those that left, and those that should have. A packet that a source could not mirror at all
 //! counts as one copy. A guard loses nothing.
 
-use mirror_common::abi::{Class, MappingCounter, Meaning, TargetCounter, Unit};
+use mirror_common::abi::{
+    Class, DerivedMapping, MappingCounter, Meaning, TargetCounter, Unit,
+};
 
 use super::{
     meaning::List,
@@ -14,6 +16,13 @@ use crate::kernel::pins::Role;
 
 /// Of all that had to be done, this part may be lost before it is called degraded: one in this many.
 pub const TOLERATED: u64 = 1000;
+
+/// Why copies did not leave, where that is known.
+const UNSENT: [MappingCounter; 3] = [
+    MappingCounter::UnsentNoRoute,
+    MappingCounter::UnsentNextHop,
+    MappingCounter::UnsentTooLarge,
+];
 
 /// What was done and what was lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,8 +116,16 @@ fn losses(values: &Values, list: List, wanted: fn(Unit) -> bool) -> Vec<(&'stati
         .collect()
 }
 
+/// What was lost of one map; of what is unsent, why, where that is known.
 fn losses_of_map(values: &Values) -> Vec<(&'static str, u64)> {
-    losses(values, List::OfMap, |unit| unit == Unit::Copies)
+    let mut losses = losses(values, List::OfMap, |unit| unit == Unit::Copies);
+    let reasons = UNSENT.map(|reason| (reason.name(), value(values, reason.name())));
+    let known: u64 = reasons.iter().map(|(_, count)| count).sum();
+    if let Some((_, unsent)) = losses.iter_mut().find(|(name, _)| *name == DerivedMapping::Unsent.name()) {
+        *unsent = unsent.saturating_sub(known);
+        losses.extend(reasons);
+    }
+    losses
 }
 
 fn add(losses: &mut Vec<(&'static str, u64)>, name: &'static str, count: u64) {
@@ -122,6 +139,21 @@ fn add(losses: &mut Vec<(&'static str, u64)>, name: &'static str, count: u64) {
 mod tests {
     use super::*;
     use crate::stats::snapshot::tests::snapshot;
+
+    #[test]
+    fn what_is_unsent_has_reasons() {
+        let values = vec![
+            ("copies", 30),
+            ("sent", 3),
+            ("unsent_no_route", 5),
+            ("unsent_next_hop", 12),
+            ("unsent", 27),
+        ];
+        let tally = Tally::of_map(&values);
+        assert_eq!((tally.done, tally.lost()), (3, 27));
+        let losses = [("unsent_next_hop", 12), ("unsent", 10), ("unsent_no_route", 5)];
+        assert_eq!(tally.losses, losses);
+    }
 
     #[test]
     fn a_target_loses_what_it_withdraws() {

@@ -182,7 +182,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Packets at the source's interface: `seen = mirrored + dry_run + skipped_* + failed_*`.
+    /// Packets at the source's interface: `seen = mirrored + dry_run + skipped_* + dropped_icmp + failed_*`.
     SourceCounter {
         /// Packets that arrived at the interface.
         Seen = "seen", Packets, Total;
@@ -219,6 +219,10 @@ counters! {
         SkippedNoSocket = "skipped_no_socket", Packets, Expected;
         /// For a map, but on its way to another host (`--forwarded`).
         SkippedForwarded = "skipped_forwarded", Packets, Expected;
+        /// For a map, but acknowledgements of a part of what production sent: the new host makes its own.
+        SkippedPartialAck = "skipped_partial_ack", Packets, Expected;
+        /// ICMP errors about copies, from routers, which would have been passed on to clients: dropped.
+        DroppedIcmp = "dropped_icmp", Packets, Expected;
         /// For a map, after the deadline (`--for`, `--until`).
         SkippedExpired = "skipped_expired", Packets, Expected;
         /// For a map, of clients that are not selected (`--client`, `--exclude-client`).

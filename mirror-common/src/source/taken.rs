@@ -3,7 +3,7 @@
 //! The kernel's socket for the segment says so, at the moment at which the segment arrives. A segment with data of a
 //! connection that does not exist, as of a refused client, of one that a firewall keeps out, or of nobody, finds none.
 
-use crate::packet::tcp::{ACK, SYN};
+use crate::packet::tcp::{ACK, FIN, RST, SYN};
 
 /// The socket that the kernel has for a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,10 +52,17 @@ impl Socket {
     }
 }
 
+/// Whether a segment that a connection takes only acknowledges a part of what this host sent there, up to `end`: its
+/// client has more to acknowledge, and the new host acknowledges in its place meanwhile.
+#[inline(always)]
+pub const fn acknowledges_a_part(flags: u8, payload: u32, ack: u32, end: u32) -> bool {
+    flags & (ACK | SYN | FIN | RST) == ACK && payload == 0 && ack != end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::tcp::{FIN, PSH, RST};
+    use crate::packet::tcp::PSH;
 
     const ESTABLISHED: u32 = 1;
     const TIME_WAIT: u32 = 6;
@@ -76,6 +83,16 @@ mod tests {
         }
         assert!(takes(LISTEN, SYN, 0));
         assert!(!takes(0, SYN, 0), "the port is closed");
+    }
+
+    #[test]
+    fn the_last_acknowledgement_is_needed() {
+        assert!(acknowledges_a_part(ACK, 0, 1000, 2000));
+        assert!(!acknowledges_a_part(ACK, 0, 2000, 2000), "of all that was sent");
+        assert!(!acknowledges_a_part(ACK | PSH, 10, 1000, 2000), "with a request");
+        for flags in [ACK | FIN, RST | ACK, RST, SYN] {
+            assert!(!acknowledges_a_part(flags, 0, 1000, 2000), "{flags:#x}");
+        }
     }
 
     #[test]

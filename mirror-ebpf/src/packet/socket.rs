@@ -4,6 +4,7 @@ use aya_ebpf::{
     bindings::{bpf_sock, bpf_sock_tuple},
     helpers::generated::{
         bpf_sk_lookup_udp, bpf_sk_release, bpf_skc_lookup_tcp, bpf_tcp_check_syncookie,
+        bpf_tcp_sock,
     },
 };
 use mirror_common::packet::parse::Headers;
@@ -17,8 +18,14 @@ const CLOSE: u32 = 7;
 const LISTEN: u32 = 10;
 
 /// The state of the TCP socket that has this segment's 4-tuple, or that listens for it; 0 where there is none.
-#[inline(never)]
+#[inline(always)]
 pub fn tcp_state(skb: Skb, headers: &Headers) -> u32 {
+    tcp_state_and_end(skb, headers) as u32
+}
+
+/// The same in the lower half; in the upper, where a connection is open, the number behind all that it sent.
+#[inline(never)]
+pub fn tcp_state_and_end(skb: Skb, headers: &Headers) -> u64 {
     let socket = tcp(skb, headers);
     if socket.is_null() {
         return 0;
@@ -26,8 +33,10 @@ pub fn tcp_state(skb: Skb, headers: &Headers) -> u32 {
     // SAFETY: the socket is there until it is released.
     unsafe {
         let state = (*socket).state;
+        let connection = bpf_tcp_sock(socket);
+        let end = if connection.is_null() { 0 } else { (*connection).snd_nxt };
         bpf_sk_release(socket.cast());
-        state
+        u64::from(end) << 32 | u64::from(state)
     }
 }
 

@@ -17,12 +17,12 @@ use mirror_common::{
     },
 };
 use mirror_ebpf::{
-    packet::skb::{NEXT, Skb},
+    packet::skb::{DROP, NEXT, Skb},
     runtime::settings,
 };
 
 use crate::{
-    maps,
+    icmp, maps,
     rate_limit::Charge,
     select,
     taken::{self, Content},
@@ -31,6 +31,10 @@ use crate::{
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
     let (Ok(outcome) | Err(outcome)) = mirror(skb);
+    if outcome as u32 == SourceCounter::SkippedProtocol as u32 && icmp::is_about_a_copy(skb) {
+        maps::count_seen(SourceCounter::DroppedIcmp);
+        return DROP;
+    }
     maps::count_seen(outcome);
     NEXT
 }
@@ -102,7 +106,7 @@ fn admit(skb: Skb, headers: &Headers) -> Result<Content, SourceCounter> {
         if mptcp::is_skipped(multipath, header.flags(), payload) {
             return Err(SourceCounter::SkippedMptcp);
         }
-        return Ok(Content { flags: header.flags(), payload });
+        return Ok(Content { flags: header.flags(), ack: header.ack(), payload });
     }
     // The kernel writes each datagram's length anew when it cuts them apart (`__udp_gso_segment`), and the
     // length is what a copy is sealed by.
@@ -123,5 +127,5 @@ fn admit(skb: Skb, headers: &Headers) -> Result<Content, SourceCounter> {
     if last >> 16 != 1 {
         return Err(SourceCounter::SkippedUdpMulti);
     }
-    Ok(Content { flags: 0, payload: u32::from(length) })
+    Ok(Content { flags: 0, ack: 0, payload: u32::from(length) })
 }

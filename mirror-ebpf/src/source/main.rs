@@ -8,6 +8,7 @@
 mod copy_device;
 mod extra_copy;
 mod fan_out;
+mod icmp;
 mod ingress;
 mod maps;
 mod next_hop;
@@ -20,7 +21,7 @@ mod trace_hooks;
 use aya_ebpf::{macros::classifier, programs::TcContext};
 use mirror_ebpf::{packet::skb::Skb, runtime::trace};
 
-/// tc ingress. Every packet goes on, whatever happened to its copy.
+/// tc ingress. Every packet goes on, whatever happened to its copy; ICMP errors about copies end.
 #[classifier]
 pub fn source_ingress(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);

@@ -6,7 +6,7 @@ use mirror_common::{
         parse::{Headers, TCP},
         tcp::SYN,
     },
-    source::taken::Socket,
+    source::taken::{Socket, acknowledges_a_part},
 };
 use mirror_ebpf::packet::{
     route::{self, Question, Way},
@@ -16,10 +16,12 @@ use mirror_ebpf::packet::{
 
 use crate::maps;
 
-/// What a packet is, so far as sockets care: TCP's flags, and how many bytes follow the transport header.
+/// What a packet is, so far as sockets care: TCP's flags and acknowledgement number, and how many bytes follow the
+/// transport header.
 #[derive(Clone, Copy)]
 pub struct Content {
     pub flags: u8,
+    pub ack: u32,
     pub payload: u32,
 }
 
@@ -27,13 +29,19 @@ pub struct Content {
 #[inline(always)]
 pub fn check(skb: Skb, headers: &Headers, content: Content) -> Result<(), SourceCounter> {
     if headers.protocol == TCP {
-        let socket = Socket::of_state(socket::tcp_state(skb, headers));
+        let found = socket::tcp_state_and_end(skb, headers);
+        let (state, end) = (found as u32, (found >> 32) as u32);
+        let socket = Socket::of_state(state);
         let taken = socket.takes(content.flags, content.payload)
             || socket == Socket::Listens
                 && content.payload > 0
                 && maps::room().is_some_and(|room| socket::has_cookie(skb, headers, room));
         if !taken {
             return Err(SourceCounter::SkippedNoSocket);
+        }
+        // Without its end, it only begins.
+        if end != 0 && acknowledges_a_part(content.flags, content.payload, content.ack, end) {
+            return Err(SourceCounter::SkippedPartialAck);
         }
         if content.flags & SYN == 0 {
             // No connection that passes by has a socket here.

@@ -62,7 +62,7 @@ fn each_packet_of_the_mirror_has_a_line_and_a_limit() {
     let from = format!("::ffff:{} {port}", mirror.client.v4());
     let to = |host: &Host| format!("> ::ffff:{} {PORT}", host.v4());
     source.wait_for(&["source ingress mirrored", &from, &to(old), "flags 2 length 0"]);
-    source.wait_for(&["source egress sent", &from, &to(new), "length 22"]);
+    source.wait_for(&["source copies sent", &from, &to(new), "length 22"]);
     target.wait_for(&["target ingress applied", &from, &to(new), "flags 18 length 22"]);
     target.wait_for(&["target egress acked_for_client", &from[7..]]);
     target.wait_for(&["target egress reply_dropped_data", "length 8"]);

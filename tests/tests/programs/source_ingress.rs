@@ -30,6 +30,7 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
     copies_of_others(source, table);
     addresses(source, table);
     foreign_marks(source, table);
+    errors(source, table);
 }
 
 /// Somebody else drops the clones.
@@ -294,4 +295,25 @@ fn foreign_marks(source: &Source, table: &mut Table<'_>) {
         assert_eq!(source.place.wire.receive(), on_the_wire(source, copy), "{what}: the copy");
     }
     source.place.wire.mark(0);
+}
+
+/// ICMP errors about copies end here, and no others.
+fn errors(source: &Source, table: &mut Table<'_>) {
+    // Destination unreachable, of either family (RFC 792; RFC 4443).
+    for (server, protocol, kind) in [(v4(PORT), 1, 3), (v6(PORT), 58, 1)] {
+        for body in requests() {
+            let packet = request(body, server);
+            let copy = Source::copy(&packet, Source::map_of(&packet));
+            for (what, about, fate, counts) in [
+                ("a copy", &copy, Fate::Dropped, "seen dropped_icmp"),
+                ("what the client sent", &packet, Fate::Passes, "seen skipped_protocol"),
+            ] {
+                let ip = &about.bytes()[about.l3()..];
+                let error = [&[kind, 0, 0, 0, 0, 0, 0, 0], &ip[..ip.len().min(200)]].concat();
+                let error = Packet::new(about.to, about.from, Body::Other(protocol, error));
+                let what = format!("{server}: an ICMP error about {what}");
+                table.row(&what, &source.ingress, error.bytes(), &fate, counts);
+            }
+        }
+    }
 }

@@ -4,7 +4,10 @@ use std::{
     collections::BTreeSet,
     io::Write as _,
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsRawFd as _,
 };
+
+use nix::libc;
 
 use mirror_tests::{
     craft::{ACK, Body, FIN, PSH, Packet, RST, SYN, Segment},
@@ -101,6 +104,36 @@ fn until(source: &Source, client: SocketAddr, wanted: &str) {
     wait::until(wanted, || (state(source, client) == wanted).then_some(()));
 }
 
+/// The number behind all that this end of a connection sent (kernel: `TCP_QUEUE_SEQ`).
+fn end_of(stream: &TcpStream) -> u32 {
+    const REPAIR: i32 = 19;
+    const REPAIR_QUEUE: i32 = 20;
+    const QUEUE_SEQ: i32 = 21;
+    const SEND_QUEUE: i32 = 2;
+    /// Without telling the other end.
+    const OFF: i32 = -1;
+    const SIZE: libc::socklen_t = 4;
+
+    let file = stream.as_raw_fd();
+    let set = |option, value: i32| {
+        // SAFETY: the kernel reads four bytes of a number.
+        let done = unsafe {
+            libc::setsockopt(file, libc::IPPROTO_TCP, option, (&raw const value).cast(), SIZE)
+        };
+        assert_eq!(done, 0, "option {option}");
+    };
+    set(REPAIR, 1);
+    set(REPAIR_QUEUE, SEND_QUEUE);
+    let (mut end, mut size) = (0u32, SIZE);
+    // SAFETY: the kernel writes four bytes to a number.
+    let done = unsafe {
+        libc::getsockopt(file, libc::IPPROTO_TCP, QUEUE_SEQ, (&raw mut end).cast(), &raw mut size)
+    };
+    assert_eq!(done, 0, "where it is");
+    set(REPAIR, OFF);
+    end
+}
+
 /// From the first segment to the end of what is left of a connection. Its packets go by the loopback interface, where
 /// the source is not.
 fn connected(source: &Source, table: &mut Table<'_>) {
@@ -110,12 +143,21 @@ fn connected(source: &Source, table: &mut Table<'_>) {
         let stream = TcpStream::connect(to).expect("somebody listens");
         let from = stream.local_addr().expect("it is connected");
         let (mut accepted, _) = listener.accept().expect("a connection");
+        let end = end_of(&accepted);
+        let part = |number: u32| {
+            let ack = end.wrapping_sub(number);
+            Packet::tcp(from, to, Segment { flags: ACK, ack, payload: vec![], ..segment() })
+        };
+        copied(source, table, "an acknowledgement of all that was sent", &part(0));
+        left_out(source, table, "of a part", &part(5), "skipped_partial_ack");
         let mut copied = |what, flags, payload| {
             copied(source, table, what, &with_flags(from, to, flags, payload));
         };
         copied("a request", ACK | PSH, &b"get key\r\n"[..]);
         for (flags, payload) in STRAY.into_iter().filter(|(flags, _)| flags & SYN == 0) {
-            copied("of a connection", flags, payload);
+            if flags != ACK {
+                copied("of a connection", flags, payload);
+            }
         }
         // The server closes, and its client does not yet.
         accepted.write_all(b"END\r\n").expect("it is connected");
