@@ -198,7 +198,11 @@ fn assert_sums(counters: &Counters, role: &str) {
     if role == "source" {
         assert_eq!(
             counters["seen"],
-            counters["mirrored"] + counters["dry_run"] + by("skipped_") + by("dropped_") + by("failed_"),
+            counters["mirrored"]
+                + counters["dry_run"]
+                + by("skipped_")
+                + by("dropped_")
+                + by("failed_"),
             "source: {counters:?}"
         );
     } else if role == "guard" {
