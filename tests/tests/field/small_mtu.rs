@@ -24,7 +24,6 @@ const KEYS: usize = 5;
 const SMALL: usize = 100;
 const LARGE: [usize; 2] = [5000, 100_000];
 const REASON: &str = "a single segment that is too large is not cut";
-const NOT_SAID: &str = "status sums up what is unsent, and gives no reason";
 const MISSING: &str = "keys are missing on the new server";
 
 /// Clients of both families set values that fit the smaller frames, and such that do not.
@@ -74,19 +73,13 @@ fn assert_large_copied(mirror: &Mirror, name: &str) {
 /// Large values of this name are missing, which is known, and what is missing of them was counted.
 fn assert_counted(mirror: &Mirror, name: &str, before: u64) {
     let counted = too_large(mirror) - before;
-    assert!(counted >= 4 * KEYS as u64, "{counted} copies were too large");
-    each_large(|family, size| {
-        to_fail(REASON, MISSING, || assert_copied(mirror, name, family, size));
-    });
-    assert_too_large_in_status(mirror);
-}
-
-fn assert_too_large_in_status(mirror: &Mirror) {
+    assert!(counted >= 2 * KEYS as u64, "{counted} copies were too large");
+    // Of larger values, it depends on what the client's kernel made single segments of.
+    for family in Family::BOTH {
+        to_fail(REASON, MISSING, || assert_copied(mirror, name, family, LARGE[0]));
+    }
     let status = mirror.old.agent_ok("status");
-    let said = status.contains("too large") || status.contains("too_large");
-    to_fail(NOT_SAID, "status does not say why", || {
-        assert!(said, "status does not say why: {status}");
-    });
+    assert!(status.contains("too large"), "status does not say why: {status}");
 }
 
 /// Sets values with clients whose segments arrive joined, and with others; copies fit the path. Jumbo frames are single
