@@ -154,6 +154,32 @@ impl Host {
         all.remove(map).unwrap_or_else(|| panic!("this host has no map {map}"))
     }
 
+    /// The counters of the source at `interface`, and those of each of its maps; checks that they add up.
+    pub fn settled_at(&self, interface: &str) -> (Counters, BTreeMap<String, Counters>) {
+        let now = || {
+            let here = |entry: &Value| entry["interface"] == interface && entry["role"] == "source";
+            let entry = self.attachments().into_iter().find(here);
+            let entry = entry.unwrap_or_else(|| panic!("there is no source at {interface}"));
+            let maps = entry["maps"].as_array().expect("a list of maps").iter();
+            let name = |map: &Value| map["map"].as_str().expect("a map has a name").to_owned();
+            let maps = maps.map(|map| (name(map), numbers(&map["counters"])));
+            let maps: BTreeMap<String, Counters> = maps.collect();
+            (numbers(&entry["counters"]), maps)
+        };
+        let mut before = now();
+        let (source, maps) = wait::until("counters that stand still", || {
+            std::thread::sleep(Duration::from_millis(250));
+            let now = now();
+            (std::mem::replace(&mut before, now.clone()) == now).then_some(now)
+        });
+        assert_sums(&source, "source");
+        for (map, counters) in &maps {
+            let ended = counters["sent"] + sum(counters, "failed_") + counters["unsent"];
+            assert_eq!(counters["copies"], ended, "{map} at {interface}: {counters:?}");
+        }
+        (source, maps)
+    }
+
     /// How many packets all maps of this host took.
     pub fn copied(&self) -> u64 {
         self.all_map_counters().values().map(|map| map["copies"]).sum()

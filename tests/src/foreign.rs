@@ -128,6 +128,77 @@ impl Final {
     }
 }
 
+/// Where a program of somebody else's is: at which hook of an interface, and before or behind all that are there.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// About what leaves, and not what arrives.
+    pub leaving: bool,
+    /// Before all others.
+    pub first: bool,
+}
+
+impl Place {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self { leaving: false, first: true },
+        Self { leaving: false, first: false },
+        Self { leaving: true, first: true },
+        Self { leaving: true, first: false },
+    ];
+
+    fn direction(self) -> &'static str {
+        if self.leaving { "egress" } else { "ingress" }
+    }
+
+    fn preference(self) -> u16 {
+        if self.first { 1 } else { 60_000 }
+    }
+}
+
+/// A final verdict of somebody else's at any interface. Gone when dropped.
+#[derive(Debug)]
+pub struct Verdict<'a> {
+    link: Option<Link>,
+    filter: Option<(&'a Host, String, Place)>,
+}
+
+impl<'a> Verdict<'a> {
+    /// By tcx: what is there goes on, or ends there.
+    pub fn tcx(host: &Host, interface: &str, place: Place, pass: bool) -> Self {
+        let hook = if place.leaving { Hook::TcxEgress } else { Hook::TcxIngress };
+        let program = verdict(hook, if pass { TCX_PASS } else { TCX_DROP });
+        let link = if place.first {
+            program.attach_first(hook, host, interface)
+        } else {
+            program.attach(hook, host, interface)
+        };
+        Self { link: Some(link), filter: None }
+    }
+
+    /// By a filter: all goes on.
+    pub fn clsact(host: &'a Host, interface: &str, place: Place) -> Self {
+        let (direction, preference) = (place.direction(), place.preference());
+        host.shell(&format!(
+            "tc qdisc show dev {interface} | grep -q clsact || tc qdisc add dev {interface} clsact
+             tc filter add dev {interface} {direction} prio {preference} \
+                bpf bytecode '1,6 0 0 4294967295' flowid 1:1"
+        ));
+        Self { link: None, filter: Some((host, interface.to_owned(), place)) }
+    }
+}
+
+impl Drop for Verdict<'_> {
+    fn drop(&mut self) {
+        drop(self.link.take());
+        if let Some((host, interface, place)) = self.filter.take() {
+            let (direction, preference) = (place.direction(), place.preference());
+            let filter = format!("tc filter del dev {interface} {direction} prio {preference}");
+            // The interface may be gone.
+            let _ = host.command("sh").args(["-c", &filter]).output();
+        }
+    }
+}
+
 /// A tc program that does nothing, attached nowhere. Gone when dropped.
 #[derive(Debug)]
 pub struct Nothing(Program);

@@ -112,16 +112,39 @@ impl Host {
 
     /// The MAC address of `eth0`, as it is written.
     pub fn mac(&self) -> String {
-        let link = self.output("ip", &["-o", "link", "show", "eth0"]);
-        let mut words = link.split_whitespace().skip_while(|word| *word != "link/ether");
-        words.nth(1).expect("Ethernet interfaces have a MAC address").to_owned()
+        self.link_word("eth0", "link/ether")
     }
 
     /// The same, as it is on the wire.
     pub fn mac_bytes(&self) -> [u8; 6] {
-        let mac = self.mac();
+        self.mac_bytes_of("eth0")
+    }
+
+    /// The MAC address of an interface, as it is on the wire.
+    pub fn mac_bytes_of(&self, interface: &str) -> [u8; 6] {
+        let mac = self.link_word(interface, "link/ether");
         let bytes = mac.split(':').map(|byte| u8::from_str_radix(byte, 16).expect("two digits"));
         bytes.collect::<Vec<u8>>().try_into().expect("a MAC address has six bytes")
+    }
+
+    /// The MTU of an interface.
+    pub fn mtu_of(&self, interface: &str) -> usize {
+        self.link_word(interface, "mtu").parse().expect("a number of bytes")
+    }
+
+    /// What the switch's end of an interface is called.
+    pub fn port(&self, interface: &str) -> String {
+        match (interface, self.namespace.rsplit_once('-')) {
+            ("eth0", Some((_, name))) => name.to_owned(),
+            _ => format!("{interface}-{}", self.number),
+        }
+    }
+
+    /// The word behind this one in what `ip` says of an interface.
+    fn link_word(&self, interface: &str, name: &str) -> String {
+        let link = self.output("ip", &["-o", "link", "show", interface]);
+        let mut words = link.split_whitespace().skip_while(|word| *word != name);
+        words.nth(1).expect("Ethernet interfaces have it").to_owned()
     }
 
     /// Has this CPU do what the kernel does with packets that arrive at `eth0` (RPS).

@@ -11,6 +11,8 @@
 //! | [`mirror`] | the usual lab: client, old host, new host |
 //! | [`client`] | requests over plain sockets |
 //! | [`capture`] | what was on a wire |
+//! | [`departures`] | every frame that leaves a host, judged |
+//! | [`load`] | clients of both protocols at work while a test does something else |
 //! | [`foreign`] | programs of somebody else at the same interface |
 //! | [`expected`] | tests of what does not work yet |
 //! | [`firewall`] | a host that refuses what arrives |
@@ -44,6 +46,7 @@ pub mod capture;
 pub mod client;
 pub mod containers;
 pub mod craft;
+pub mod departures;
 pub mod ecmp;
 pub mod expected;
 pub mod firewall;
@@ -53,6 +56,7 @@ pub mod history;
 pub mod host;
 pub mod impair;
 pub mod lab;
+pub mod load;
 pub mod long_line;
 pub mod memcached;
 pub mod memory;

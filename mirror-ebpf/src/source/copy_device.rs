@@ -8,13 +8,13 @@
 //! ```
 //!
 //! Nothing comes out of the copy device: what this program does not send ends there, and so does everything when the
-//! program is gone.
+//! program is gone. Who makes clones hears of the latter only: what ends here has a counter here.
 
 use mirror_common::abi::{
     MappingCounter, SourceCounter,
     mark::{self, Stage},
 };
-use mirror_ebpf::packet::skb::{DROP, Skb};
+use mirror_ebpf::packet::skb::{Skb, drop_silently};
 
 use crate::{extra_copy, fan_out, maps, next_hop, rewrite};
 
@@ -29,7 +29,7 @@ pub fn run(skb: Skb) -> i32 {
         Some((Stage::Rewrite, index)) if skb.token() == mark::TOKEN => finish(skb, index),
         _ => {
             maps::count(SourceCounter::CopyDeviceOther);
-            DROP
+            drop_silently()
         }
     }
 }
@@ -39,17 +39,17 @@ pub fn run(skb: Skb) -> i32 {
 fn finish(skb: Skb, index: u32) -> i32 {
     let Some(mapping) = maps::mapping(index).filter(|mapping| mapping.family != 0) else {
         maps::count(SourceCounter::Unmapped);
-        return DROP;
+        return drop_silently();
     };
     let further = match extra_copy::unpack(skb.copy_id()) {
         (_, 0) => None,
         (generation, copy) => maps::selection(generation).map(|selection| (selection, copy)),
     };
     // Never without, since the array has its one entry.
-    let Some(copy) = maps::copy() else { return DROP };
+    let Some(copy) = maps::copy() else { return drop_silently() };
     if rewrite::for_target(skb, mapping, further, copy).is_err() {
         maps::count_mapping(index, MappingCounter::FailedRewrite, 1);
-        return DROP;
+        return drop_silently();
     }
     skb.set_mark(0);
     skb.set_token(0);

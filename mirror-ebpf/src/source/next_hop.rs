@@ -7,7 +7,7 @@ use mirror_common::{
 use mirror_ebpf::{
     packet::{
         route::{self, Way},
-        skb::{DROP, Skb, to_next_hop},
+        skb::{Skb, drop_silently, to_next_hop},
     },
     runtime::settings,
 };
@@ -26,7 +26,7 @@ pub fn send(skb: Skb, copy: &Copy, index: u32, out_ifindex: u32) -> i32 {
     if let Way::TooLarge(mtu) = way {
         if skb.lower_segment_size(copy.length.saturating_sub(mtu)).is_err() {
             maps::count_mapping(index, MappingCounter::UnsentTooLarge, 1);
-            return DROP;
+            return drop_silently();
         }
         way = route::ask(
             skb,
@@ -49,11 +49,11 @@ pub fn send(skb: Skb, copy: &Copy, index: u32, out_ifindex: u32) -> i32 {
         }
         Way::TooLarge(_) => {
             maps::count_mapping(index, MappingCounter::UnsentTooLarge, 1);
-            DROP
+            drop_silently()
         }
         Way::None | Way::NotAsked => {
             maps::count_mapping(index, MappingCounter::UnsentNoRoute, 1);
-            DROP
+            drop_silently()
         }
     }
 }

@@ -6,16 +6,20 @@
 //!               eth2 ┘
 //! ```
 
+use std::{thread::sleep, time::Duration};
+
 use mirror_tests::{
     Family,
     client::Connection,
+    departures::Departures,
     expected::to_fail,
     mirror::{Mirror, PORT},
     second,
 };
 
 const KEYS: usize = 20;
-const REASON: &str = "the way out is that of the time of attach";
+/// When copies have to follow at the latest.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A mirror of which nothing is attached, with three cards of the old host.
 fn three_cards() -> Mirror {
@@ -68,14 +72,15 @@ fn attach(mirror: &Mirror) {
 
 /// New clients of both families set keys with this name.
 fn set(mirror: &Mirror, name: &str) {
-    let before = mirror.old.copied();
+    let seen = || mirror.old.counters("source")["seen"];
+    let before = seen();
     for family in Family::BOTH {
         let mut client = Connection::open(&mirror.client, mirror.old.address(family), PORT);
         (0..KEYS).for_each(|n| client.set(&key(name, family, n), b"value"));
     }
     mirror.old.settled("source");
     mirror.new.settled("target");
-    assert!(mirror.old.copied() >= before + 2 * KEYS as u64, "production comes by eth0");
+    assert!(seen() >= before + 2 * KEYS as u64, "production comes by eth0");
 }
 
 fn key(name: &str, family: Family, n: usize) -> String {
@@ -86,35 +91,124 @@ fn assert_copied(mirror: &Mirror, name: &str, family: Family) {
     mirror.assert_copied((0..KEYS).map(|n| key(name, family, n)));
 }
 
-/// What was set is missing, which is known.
-fn assert_marked(mirror: &Mirror, name: &str) {
-    for family in Family::BOTH {
-        to_fail(REASON, "keys are missing on the new server", || {
-            assert_copied(mirror, name, family);
-        });
-    }
+fn assert_all_copied(mirror: &Mirror, name: &str) {
+    Family::BOTH.into_iter().for_each(|family| assert_copied(mirror, name, family));
+}
+
+/// What each map could not send.
+fn unsent(mirror: &Mirror) -> Vec<u64> {
+    mirror.old.all_map_counters().values().map(|map| map["unsent"]).collect()
+}
+
+/// The keys that clients set since then are unsent copies of each map.
+fn assert_unsent(mirror: &Mirror, before: &[u64]) {
+    let maps = mirror.old.all_map_counters();
+    let more = unsent(mirror);
+    let reason = "a clone that the copy device's program drops is taken for one that was not made";
+    to_fail(reason, "copies are not counted as unsent", || {
+        assert!(
+            before.iter().zip(&more).all(|(before, more)| *more >= before + KEYS as u64),
+            "copies are not counted as unsent: {maps:?}"
+        );
+    });
+}
+
+fn assert_said(mirror: &Mirror) {
+    let status = mirror.old.agent_ok("status");
+    assert!(status.contains("no route"), "status does not say why: {status}");
 }
 
 #[test]
-fn to_another_card() {
+fn to_another_card_and_back() {
     let mirror = three_cards();
+    let departures = Departures::of_old(&mirror, &["eth0", "eth1", "eth2"]);
     go_by(&mirror, "eth1");
     attach(&mirror);
     set(&mirror, "before");
-    Family::BOTH.into_iter().for_each(|family| assert_copied(&mirror, "before", family));
-    go_by(&mirror, "eth2");
-    set(&mirror, "after");
-    assert_marked(&mirror, "after");
+    assert_all_copied(&mirror, "before");
+    for (card, name) in [("eth2", "after"), ("eth1", "back")] {
+        go_by(&mirror, card);
+        sleep(SOON);
+        set(&mirror, name);
+        assert_all_copied(&mirror, name);
+    }
     attach(&mirror);
     set(&mirror, "again");
-    Family::BOTH.into_iter().for_each(|family| assert_copied(&mirror, "again", family));
+    assert_all_copied(&mirror, "again");
+    departures.stop().assert_none_wrong();
+}
+
+/// A connection that goes on is followed, too.
+#[test]
+fn while_a_connection_goes_on() {
+    let mirror = three_cards();
+    go_by(&mirror, "eth1");
+    attach(&mirror);
+    let mut clients = Family::BOTH
+        .map(|family| Connection::open(&mirror.client, mirror.old.address(family), PORT));
+    for (card, name) in [("eth1", "first"), ("eth2", "second"), ("eth1", "third")] {
+        go_by(&mirror, card);
+        sleep(SOON);
+        for (client, family) in clients.iter_mut().zip(Family::BOTH) {
+            (0..KEYS).for_each(|n| client.set(&key(name, family, n), b"value"));
+        }
+        mirror.old.settled("source");
+        mirror.new.settled("target");
+        assert_all_copied(&mirror, name);
+    }
+    assert_eq!(unsent(&mirror), [0, 0]);
 }
 
 #[test]
 fn from_nowhere_to_another_card() {
     let mirror = three_cards();
     attach(&mirror);
+    set(&mirror, "nowhere");
+    assert_unsent(&mirror, &[0, 0]);
+    assert_said(&mirror);
+    let before = unsent(&mirror);
     go_by(&mirror, "eth1");
+    sleep(SOON);
     set(&mirror, "after");
-    assert_marked(&mirror, "after");
+    assert_all_copied(&mirror, "after");
+    assert_eq!(unsent(&mirror), before, "nothing more is unsent");
+}
+
+/// The route goes, and nothing takes its place.
+#[test]
+fn from_a_card_to_nowhere() {
+    let mirror = three_cards();
+    go_by(&mirror, "eth1");
+    attach(&mirror);
+    set(&mirror, "before");
+    assert_all_copied(&mirror, "before");
+    assert_eq!(unsent(&mirror), [0, 0]);
+    let departures = Departures::of_old(&mirror, &["eth0", "eth1", "eth2"]);
+    for kind in ["", "unreachable", "blackhole", "prohibit"] {
+        for family in Family::BOTH {
+            let target = second::address_by(&mirror.new, family).to_string();
+            let arguments = ["route", "del", &target];
+            mirror.old.ip(&arguments);
+            let network = if family == Family::V4 { "10.78.0.0/24" } else { "fd78::/64" };
+            let _ = mirror.old.command("ip").args(["route", "del", network]).output();
+            if !kind.is_empty() {
+                mirror.old.ip(&["route", "add", kind, &target]);
+            } else {
+                mirror.old.ip(&["route", "add", &target, "dev", "lo"]);
+                mirror.old.ip(&["route", "del", &target]);
+            }
+        }
+        sleep(SOON);
+        let before = unsent(&mirror);
+        set(&mirror, &format!("gone-{kind}"));
+        assert_unsent(&mirror, &before);
+        if kind.is_empty() {
+            for family in Family::BOTH {
+                let target = second::address_by(&mirror.new, family).to_string();
+                mirror.old.ip(&["route", "add", "blackhole", &target]);
+            }
+        }
+    }
+    assert_said(&mirror);
+    departures.stop().assert_none_wrong();
 }

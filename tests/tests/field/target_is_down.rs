@@ -6,11 +6,18 @@
 //!            └── router ──▶ who is new?      new (down)         for a copy is the client
 //! ```
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use mirror_tests::{
     Family, Host,
     capture::{Capture, ICMP_ERROR},
     client::Connection,
+    departures::Departures,
     expected::to_fail,
+    load::Load,
     mirror::{Mirror, PORT},
     router::Router,
     wait,
@@ -18,6 +25,7 @@ use mirror_tests::{
 
 /// How often the new host is looked for in vain.
 const TIMES: usize = 3;
+const LONG: Duration = Duration::from_secs(10);
 
 /// Has a host give up neighbours at `interface` that do not answer at once.
 fn be_impatient(host: &Host, interface: &str) {
@@ -73,8 +81,54 @@ fn on_the_same_link() {
     let errors = errors_at_the_client(&mirror, &mirror.old, "eth0");
     let maps = mirror.old.all_map_counters();
     assert!(maps.values().all(|map| map["unsent"] > 0), "{maps:?}");
-    let reason = "copies have clients' addresses, to whom the kernel says that there is no way";
-    assert_marked(reason, &errors);
+    assert_eq!(errors, Vec::<String>::new(), "nothing reaches the client");
+}
+
+/// However long that takes, and whoever asks: clients work on, and the new host comes back.
+#[test]
+fn for_ten_seconds_of_load() {
+    let mirror = Mirror::running();
+    be_impatient(&mirror.old, "eth0");
+    go_down(&mirror);
+    let at_client = Capture::start(mirror.lab.switch(), "client", ICMP_ERROR);
+    let departures = Departures::of_old(&mirror, &["eth0"]);
+    let before = mirror.old.all_map_counters();
+    Load::during(&mirror, |load| {
+        let start = Instant::now();
+        while start.elapsed() < LONG {
+            mirror.old.ip(&["neigh", "flush", "dev", "eth0"]);
+            load.more(50);
+            sleep(Duration::from_millis(500));
+        }
+    });
+    let seen = departures.stop();
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    seen.assert_none_wrong();
+    mirror.old.settled("source");
+    for (map, counters) in mirror.old.all_map_counters() {
+        let more = |name: &str| counters[name] - before[&map][name];
+        assert!(
+            more("copies") > 0 && more("unsent") + seen.copied() >= more("copies"),
+            "{map}: {counters:?}"
+        );
+        assert!(more("unsent") > 0, "{map}: {counters:?}");
+    }
+    let status = mirror.old.agent_ok("status");
+    assert!(status.contains("next hop"), "status does not say why: {status}");
+
+    mirror.new.ip(&["link", "set", "eth0", "up"]);
+    mirror.new.ip(&["addr", "add", &format!("{}/64", mirror.new.v6()), "dev", "eth0", "nodad"]);
+    sleep(Duration::from_secs(1));
+    for family in Family::BOTH {
+        // The first one asks who the new host is.
+        Connection::open(&mirror.client, mirror.old.address(family), PORT).set("asks", b"value");
+        sleep(Duration::from_millis(200));
+        let mut client = Connection::open(&mirror.client, mirror.old.address(family), PORT);
+        client.set(&format!("back-{family:?}"), b"value");
+        mirror.old.settled("source");
+        mirror.new.settled("target");
+        mirror.assert_copied([format!("back-{family:?}")]);
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
 /// What the first word of a clone's control buffer says.
 const TOKEN: u32 = 0x6d69_7272;
 
-/// All of it, with a wire.
+/// All of it, with a wire. What ends at the copy device is redirected to nowhere.
 pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
     for body in requests() {
         for (what, packet) in shapes::around(&body, PORT) {
@@ -72,7 +72,7 @@ fn not_rewritten(
     let counts = format!("map{map}:failed_rewrite");
     for mark in [marks::FAN | map, SINGLE | map] {
         let input = clone(frame.clone(), mark);
-        table.row(what, &source.copies, input, &Fate::Dropped, &counts);
+        table.row(what, &source.copies, input, &Fate::Diverted, &counts);
     }
 }
 
@@ -157,7 +157,7 @@ fn without_a_map(source: &Source, table: &mut Table<'_>) {
             for mark in [marks::FAN | 6, SINGLE | 6, marks::FAN | 0xfff, SINGLE | 0xfff] {
                 let what = format!("{to}: mark {mark:#x}");
                 let input = clone(frame.clone(), mark);
-                table.row(&what, &source.copies, input, &Fate::Dropped, "unmapped");
+                table.row(&what, &source.copies, input, &Fate::Diverted, "unmapped");
             }
         }
     }
@@ -203,7 +203,8 @@ fn without_a_way(source: &Source, table: &mut Table<'_>) {
 
             host.ip(&["route", "add", "unreachable", &format!("{target}/{bits}")]);
             let counts = format!("map{map}:unsent_no_route");
-            table.row("no route", &source.copies, input(), &Fate::Dropped, &counts);
+            let fate = Fate::Redirected(Source::copy(&packet, map).bytes(), 0);
+            table.row("no route", &source.copies, input(), &fate, &counts);
             host.ip(&["route", "del", "unreachable", &format!("{target}/{bits}")]);
         }
     }
@@ -214,11 +215,12 @@ fn without_a_way(source: &Source, table: &mut Table<'_>) {
             let map = Source::map_of(&packet);
             let input = clone(packet.bytes(), SINGLE | map);
             let copy = Source::copy(&packet, map);
-            let (fate, counts) = if fits {
-                (Fate::Redirected(copy.bytes(), 0), Source::sent(&packet, map, 1))
+            let counts = if fits {
+                Source::sent(&packet, map, 1)
             } else {
-                (Fate::Dropped, format!("map{map}:unsent_too_large"))
+                format!("map{map}:unsent_too_large")
             };
+            let fate = Fate::Redirected(copy.bytes(), 0);
             let what = format!("{to}: {} bytes", copy.ip_length());
             table.row(&what, &source.copies, input, &fate, &counts);
         }
@@ -253,24 +255,24 @@ fn others(source: &Source, table: &mut Table<'_>) {
     }
     add(shapes::other_protocols(shapes::around));
     for (what, frame) in frames {
-        table.row(&what, &source.copies, frame, &Fate::Dropped, "copy_device_other");
+        table.row(&what, &source.copies, frame, &Fate::Diverted, "copy_device_other");
     }
     let packet = Packet::tcp(client(v4(PORT)), v4(PORT), Segment { flags: ACK, ..segment() });
     truncated::each(&packet.bytes(), |frame| {
         if truncated::is_taken(frame) {
             let what = format!("the first {} bytes", frame.len());
-            table.row(&what, &source.copies, frame.to_vec(), &Fate::Dropped, "copy_device_other");
+            table.row(&what, &source.copies, frame.to_vec(), &Fate::Diverted, "copy_device_other");
         }
     });
     // Somebody else's mark, even one that looks like a clone's: without the token it is none.
     for mark in marks::ours().chain(marks::not_ours()) {
         let input = In::marked(packet.bytes(), mark);
         let what = format!("mark {mark:#x} without a token");
-        table.row(&what, &source.copies, input, &Fate::Dropped, "copy_device_other");
+        table.row(&what, &source.copies, input, &Fate::Diverted, "copy_device_other");
     }
     for mark in marks::not_ours() {
         let input = clone(packet.bytes(), mark);
         let what = format!("mark {mark:#x} with a token");
-        table.row(&what, &source.copies, input, &Fate::Dropped, "copy_device_other");
+        table.row(&what, &source.copies, input, &Fate::Diverted, "copy_device_other");
     }
 }
