@@ -410,8 +410,8 @@ fn an_agent_that_is_killed_while_it_attaches() {
                 load.more(BETWEEN);
                 // What is half made is taken off, or replaced.
                 if turn % 2 == 0 {
-                    mirror.old.agent("detach eth0");
-                    assert_nothing_left(&mirror.old, by, "");
+                    let said = mirror.old.agent("detach eth0").stderr;
+                    assert_nothing_left(&mirror.old, by, &String::from_utf8_lossy(&said));
                 } else if turn % 4 == 1 {
                     mirror.old.agent_ok(&attach);
                     load.more(BETWEEN);
@@ -433,8 +433,8 @@ fn an_agent_that_is_killed_while_it_detaches() {
                 let done = killed_after(&mirror.old, "detach eth0", SOON_LATER * turn);
                 load.more(BETWEEN);
                 if turn % 2 == 0 {
-                    mirror.old.agent("detach eth0");
-                    assert_nothing_left(&mirror.old, by, "");
+                    let said = mirror.old.agent("detach eth0").stderr;
+                    assert_nothing_left(&mirror.old, by, &String::from_utf8_lossy(&said));
                 }
                 mirror.attach(by.option());
                 load.more(BETWEEN);
