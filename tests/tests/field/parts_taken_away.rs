@@ -322,23 +322,6 @@ fn the_copy_devices_settings() {
     });
 }
 
-/// What is in the mirror's tables.
-#[test]
-fn entries_of_tables() {
-    taken_away(Tcx, |mirror, load| {
-        for pin in pins(&mirror.old) {
-            let line = format!(
-                "bpftool -j map dump pinned {pin} | grep -q . || exit 0
-                 bpftool map dump pinned {pin} | sed -n 's/^key: *\\(.*\\) *value:.*/\\1/p' |
-                 while read key; do bpftool map delete pinned {pin} key hex $key; done",
-                pin = pin.display()
-            );
-            try_line(&mirror.old, &line);
-            load.more(BETWEEN);
-        }
-    });
-}
-
 #[test]
 fn verdicts_of_others_at_every_hook() {
     taken_away(Tcx, |mirror, load| {
