@@ -1,3 +1,5 @@
+//! Frames made by hand, and what each of them is.
+
 use super::*;
 use crate::{
     craft::{ACK, Body, MACS, PSH, Packet as Craft, Segment},
