@@ -14,9 +14,12 @@ use mirror_common::abi::{
     MappingCounter, SourceCounter,
     mark::{self, Stage},
 };
-use mirror_ebpf::packet::skb::{Skb, drop_silently};
+use mirror_ebpf::{
+    packet::skb::{Skb, drop_silently},
+    runtime::trace,
+};
 
-use crate::{extra_copy, fan_out, maps, next_hop, rewrite};
+use crate::{extra_copy, fan_out, maps, next_hop, rewrite, trace_hooks};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -51,6 +54,7 @@ fn finish(skb: Skb, index: u32) -> i32 {
         maps::count_mapping(index, MappingCounter::FailedRewrite, 1);
         return drop_silently();
     }
+    trace::before::<trace_hooks::Copies>(skb);
     skb.set_mark(0);
     skb.set_token(0);
     skb.set_copy_id(0);

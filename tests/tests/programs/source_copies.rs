@@ -34,14 +34,14 @@ pub(crate) fn rows(source: &Source, table: &mut Table<'_>) {
     others(source, table);
 }
 
-/// The copy device is gone, so that there are no clones for further targets. The copy at hand goes on.
+/// The copy device is gone, so that there are no clones for further targets, and nobody to ask for the way.
 pub(crate) fn rows_with_clones_refused(source: &Source, table: &mut Table<'_>) {
     for body in requests() {
         let packet = Packet::new(client(v4(FAN)), v4(FAN), body);
         let fate = Fate::Redirected(Source::copy(&packet, 3).bytes(), 0);
         let input = clone(packet.bytes(), marks::FAN | 3);
-        let counts = Source::sent(&packet, 3, 1) + "map4:copies map4:failed_clone";
-        table.row("refused", &source.copies, input, &fate, &counts);
+        let counts = "map3:unsent_no_route map4:copies map4:failed_clone";
+        table.row("refused", &source.copies, input, &fate, counts);
     }
 }
 
