@@ -140,8 +140,9 @@ impl fmt::Display for MapSpec {
 }
 
 impl MapSpec {
-    /// The entry for the kernel; `out_ifindex` is the interface that the route to the target takes.
-    pub fn to_kernel(self, out_ifindex: u32) -> Mapping {
+    /// The entry for the kernel; the route to the target takes the interface `out_ifindex`, and packets up to `route_mtu`
+    /// bytes, or whatever the interface does if it is 0.
+    pub fn to_kernel(self, out_ifindex: u32, route_mtu: u32) -> Mapping {
         Mapping {
             local_addr: self.local_addr.map_or([0; 4], address),
             target_addr: address(self.target.ip()),
@@ -149,7 +150,8 @@ impl MapSpec {
             target_port: self.target.port().to_be(),
             out_ifindex,
             family: if self.target.is_ipv4() { 4 } else { 6 },
-            pad: [0; 7],
+            pad: [0; 3],
+            route_mtu,
         }
     }
 

@@ -244,18 +244,18 @@ impl Attachment {
         Ok(())
     }
 
+    /// Ends all links and removes their pins, the one at ingress first.
+    pub fn remove_links(&self) -> Result<()> {
+        let mut links = names(&self.directory)?;
+        links.retain(|name| name.starts_with(LINK));
+        links.sort_by_key(|name| name.strip_prefix(LINK) != Some("ingress"));
+        links.iter().try_for_each(|name| remove_link(&self.directory.join(name)))
+    }
+
     /// Removes all pins, links first, and of these what takes packets in: the programs stop, then what they used goes.
     pub fn remove(&self) -> Result<()> {
-        let names = names(&self.directory)?;
-        let (mut links, maps): (Vec<_>, Vec<_>) =
-            names.into_iter().partition(|name| name.starts_with(LINK));
-        links.sort_by_key(|name| name.strip_prefix(LINK) != Some("ingress"));
-        for name in &links {
-            remove_link(&self.directory.join(name))?;
-        }
-        for name in &maps {
-            remove_file(&self.directory.join(name))?;
-        }
+        self.remove_links()?;
+        self.remove_maps()?;
         remove_directory(&self.directory)?;
         // Fails, as it should, when another role is attached.
         if let Some(interface) = self.directory.parent() {

@@ -39,6 +39,9 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<usize>
         }
     }
     clsact::remove(network, attachment).await?;
+    attachment.remove_links()?;
+    // While the pins say that it is there: whoever is killed here leaves what `detach` finds.
+    remove_device(network, attachment, noted).await?;
     attachment.remove()?;
     let told = match mirrored {
         Some(Ok(mirrored)) => mirrored.tell(&attachment.interface),
@@ -52,7 +55,6 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<usize>
         }
         None => 0,
     };
-    remove_device(network, attachment, noted).await?;
     Ok(told)
 }
 

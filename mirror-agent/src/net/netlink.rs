@@ -9,7 +9,7 @@ use rtnetlink::{
     packet_route::{
         address::AddressAttribute,
         link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
-        route::{RouteAddress, RouteAttribute, RouteType},
+        route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType},
     },
 };
 
@@ -116,22 +116,7 @@ impl Network {
 
     /// The route to `address`.
     pub async fn route(&self, address: IpAddr) -> Result<Route> {
-        let message = match address {
-            IpAddr::V4(v4) => {
-                RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(v4, 32).build()
-            }
-            IpAddr::V6(v6) => {
-                RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(v6, 128).build()
-            }
-        };
-        let found = match self.handle.route().get(message).execute().try_next().await {
-            Ok(Some(found)) => found,
-            Ok(None) | Err(rtnetlink::Error::NetlinkError(_)) => return Ok(Route::None),
-            Err(error) => {
-                return Err(error)
-                    .with_context(|| format!("cannot look up the route to {address}"));
-            }
-        };
+        let Some(found) = self.look_up(address).await? else { return Ok(Route::None) };
         Ok(match found.header.kind {
             RouteType::Local => Route::Local,
             RouteType::Unicast => {
@@ -148,6 +133,38 @@ impl Network {
             }
             _ => Route::None,
         })
+    }
+
+    /// The MTU that the route to `address` has of its own; `None` where it is the interface's.
+    pub async fn route_mtu(&self, address: IpAddr) -> Result<Option<u32>> {
+        let Some(found) = self.look_up(address).await? else { return Ok(None) };
+        let metrics = found.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::Metrics(metrics) => Some(metrics),
+            _ => None,
+        });
+        Ok(metrics.into_iter().flatten().find_map(|metric| match metric {
+            RouteMetric::Mtu(mtu) => Some(*mtu),
+            _ => None,
+        }))
+    }
+
+    /// What the kernel's tables say of `address`; `None` where they have no route to it.
+    async fn look_up(&self, address: IpAddr) -> Result<Option<RouteMessage>> {
+        let message = match address {
+            IpAddr::V4(v4) => {
+                RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(v4, 32).build()
+            }
+            IpAddr::V6(v6) => {
+                RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(v6, 128).build()
+            }
+        };
+        match self.handle.route().get(message).execute().try_next().await {
+            Ok(found) => Ok(found),
+            Err(rtnetlink::Error::NetlinkError(_)) => Ok(None),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot look up the route to {address}"))
+            }
+        }
     }
 
     /// All addresses of this host.

@@ -143,7 +143,8 @@ fn clear<'a>(attachment: &Attachment, indexes: impl Iterator<Item = &'a u32>) ->
         target_port: 0,
         out_ifindex: 0,
         family: 0,
-        pad: [0; 7],
+        pad: [0; 3],
+        route_mtu: 0,
     };
     for index in indexes {
         table.set(*index, unused, 0).context("cannot write MAPPINGS")?;

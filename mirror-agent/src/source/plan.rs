@@ -80,7 +80,8 @@ async fn resolve(network: &Network, maps: &[MapSpec]) -> Result<Vec<(MapSpec, Ma
                 0
             }
         };
-        entries.push((*map, map.to_kernel(out)));
+        let route_mtu = network.route_mtu(target).await?.unwrap_or(0);
+        entries.push((*map, map.to_kernel(out, route_mtu)));
     }
     for (_, silent) in neighbour::resolve(network, &next_hops).await? {
         log::warn!(

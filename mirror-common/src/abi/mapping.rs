@@ -30,7 +30,10 @@ pub struct Mapping {
     /// 4 or 6; 0 marks an unused entry.
     pub family: u8,
     /// Padding, zero.
-    pub pad: [u8; 7],
+    pub pad: [u8; 3],
+    /// Largest packet that the route to the target was for when it was attached, in bytes; 0 where it does not say. The
+    /// kernel tells programs of it where it is locked only (`ip_mtu_from_fib_result`, `ip6_mtu_from_fib6`).
+    pub route_mtu: u32,
 }
 
 impl Mapping {

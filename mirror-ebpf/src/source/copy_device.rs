@@ -58,5 +58,5 @@ fn finish(skb: Skb, index: u32) -> i32 {
     skb.set_mark(0);
     skb.set_token(0);
     skb.set_copy_id(0);
-    next_hop::send(skb, copy, index, mapping.out_ifindex)
+    next_hop::send(skb, copy, index, mapping)
 }

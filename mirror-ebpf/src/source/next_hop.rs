@@ -1,7 +1,7 @@
 //! Sends a finished copy the way that the kernel's routing tables give it at this moment.
 
 use mirror_common::{
-    abi::MappingCounter,
+    abi::{Mapping, MappingCounter},
     packet::{Packet, parse::ETHERNET_HEADER},
 };
 use mirror_ebpf::{
@@ -18,11 +18,16 @@ use crate::{copy::Copy, maps};
 /// (`include/uapi/linux/pkt_sched.h`, `TC_PRIO_FILLER`).
 const LAST: u32 = 1;
 
-/// Sends the copy of mapping `index`, or counts why not; `out_ifindex` is its way where the kernel does not say.
+/// Sends the copy of mapping `index`, or counts why not.
 #[inline(never)]
-pub fn send(skb: Skb, copy: &Copy, index: u32, out_ifindex: u32) -> i32 {
+pub fn send(skb: Skb, copy: &Copy, index: u32, mapping: &Mapping) -> i32 {
     skb.set_priority(LAST);
-    let mut way = route::ask(skb, settings::copy_ifindex(), &copy.question());
+    let known = mapping.route_mtu;
+    let mut way = if known != 0 && copy.length > known {
+        Way::TooLarge(known)
+    } else {
+        route::ask(skb, settings::copy_ifindex(), &copy.question())
+    };
     if let Way::TooLarge(mtu) = way {
         if skb.lower_segment_size(copy.length.saturating_sub(mtu)).is_err() {
             maps::count_mapping(index, MappingCounter::UnsentTooLarge, 1);
@@ -43,9 +48,9 @@ pub fn send(skb: Skb, copy: &Copy, index: u32, out_ifindex: u32) -> i32 {
             maps::count_mapping(index, MappingCounter::UnsentNextHop, 1);
             hop.send()
         }
-        Way::NotAsked if out_ifindex != 0 => {
+        Way::NotAsked if mapping.out_ifindex != 0 => {
             count(skb, copy, index);
-            to_next_hop(out_ifindex)
+            to_next_hop(mapping.out_ifindex)
         }
         Way::TooLarge(_) => {
             maps::count_mapping(index, MappingCounter::UnsentTooLarge, 1);

@@ -228,7 +228,10 @@ fn attach_resolves_the_next_hop_and_warns_of_a_silent_one() {
     let mirror = Mirror::idle();
     mirror.old.ip(&["neigh", "flush", "all"]);
     let attach = |number: u8| {
-        let output = mirror.old.agent(&format!("attach eth0 --map {PORT}=10.77.0.{number}:{PORT}"));
+        // With it, nothing is to be said of UDP.
+        let clients = "--client 10.77.0.0/24";
+        let map = format!("--map {PORT}=10.77.0.{number}:{PORT}");
+        let output = mirror.old.agent(&format!("attach eth0 {map} {clients}"));
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };

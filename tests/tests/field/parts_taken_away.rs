@@ -284,9 +284,7 @@ fn the_copy_devices_state() {
 #[test]
 fn the_copy_devices_queues_and_filters() {
     for by in By::BOTH {
-        let left =
-            matches!(by, Clsact).then_some("detach stops where a clsact is gone that was made");
-        taken_away_leaving(by, left, |mirror, load| {
+        taken_away(by, |mirror, load| {
             let device = copy_device(&mirror.old);
             for line in [
                 "tc qdisc del dev DEVICE root",

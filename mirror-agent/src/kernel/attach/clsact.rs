@@ -140,7 +140,12 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
             let index = i32::try_from(ifindex).context("interface index")?;
             let mut request = network.handle.qdisc().del(index);
             request.message_mut().header.parent = Parent::CLSACT;
-            request.execute().await.context("cannot remove clsact")?;
+            match request.execute().await {
+                // Somebody was faster.
+                Err(rtnetlink::Error::NetlinkError(error))
+                    if error.raw_code() == -(nix::errno::Errno::ENOENT as i32) => {}
+                result => result.context("cannot remove clsact")?,
+            }
         }
     }
     Ok(())
