@@ -28,7 +28,9 @@ fn connections_end_with_the_mirror() {
     containers.refuse_invalid();
     let (old, new) = (&containers.old, &containers.new);
     new.host.agent_ok(&format!("drop eth0 --port {PORT}"));
-    old.host.agent_ok(&format!("attach eth0 --map {PORT}={}:{PORT}", new.host.v4()));
+    // The old server's sockets are in its container.
+    let map = format!("{PORT}={}:{PORT}", new.host.v4());
+    old.host.agent_ok(&format!("attach eth0 --forwarded --map {map}"));
     let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| containers.connect()).collect();
     for (i, client) in clients.iter_mut().enumerate() {
         (0..KEYS).for_each(|key| client.set(&format!("key{i}-{key}"), b"value"));
