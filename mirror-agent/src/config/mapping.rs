@@ -203,7 +203,7 @@ mod tests {
         ] {
             let map: MapSpec = text.parse().unwrap();
             assert_eq!(map.to_string(), text);
-            assert_eq!(MapSpec::from_kernel(&map.to_kernel(3)), Some(map));
+            assert_eq!(MapSpec::from_kernel(&map.to_kernel(3, 1400)), Some(map));
         }
     }
 

@@ -15,7 +15,6 @@ use aya_ebpf::{
 use mirror_common::packet::{
     Packet, checksum,
     parse::{Headers, TCP},
-    tcp::Header,
 };
 
 /// Let the next program of the hook, and then the stack, have the packet.
