@@ -1,7 +1,7 @@
 //! Looks at everything that is attached: what `stats`, `status` and `--foreground` show.
 
 use anyhow::Result;
-use mirror_common::abi::Meta;
+use mirror_common::abi::{Meta, SourceCounter};
 use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
         connections::Connections,
         health::{self, Facts},
         snapshot,
-        tally::Tally,
+        tally::{self, Tally},
     },
     target::{
         allowed_macs,
@@ -137,7 +137,15 @@ pub(super) fn judge(state: &mut State, recent: Option<&Tally>) {
         recent,
         served,
         silent: &silent,
+        no_socket: no_socket(state),
     });
+}
+
+/// Of a source, what was left out since no socket takes it, and what was mirrored.
+fn no_socket(state: &State) -> [u64; 2] {
+    let counters = state.detail.as_ref().map(|detail| &detail.snapshot.counters);
+    [SourceCounter::SkippedNoSocket, SourceCounter::Mirrored]
+        .map(|counter| counters.map_or(0, |counters| tally::value(counters, counter.name())))
 }
 
 /// Ports at which nothing listens. Not where a memcached speaks all the same: it may be in another network

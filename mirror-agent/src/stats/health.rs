@@ -4,7 +4,7 @@
 //! |---|---|
 //! | OK | it works, and of all that had to be mirrored at most 1 in 1,000 was lost |
 //! | EXPIRED | the deadline of a source has passed, as was wanted: nothing is mirrored any more |
-//! | DEGRADED | it works, and more than that was lost: since it was attached, or in the last minute that `--follow` has seen; or nothing listens at a port that is served |
+//! | DEGRADED | it works, and more than that was lost: since it was attached, or in the last minute that `--follow` has seen; or nothing listens at a port that is served; or most packets for a source's maps find no socket on its host |
 //! | DOWN | nothing is mirrored: the interface is gone or down, here or in another network namespace; the attachment is half made, or another version's; none of a source's copies leaves the host; or memcached is not there and copies arrive |
 //!
 //! Silence is not a fault: a source that sees no packet for its maps, and a target at which no copy arrives, are OK.
@@ -96,7 +96,13 @@ pub struct Facts<'a> {
     pub served: usize,
     /// Those of them at which nothing listens, and that have no connections.
     pub silent: &'a [u16],
+    /// Of a source, packets for its maps that it left out since no socket of its host takes them, and those that it
+    /// mirrored.
+    pub no_socket: [u64; 2],
 }
+
+/// Packets that say something about all others.
+const MANY: u64 = 100;
 
 /// What a role counts, and what it says when it is done.
 pub const fn words(role: Role) -> (&'static str, &'static str) {
@@ -130,6 +136,16 @@ pub fn judge(facts: Facts<'_>) -> Health {
         let all = facts.silent.len() == facts.served && facts.total.due() > 0;
         let level = if all { Level::Down } else { Level::Degraded };
         health.add(level, format!("nothing listens at port {}", PortRange::join(facts.silent)));
+    }
+    let [left_out, mirrored] = facts.no_socket;
+    if left_out >= MANY && left_out > mirrored {
+        let reason = format!(
+            "no socket of this host takes {} packets, {} were mirrored: memcached is not there, or in a container, or \
+             this host only passes packets on (attach --forwarded)",
+            grouped(left_out),
+            grouped(mirrored)
+        );
+        health.add(Level::Degraded, reason);
     }
     let windows = [("", Some(facts.total)), ("in the last minute: ", facts.recent)];
     for (when, tally) in windows.into_iter().filter_map(|(when, tally)| Some((when, tally?))) {
@@ -167,7 +183,15 @@ mod tests {
     }
 
     fn facts<'a>(role: Role, total: &'a Tally) -> Facts<'a> {
-        Facts { role, condition: Condition::Running, total, recent: None, served: 1, silent: &[] }
+        Facts {
+            role,
+            condition: Condition::Running,
+            total,
+            recent: None,
+            served: 1,
+            silent: &[],
+            no_socket: [0; 2],
+        }
     }
 
     #[test]
@@ -188,6 +212,15 @@ mod tests {
             health.reasons,
             ["lost 21 of 10,000 segments (0.21 %): unsynced 20, withdrawn 1"]
         );
+    }
+
+    #[test]
+    fn packets_that_nobody_takes_are_no_ones_clients() {
+        let total = tally(5, &[]);
+        let level = |no_socket| judge(Facts { no_socket, ..facts(Role::Source, &total) }).level;
+        assert_eq!(level([99, 0]), Level::Ok, "too few to tell");
+        assert_eq!(level([100, 100]), Level::Ok, "of a memcached that was away for a while");
+        assert_eq!(level([101, 100]), Level::Degraded);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use mirror_tests::{
     containers::{Container, Containers},
     expected::to_fail,
-    memcached,
+    memcached::{self, Memcached},
     mirror::PORT,
 };
 
@@ -49,4 +49,28 @@ fn connections_end_with_the_mirror() {
     });
     assert_eq!(connections(old), CONNECTIONS, "production's connections go on");
     clients.iter_mut().for_each(|client| client.set("after", b"value"));
+}
+
+/// Nothing is copied, and that is said: at once where nothing listens at the host's port, and where something does, as
+/// docker's proxy, by what happens.
+#[test]
+fn without_forwarded() {
+    const REQUESTS: usize = 200;
+    let containers = Containers::idle();
+    let (old, new) = (&containers.old, &containers.new);
+    new.host.agent_ok(&format!("drop eth0 --port {PORT}"));
+    let attach = format!("attach eth0 --map {PORT}={}:{PORT}", new.host.v4());
+    let said = String::from_utf8_lossy(&old.host.agent(&attach).stderr).into_owned();
+    assert!(said.contains("nothing listens") && said.contains("--forwarded"), "{said}");
+
+    let _proxy = Memcached::start(&old.host, PORT);
+    old.host.agent_ok(&attach);
+    let mut client = containers.connect();
+    (0..REQUESTS).for_each(|key| client.set(&format!("key{key}"), b"value"));
+    let source = old.host.settled("source");
+    assert!(source["skipped_no_socket"] >= REQUESTS as u64, "{source:?}");
+    let check = old.host.agent("status --check");
+    let line = String::from_utf8_lossy(&check.stdout);
+    assert_eq!(check.status.code(), Some(1), "{line}");
+    assert!(line.contains("DEGRADED") && line.contains("--forwarded"), "{line}");
 }

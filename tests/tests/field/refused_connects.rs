@@ -54,8 +54,10 @@ fn a_memcached_that_is_down() {
     let old = SocketAddr::new(mirror.old.v4(), PORT);
     mirror.connect().set("before", b"1");
     mirror.old_server.signal(Signal::SIGKILL);
-    let refused = || mirror.client.run(|| TcpStream::connect(old)).is_err();
-    wait::until("the old memcached to be gone", || refused().then_some(()));
+    // Not by a connect, which could come just before.
+    let filter = format!("sport = :{PORT}");
+    let listeners = || mirror.old.output("ss", &["-Hltn", &filter]);
+    wait::until("the old memcached to be gone", || listeners().is_empty().then_some(()));
     mirror.client.run(|| {
         for _ in 0..CONNECTS {
             assert!(TcpStream::connect(old).is_err(), "nobody listens");

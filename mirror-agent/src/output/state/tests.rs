@@ -50,6 +50,7 @@ fn judge(state: &mut State, silent: &[u16]) {
         recent: None,
         served: 2,
         silent,
+        no_socket: [0; 2],
     });
 }
 

@@ -31,7 +31,7 @@ or a UDP datagram as it is on the wire; a **copy** is a packet made for one map.
 | verdict | exit code of `status --check` | when |
 |---|---|---|
 | OK | 0 | it works, and of all that had to be mirrored at most 1 in 1,000 (0.1 %) was lost |
-| DEGRADED | 1 | it works, and more was lost: since it was attached, or in the last minute that `stats --follow` has seen; or nothing listens at a port that a target serves |
+| DEGRADED | 1 | it works, and more was lost: since it was attached, or in the last minute that `stats --follow` has seen; or nothing listens at a port that a target serves; or most packets for a source's maps find no socket on its host |
 | DOWN | 2 | nothing is mirrored: the interface is gone or down; the attachment is half made, or another version's; no copy of a source has left the host, though some were made; or nothing listens at any port of a target, and copies arrive |
 | EXPIRED | 3 (UNKNOWN) | the deadline of a source (`--for`, `--until`) has passed, as was wanted: nothing is mirrored any more |
 | | 3 (UNKNOWN) | nothing is attached, or it cannot be told, as without the rights to look |
