@@ -18,8 +18,7 @@ impl Skb {
     /// Whether this is several packets in one (GSO).
     #[inline(always)]
     pub fn is_super_packet(self) -> bool {
-        // SAFETY: as in `length`.
-        unsafe { (*self.context()).gso_size != 0 }
+        self.segment_size() != 0
     }
 
     /// How many bytes of payload each of several TCP segments in one packet has; 0 where it is one.
@@ -75,8 +74,7 @@ impl Skb {
     /// How many packets on the wire this one stands for, with `payload` bytes behind its headers.
     #[inline(always)]
     pub fn segments(self, payload: u32) -> u64 {
-        // SAFETY: as in `length`.
-        let size = unsafe { (*self.context()).gso_size };
+        let size = self.segment_size();
         if size == 0 || payload <= size { 1 } else { u64::from(payload.div_ceil(size)) }
     }
 

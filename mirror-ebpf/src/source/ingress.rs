@@ -17,7 +17,10 @@ use mirror_common::{
     },
 };
 use mirror_ebpf::{
-    packet::skb::{DROP, NEXT, Skb},
+    packet::{
+        segmentation::UDP_HEADER,
+        skb::{DROP, NEXT, Skb},
+    },
     runtime::settings,
 };
 
@@ -32,7 +35,7 @@ use crate::{
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
     let (Ok(outcome) | Err(outcome)) = mirror(skb);
-    if outcome as u32 == SourceCounter::SkippedProtocol as u32 && icmp::is_about_a_copy(skb) {
+    if outcome == SourceCounter::SkippedProtocol && icmp::is_about_a_copy(skb) {
         maps::count_seen(SourceCounter::DroppedIcmp);
         return DROP;
     }
@@ -131,5 +134,6 @@ fn admit(skb: Skb, headers: &Headers) -> Result<Content, SourceCounter> {
     if last >> 16 != 1 {
         return Err(SourceCounter::SkippedUdpMulti);
     }
-    Ok(Content { flags: 0, ack: 0, payload: u32::from(length) })
+    let payload = headers.end.saturating_sub(headers.l4 + UDP_HEADER);
+    Ok(Content { flags: 0, ack: 0, payload })
 }

@@ -6,7 +6,7 @@ use mirror_common::{
 };
 use mirror_ebpf::{
     packet::{
-        route::{self, Way},
+        route::{self, Question, Way},
         skb::{Skb, drop_silently, to_next_hop},
     },
     runtime::settings,
@@ -22,22 +22,17 @@ const LAST: u32 = 1;
 #[inline(never)]
 pub fn send(skb: Skb, copy: &Copy, index: u32, mapping: &Mapping) -> i32 {
     skb.set_priority(LAST);
-    let known = mapping.route_mtu;
-    let mut way = if known != 0 && copy.length > known {
-        Way::TooLarge(known)
-    } else {
-        route::ask(skb, settings::copy_ifindex(), &copy.question())
+    let ask = |length| {
+        let question = Question { length, ..copy.question() };
+        route::ask(skb, settings::copy_ifindex(), &question)
     };
-    if let Way::TooLarge(mtu) = way {
-        if skb.lower_segment_size(copy.length.saturating_sub(mtu)).is_err() {
-            maps::count_mapping(index, MappingCounter::UnsentTooLarge, 1);
-            return drop_silently();
-        }
-        way = route::ask(
-            skb,
-            settings::copy_ifindex(),
-            &route::Question { length: mtu, ..copy.question() },
-        );
+    let known = mapping.route_mtu;
+    let mut way =
+        if known != 0 && copy.length > known { Way::TooLarge(known) } else { ask(copy.length) };
+    if let Way::TooLarge(mtu) = way
+        && skb.lower_segment_size(copy.length.saturating_sub(mtu)).is_ok()
+    {
+        way = ask(mtu);
     }
     match way {
         Way::Known(hop) => {
@@ -65,9 +60,6 @@ pub fn send(skb: Skb, copy: &Copy, index: u32, mapping: &Mapping) -> i32 {
 
 #[inline(always)]
 fn count(skb: Skb, copy: &Copy, index: u32) {
-    let segments = match skb.is_super_packet() {
-        true => skb.segments(copy.payload),
-        false => 1,
-    };
-    maps::count_sent(index, segments, u64::from(skb.length().saturating_sub(ETHERNET_HEADER)));
+    let bytes = u64::from(skb.length().saturating_sub(ETHERNET_HEADER));
+    maps::count_sent(index, skb.segments(copy.payload), bytes);
 }
