@@ -9,7 +9,7 @@ use rtnetlink::{
     packet_route::{
         address::AddressAttribute,
         link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
-        route::{RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteType},
+        route::{RouteAddress, RouteAttribute, RouteMetric, RouteType},
     },
 };
 
@@ -36,8 +36,15 @@ impl Interface {
 /// How this host reaches an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// Out of the interface with this index, to this address on its link.
-    Via(u32, IpAddr),
+    /// By an interface, to an address on its link.
+    Via {
+        /// The interface's index.
+        index: u32,
+        /// The address.
+        next_hop: IpAddr,
+        /// The MTU that the route has of its own; `None` where it is the interface's.
+        mtu: Option<u32>,
+    },
     /// It is this host's own.
     Local,
     /// Not at all.
@@ -116,40 +123,6 @@ impl Network {
 
     /// The route to `address`.
     pub async fn route(&self, address: IpAddr) -> Result<Route> {
-        let Some(found) = self.look_up(address).await? else { return Ok(Route::None) };
-        Ok(match found.header.kind {
-            RouteType::Local => Route::Local,
-            RouteType::Unicast => {
-                let (mut index, mut next_hop) = (None, address);
-                for attribute in &found.attributes {
-                    match attribute {
-                        RouteAttribute::Oif(oif) => index = Some(*oif),
-                        RouteAttribute::Gateway(RouteAddress::Inet(v4)) => next_hop = (*v4).into(),
-                        RouteAttribute::Gateway(RouteAddress::Inet6(v6)) => next_hop = (*v6).into(),
-                        _ => {}
-                    }
-                }
-                index.map_or(Route::None, |index| Route::Via(index, next_hop))
-            }
-            _ => Route::None,
-        })
-    }
-
-    /// The MTU that the route to `address` has of its own; `None` where it is the interface's.
-    pub async fn route_mtu(&self, address: IpAddr) -> Result<Option<u32>> {
-        let Some(found) = self.look_up(address).await? else { return Ok(None) };
-        let metrics = found.attributes.iter().find_map(|attribute| match attribute {
-            RouteAttribute::Metrics(metrics) => Some(metrics),
-            _ => None,
-        });
-        Ok(metrics.into_iter().flatten().find_map(|metric| match metric {
-            RouteMetric::Mtu(mtu) => Some(*mtu),
-            _ => None,
-        }))
-    }
-
-    /// What the kernel's tables say of `address`; `None` where they have no route to it.
-    async fn look_up(&self, address: IpAddr) -> Result<Option<RouteMessage>> {
         let message = match address {
             IpAddr::V4(v4) => {
                 RouteMessageBuilder::<std::net::Ipv4Addr>::new().destination_prefix(v4, 32).build()
@@ -158,13 +131,36 @@ impl Network {
                 RouteMessageBuilder::<std::net::Ipv6Addr>::new().destination_prefix(v6, 128).build()
             }
         };
-        match self.handle.route().get(message).execute().try_next().await {
-            Ok(found) => Ok(found),
-            Err(rtnetlink::Error::NetlinkError(_)) => Ok(None),
+        let found = match self.handle.route().get(message).execute().try_next().await {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(rtnetlink::Error::NetlinkError(_)) => return Ok(Route::None),
             Err(error) => {
-                Err(error).with_context(|| format!("cannot look up the route to {address}"))
+                return Err(error)
+                    .with_context(|| format!("cannot look up the route to {address}"));
             }
-        }
+        };
+        Ok(match found.header.kind {
+            RouteType::Local => Route::Local,
+            RouteType::Unicast => {
+                let (mut index, mut next_hop, mut mtu) = (None, address, None);
+                for attribute in &found.attributes {
+                    match attribute {
+                        RouteAttribute::Oif(oif) => index = Some(*oif),
+                        RouteAttribute::Gateway(RouteAddress::Inet(v4)) => next_hop = (*v4).into(),
+                        RouteAttribute::Gateway(RouteAddress::Inet6(v6)) => next_hop = (*v6).into(),
+                        RouteAttribute::Metrics(metrics) => {
+                            mtu = metrics.iter().find_map(|metric| match metric {
+                                RouteMetric::Mtu(mtu) => Some(*mtu),
+                                _ => None,
+                            });
+                        }
+                        _ => {}
+                    }
+                }
+                index.map_or(Route::None, |index| Route::Via { index, next_hop, mtu })
+            }
+            _ => Route::None,
+        })
     }
 
     /// All addresses of this host.

@@ -66,10 +66,10 @@ async fn resolve(network: &Network, maps: &[MapSpec]) -> Result<Vec<(MapSpec, Ma
         {
             log::warn!("{map}: {local} is not an address of this host; it will match nothing");
         }
-        let out = match network.route(target).await? {
-            Route::Via(index, next_hop) => {
+        let (out, route_mtu) = match network.route(target).await? {
+            Route::Via { index, next_hop, mtu } => {
                 next_hops.insert((index, next_hop));
-                index
+                (index, mtu.unwrap_or(0))
             }
             Route::Local => bail!("{map}: {target} is this host; copies have to go to another"),
             Route::None => {
@@ -77,10 +77,9 @@ async fn resolve(network: &Network, maps: &[MapSpec]) -> Result<Vec<(MapSpec, Ma
                     "{map}: there is no route to {target} now; copies are lost until there is one, and counted as \
                      unsent"
                 );
-                0
+                (0, 0)
             }
         };
-        let route_mtu = network.route_mtu(target).await?.unwrap_or(0);
         entries.push((*map, map.to_kernel(out, route_mtu)));
     }
     for (_, silent) in neighbour::resolve(network, &next_hops).await? {

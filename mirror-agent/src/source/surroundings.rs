@@ -85,8 +85,10 @@ async fn ways(network: &Network, config: &MirrorConfig) -> Ways {
     let mut ways = Ways::new();
     let targets: BTreeSet<IpAddr> = config.maps.iter().map(|map| map.target.ip()).collect();
     for target in targets {
-        if let Some(Route::Via(index, hop)) = known("route", network.route(target).await) {
-            ways.insert(target, (index, hop));
+        if let Some(Route::Via { index, next_hop, .. }) =
+            known("route", network.route(target).await)
+        {
+            ways.insert(target, (index, next_hop));
         }
     }
     ways
