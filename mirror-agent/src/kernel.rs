@@ -8,6 +8,7 @@
 //! | `bpf_fs` | the BPF file system: mounting one, and unmounting that one |
 //! | [`pins`] | where programs and maps live on the BPF file system, and the lock |
 //! | [`object`] | the kernel objects: loading them |
+//! | `syscall` | what aya has no function for |
 //! | [`settings`] | values that are fixed when programs are loaded |
 //! | [`maps`] | the pinned BPF maps, by name and type |
 //! | [`meta`] | what is remembered of an attachment |
@@ -34,3 +35,4 @@ pub mod pins;
 pub mod requirements;
 pub mod role;
 pub mod settings;
+mod syscall;

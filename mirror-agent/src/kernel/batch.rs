@@ -8,6 +8,8 @@ use std::{
 use aya::maps::MapData;
 use nix::libc;
 
+use super::syscall::bpf;
+
 /// `include/uapi/linux/bpf.h`, `enum bpf_cmd`.
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 
@@ -47,18 +49,10 @@ pub(super) fn values(array: &MapData, count: u32) -> io::Result<Vec<u32>> {
     };
     // SAFETY: the kernel writes up to `count` keys and values of the map's sizes (`generic_map_lookup_batch`), four bytes
     // each, for which both have room, one key to `next`, and how many there were to `batch`; all of them outlive the call.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_MAP_LOOKUP_BATCH,
-            &raw mut batch,
-            size_of::<Batch>() as libc::c_long,
-        )
-    };
-    let error = io::Error::last_os_error();
-    // That there are no more is said as an error.
-    if done != 0 && error.kind() != io::ErrorKind::NotFound {
-        return Err(error);
+    match unsafe { bpf(BPF_MAP_LOOKUP_BATCH, &raw mut batch) } {
+        // That there are no more is said as an error.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
     if batch.count != count || keys.iter().zip(0..).any(|(key, index)| *key != index) {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -12,6 +12,8 @@ use std::{
 
 use nix::libc;
 
+use super::syscall::bpf;
+
 /// `include/uapi/linux/bpf.h`, `enum bpf_cmd`.
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
@@ -89,18 +91,4 @@ fn open(pin: &Path) -> io::Result<OwnedFd> {
     let fd = unsafe { bpf(BPF_OBJ_GET, &raw mut get) }?;
     // SAFETY: the kernel has just given it to this process, and nothing else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// The system call. What it returns is a file or 0.
-///
-/// # Safety
-///
-/// `attributes` has to be what `command` takes.
-unsafe fn bpf<T>(command: libc::c_long, attributes: *mut T) -> io::Result<i32> {
-    // SAFETY: as this function asks for.
-    let done = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of::<T>()) };
-    match i32::try_from(done) {
-        Ok(done) if done >= 0 => Ok(done),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
