@@ -25,8 +25,7 @@ pub(super) async fn run(
         return check(look(store, arguments).await);
     }
     let (store, network) = (store()?, Network::connect()?);
-    let mut states = survey::all(&store, &network, arguments.interface.as_deref()).await?;
-    survey::add_notes(&store, &network, &mut states).await;
+    let states = survey::all_with_notes(&store, &network, arguments.interface.as_deref()).await?;
     if arguments.json {
         output::line(&output::status_json(&states, Now::read()?.wall.as_secs_f64()))?;
     } else {

@@ -47,7 +47,27 @@ pub(super) async fn all(
     Ok(found)
 }
 
-/// The same without a look at it.
+/// The same, with what each source does not see where it stands. What cannot be found out stays out.
+pub(super) async fn all_with_notes(
+    store: &Store,
+    network: &Network,
+    interface: Option<&str>,
+) -> Result<Vec<State>> {
+    let mut found = Vec::new();
+    for known in attachments(store, interface)? {
+        let mut state = one(network, &known).await?;
+        if state.role == Role::Source
+            && state.condition == Condition::Running
+            && let Ok(config) = MirrorConfig::read(&known.attachment)
+        {
+            state.notes = surroundings::notes(network, &state.interface, &config).await;
+        }
+        found.push(state);
+    }
+    Ok(found)
+}
+
+/// What there is, without a look at it.
 pub(super) fn attachments(store: &Store, interface: Option<&str>) -> Result<Vec<Known>> {
     let found = identity::all(store)?;
     match interface {
@@ -58,7 +78,7 @@ pub(super) fn attachments(store: &Store, interface: Option<&str>) -> Result<Vec<
 
 /// One attachment.
 pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
-    let Known { attachment, place, meta } = known;
+    let Known { attachment, meta, .. } = known;
     let mut state = State {
         interface: attachment.interface.clone(),
         role: attachment.role,
@@ -72,13 +92,7 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
     };
     if let Some(meta) = meta.filter(|_| state.condition == Condition::Running) {
         let link = link(network, known).await?;
-        state.condition = at(*place, link.as_ref());
-        if attachment.role == Role::Source
-            && state.condition == Condition::Running
-            && !copy_device::exists(network, meta.ifindex).await?
-        {
-            state.condition = Condition::CopyDeviceGone;
-        }
+        state.condition = condition(network, known, link.as_ref()).await?;
         if attachment.role == Role::Source && link.is_some() {
             state.warnings.extend(surroundings::warnings(&attachment.interface).await);
         }
@@ -90,25 +104,9 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
     Ok(state)
 }
 
-/// Adds to each source's state what it does not see where it stands. What cannot be found out stays out.
-pub(super) async fn add_notes(store: &Store, network: &Network, states: &mut [State]) {
-    for Known { attachment, .. } in identity::all(store).unwrap_or_default() {
-        let is_this = |state: &&mut State| {
-            state.condition == Condition::Running
-                && (&state.interface, state.role) == (&attachment.interface, Role::Source)
-        };
-        if attachment.role == Role::Source
-            && let Some(state) = states.iter_mut().find(is_this)
-            && let Ok(config) = MirrorConfig::read(&attachment)
-        {
-            state.notes = surroundings::notes(network, &state.interface, &config).await;
-        }
-    }
-}
-
 /// Reads the counters anew, and looks whether the interface is still there. All else stays as it was seen.
 pub(super) async fn refresh(network: &Network, known: &Known, state: &mut State) -> Result<()> {
-    let Known { attachment, place, meta } = known;
+    let Known { attachment, meta, .. } = known;
     state.condition = version_of(attachment, meta.as_ref());
     let Some(detail) = &mut state.detail else { return Ok(()) };
     if state.condition != Condition::Running {
@@ -118,8 +116,8 @@ pub(super) async fn refresh(network: &Network, known: &Known, state: &mut State)
     if let RoleDetail::Source { selection, .. } = &mut detail.role {
         *selection = SelectionState::of(&selection_table::read(attachment)?, Now::read()?);
     }
-    let condition = at(*place, link(network, known).await?.as_ref());
-    state.condition = expired(condition, detail);
+    let link = link(network, known).await?;
+    state.condition = expired(condition(network, known, link.as_ref()).await?, detail);
     Ok(())
 }
 
@@ -196,6 +194,20 @@ async fn link(network: &Network, known: &Known) -> Result<Option<LinkMessage>> {
     }
 }
 
+/// Whether what is attached can work: the interface, and what goes with it.
+async fn condition(
+    network: &Network,
+    known: &Known,
+    link: Option<&LinkMessage>,
+) -> Result<Condition> {
+    let condition = at(known.place, link);
+    let needs_device = known.attachment.role == Role::Source && condition == Condition::Running;
+    Ok(match needs_device && !copy_device::exists(network, known.ifindex()).await? {
+        true => Condition::CopyDeviceGone,
+        false => condition,
+    })
+}
+
 /// Whether the interface is there and up.
 fn at(place: Place, link: Option<&LinkMessage>) -> Condition {
     match (place, link) {
@@ -211,10 +223,10 @@ fn at(place: Place, link: Option<&LinkMessage>) -> Condition {
 
 /// `condition`, unless it works and its time is over.
 fn expired(condition: Condition, detail: &Detail) -> Condition {
-    let works = matches!(condition, Condition::Running | Condition::OtherNamespace);
     match &detail.role {
         RoleDetail::Source { selection, .. }
-            if works && selection.deadline.is_some_and(|deadline| deadline.left == 0) =>
+            if condition.works()
+                && selection.deadline.is_some_and(|deadline| deadline.left == 0) =>
         {
             Condition::Expired
         }

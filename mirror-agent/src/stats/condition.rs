@@ -26,6 +26,11 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Whether it works, here or in another network namespace.
+    pub const fn works(self) -> bool {
+        matches!(self, Self::Running | Self::OtherNamespace)
+    }
+
     /// In tables and JSON.
     pub const fn name(self) -> &'static str {
         match self {

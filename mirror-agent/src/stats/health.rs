@@ -129,7 +129,7 @@ pub fn judge(facts: Facts<'_>) -> Health {
     if let Some(advice) = facts.condition.advice() {
         health.add(level, advice.to_owned());
     }
-    if !matches!(facts.condition, Condition::Running | Condition::OtherNamespace) {
+    if !facts.condition.works() {
         return health;
     }
     if !facts.silent.is_empty() {
