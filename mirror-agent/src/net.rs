@@ -2,7 +2,7 @@
 //!
 //! | module | what it is responsible for |
 //! |---|---|
-//! | [`address`] | addresses as they are typed, and as keys of BPF maps |
+//! | [`address`] | addresses as they are typed, as keys of BPF maps, and networks of them |
 //! | [`netlink`] | interfaces, routes, addresses |
 //! | [`rules`] | routing rules |
 //! | [`offload`] | offloads of an interface that are on |

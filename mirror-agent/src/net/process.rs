@@ -1,6 +1,11 @@
-//! Which sockets a process has, by /proc: only the beginning of what it has open, where listening sockets are.
+//! Processes and which sockets they have, by /proc.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -9,14 +14,31 @@ const FILES: usize = 256;
 /// Processor time for all processes together.
 const PATIENCE: Duration = Duration::from_millis(30);
 /// Holds sockets of services that it starts, and serves none.
-const INIT: &str = "1";
+const INIT: i32 = 1;
+
+/// All that can be seen: their numbers, and their directories in /proc.
+pub fn all() -> impl Iterator<Item = (i32, PathBuf)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((number(entry.file_name().to_str()?)?, entry.path())))
+}
+
+/// Of a process, by what its directory is called.
+fn number(name: &str) -> Option<i32> {
+    name.parse().ok()
+}
+
+/// The number of a socket in the file system of sockets, where a file that a process has open is one: `target` is what
+/// the link to it says, like `socket:[12345]`.
+pub fn socket_number(target: &Path) -> Option<u32> {
+    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
 
 /// Those of `sought` that belong to a process which has one of `known`, too; numbers are those of the file system of
 /// sockets. What cannot be seen, or not in time, is not found.
 pub fn beside(known: &BTreeSet<u32>, sought: &BTreeSet<u32>) -> BTreeSet<u32> {
     let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let start = processor_time();
-    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+    for (_, directory) in all().filter(|(number, _)| *number != INIT) {
         if known.is_subset(&seen) {
             break;
         }
@@ -26,14 +48,10 @@ pub fn beside(known: &BTreeSet<u32>, sought: &BTreeSet<u32>) -> BTreeSet<u32> {
             );
             break;
         }
-        let name = process.file_name();
-        let Some(name) = name.to_str().filter(|name| *name != INIT) else { continue };
-        if name.bytes().all(|byte| byte.is_ascii_digit()) {
-            let sockets = sockets_of(&process.path());
-            if !sockets.is_disjoint(known) {
-                found.extend(sockets.intersection(sought));
-                seen.extend(sockets.intersection(known));
-            }
+        let sockets = sockets_of(&directory);
+        if !sockets.is_disjoint(known) {
+            found.extend(sockets.intersection(sought));
+            seen.extend(sockets.intersection(known));
         }
     }
     found
@@ -44,14 +62,12 @@ fn processor_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
+/// Only of the beginning of what it has open, where listening sockets are.
 fn sockets_of(process: &Path) -> BTreeSet<u32> {
     let Ok(files) = fs::read_dir(process.join("fd")) else { return BTreeSet::new() };
     files
         .take(FILES)
-        .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
-        .filter_map(|target| {
-            target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-        })
+        .filter_map(|file| socket_number(&fs::read_link(file.ok()?.path()).ok()?))
         .collect()
 }
 
@@ -65,6 +81,24 @@ mod tests {
         let link = fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap();
         let text = link.to_str().unwrap();
         text.trim_start_matches("socket:[").trim_end_matches(']').parse().unwrap()
+    }
+
+    #[test]
+    fn links_to_sockets() {
+        let number = |target: &str| socket_number(Path::new(target));
+        assert_eq!(number("socket:[12345]"), Some(12345));
+        for other in
+            ["pipe:[12345]", "socket:[]", "socket:[1", "/dev/null", "anon_inode:[eventpoll]"]
+        {
+            assert_eq!(number(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn processes_are_numbers() {
+        assert_eq!([number("1234"), number("self"), number("12a")], [Some(1234), None, None]);
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(all().any(|(number, _)| number == own));
     }
 
     #[test]

@@ -28,18 +28,13 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The one of an interface.
+    /// The one of an interface, with the speed of its link.
     ///
     /// # Errors
     ///
     /// Where the kernel does not list its queues.
     pub async fn of(network: &Network, (name, index): (&str, u32)) -> Result<Self> {
-        let index = i32::try_from(index).context("interface index")?;
-        let queues: Vec<TcMessage> =
-            network.handle.qdisc().get().index(index).execute().try_collect().await?;
-        let of_interface: Vec<&TcMessage> =
-            queues.iter().filter(|queue| queue.header.index == index).collect();
-        let mut queue = Self::from_list(&of_interface);
+        let mut queue = Self::without_link(network, index).await?;
         queue.link = match link_speed(name).await {
             Ok(speed) => speed,
             Err(error) => {
@@ -48,6 +43,20 @@ impl Queue {
             }
         };
         Ok(queue)
+    }
+
+    /// The one of the interface with this index, which may have no link.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`].
+    pub async fn without_link(network: &Network, index: u32) -> Result<Self> {
+        let index = i32::try_from(index).context("interface index")?;
+        let queues: Vec<TcMessage> =
+            network.handle.qdisc().get().index(index).execute().try_collect().await?;
+        let of_interface: Vec<&TcMessage> =
+            queues.iter().filter(|queue| queue.header.index == index).collect();
+        Ok(Self::from_list(&of_interface))
     }
 
     fn from_list(queues: &[&TcMessage]) -> Self {

@@ -29,7 +29,10 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open}
 
 use crate::{
     kernel::{identity, maps, meta, pins::Attachment},
-    net::sock_diag::{self, Listener},
+    net::{
+        process::{self, socket_number},
+        sock_diag::{self, Listener},
+    },
 };
 
 /// What a listener is given, in bytes as the kernel counts them: twice what it is told (socket(7)).
@@ -217,10 +220,9 @@ impl Files {
         if wanted.is_empty() {
             return files;
         }
-        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let pid = process.file_name().to_str().and_then(|name| name.parse().ok());
-            if let Some(pid) = pid.and_then(Pid::from_raw)
-                && let Err(error) = files.look_at(pid, &process.path().join("fd"), &wanted)
+        for (number, directory) in process::all() {
+            if let Some(pid) = Pid::from_raw(number)
+                && let Err(error) = files.look_at(pid, &directory.join("fd"), &wanted)
             {
                 files.hidden |= error.kind() == io::ErrorKind::PermissionDenied;
             }
@@ -236,7 +238,7 @@ impl Files {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 target => target?,
             };
-            let inode = target.to_str().and_then(inode).filter(|inode| wanted.contains(inode));
+            let inode = socket_number(&target).filter(|inode| wanted.contains(inode));
             let number = file.file_name().to_str().and_then(|name| name.parse().ok());
             if let (Some(inode), Some(number)) = (inode, number) {
                 self.found.entry(inode).or_insert((pid, number));
@@ -266,11 +268,6 @@ impl Files {
         );
         Ok(socket)
     }
-}
-
-/// The number in `socket:[12345]`, as links to sockets are called.
-fn inode(target: &str) -> Option<u32> {
-    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// A port whose listeners lack room for large values.
@@ -341,16 +338,6 @@ fn size(bytes: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn links_to_sockets() {
-        assert_eq!(inode("socket:[12345]"), Some(12345));
-        for other in
-            ["pipe:[12345]", "socket:[]", "socket:[1", "/dev/null", "anon_inode:[eventpoll]"]
-        {
-            assert_eq!(inode(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn the_smallest_listener_of_a_port_counts() {

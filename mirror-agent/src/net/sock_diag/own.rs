@@ -13,6 +13,8 @@ use netlink_packet_sock_diag::{
 };
 use rtnetlink::packet_core::{NLM_F_DUMP, NetlinkMessage};
 
+use crate::net::address::Prefix;
+
 use super::{bytes_of, dump, endpoints, open, receive, request, send_bytes};
 
 /// Addresses that are asked for at most: the kernel compares each socket with each of them.
@@ -25,9 +27,6 @@ const PEER_IS: u8 = 8;
 /// Bytes of an instruction, and of a condition without its address.
 const INSTRUCTION: usize = 4;
 const CONDITION: usize = 8;
-
-/// A network by its first address and length.
-type Network = (IpAddr, u8);
 
 /// Own endpoint and peer of each established connection to one of `ports` whose peer has a loopback address or one of
 /// `own`. Only where something listens at the port.
@@ -64,26 +63,26 @@ pub fn connections_with_self(
 }
 
 /// What the peer of such a connection may have.
-fn networks(own: &[IpAddr]) -> Vec<Network> {
-    let loopback: [Network; 2] =
-        [(Ipv4Addr::new(127, 0, 0, 0).into(), 8), (Ipv6Addr::LOCALHOST.into(), 128)];
-    let whole = |address: &IpAddr| (*address, if address.is_ipv4() { 32 } else { 128 });
-    let others = own.iter().filter(|address| !address.is_loopback()).map(whole);
+fn networks(own: &[IpAddr]) -> Vec<Prefix> {
+    let loopback =
+        [Prefix(Ipv4Addr::new(127, 0, 0, 0).into(), 8), Prefix::only(Ipv6Addr::LOCALHOST.into())];
+    let others = own.iter().filter(|address| !address.is_loopback()).copied().map(Prefix::only);
     loopback.into_iter().chain(others).take(MOST).collect()
 }
 
 /// A program for the kernel's filter of sockets: those whose peer is in one of `networks`. A condition that holds goes
 /// on with the jump behind it, which leads to the end; one that does not hold skips it. Past the end means no. A
 /// condition of IPv4 holds for addresses that are mapped into IPv6, too (kernel: `inet_diag_bc_run`).
-fn filter(networks: &[Network]) -> Vec<u8> {
-    let size =
-        |(address, _): &Network| INSTRUCTION + CONDITION + if address.is_ipv4() { 4 } else { 16 };
+fn filter(networks: &[Prefix]) -> Vec<u8> {
+    let size = |Prefix(address, _): &Prefix| {
+        INSTRUCTION + CONDITION + if address.is_ipv4() { 4 } else { 16 }
+    };
     let total: usize = networks.iter().map(|network| size(network) + INSTRUCTION).sum();
     // The last has no jump behind it: where it ends, the program does.
     let total = total.saturating_sub(INSTRUCTION);
     let mut program = Vec::with_capacity(total);
     for network in networks {
-        let (size, (address, length)) = (size(network), network);
+        let (size, Prefix(address, length)) = (size(network), network);
         instruction(&mut program, PEER_IS, size, size + INSTRUCTION);
         let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
         program.extend([family, *length, 0, 0]);

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use crate::net::rules::Rule;
+use crate::net::{address::Prefix, rules::Rule};
 
 /// Rules that are named, at most.
 const SHOWN: usize = 4;
@@ -56,7 +56,7 @@ fn effect(rule: &Rule, targets: &BTreeSet<IpAddr>, addresses: &[IpAddr]) -> Effe
     }
     // Who uses several addresses has rules for each of his own, from which no client comes.
     let from_clients = rule.from.is_some_and(|prefix| {
-        rule.inverted || !addresses.iter().any(|address| prefix.is_only(*address))
+        rule.inverted || !addresses.iter().any(|address| prefix == Prefix::only(*address))
     });
     if rule.inverted {
         return if from_clients { Effect::Followed } else { Effect::Same };
@@ -84,7 +84,6 @@ fn listed(rules: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::rules::Prefix;
 
     fn rule(change: impl FnOnce(&mut Rule)) -> Rule {
         let mut rule = Rule { priority: 100, action: "lookup 7".into(), ..Rule::default() };

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
-use futures_util::TryStreamExt as _;
-use rtnetlink::packet_route::tc::{TcAttribute, TcHandle, TcMessage};
+use anyhow::Result;
 
 use super::order;
-use crate::{kernel::fallback::Fallback, net::netlink::Network};
+use crate::{
+    kernel::fallback::Fallback,
+    net::{netlink::Network, queue::Queue},
+};
 
 /// What lets held copies out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,20 +64,10 @@ impl HoldQueue {
     /// Where the kernel does not list its queues.
     pub async fn of(network: &Network, (near, far): (String, String)) -> Result<Option<Self>> {
         let Some(link) = network.link(&near).await? else { return Ok(None) };
-        let index = i32::try_from(link.header.index).context("interface index")?;
-        let queues: Vec<TcMessage> =
-            network.handle.qdisc().get().index(index).execute().try_collect().await?;
-        let root = queues
-            .iter()
-            .filter(|queue| queue.header.index == index && queue.header.parent == TcHandle::ROOT)
-            .flat_map(|queue| &queue.attributes)
-            .find_map(|attribute| match attribute {
-                TcAttribute::Kind(kind) => Some(kind.as_str()),
-                _ => None,
-            });
-        let discipline = match root {
-            Some("tbf") => Discipline::Tbf,
-            Some("fq") => Discipline::Fq,
+        let queue = Queue::without_link(network, link.header.index).await?;
+        let discipline = match queue.root.as_str() {
+            "tbf" => Discipline::Tbf,
+            "fq" => Discipline::Fq,
             _ => Discipline::None,
         };
         Ok(Some(Self { discipline, ordered: order::is_kept(&far).ok() }))
