@@ -1,6 +1,9 @@
 //! Tests of what does not work yet, which say so when it does.
 
-use std::panic::{UnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{UnwindSafe, catch_unwind},
+};
 
 /// Runs a judgement that is known to fail. It has to panic, with a message that contains `text`; `reason` says in a
 /// line why it fails. Who mends that is told to remove the mark. A panic for another reason goes on.
@@ -16,18 +19,22 @@ pub fn to_fail(reason: &str, text: &str, test: impl FnOnce() + UnwindSafe) {
     let Err(panic) = catch_unwind(test) else {
         panic!("mended: remove the mark ({reason})");
     };
-    // What panic! makes of a message with arguments, and of one without.
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or_default();
+    let message = message(&*panic);
     assert!(!text.is_empty(), "any failure would do: {reason}");
     assert!(
         message.contains(text),
         "fails, but not as expected ({reason}): \"{text}\" is not in: {message}"
     );
     println!("fails as expected ({reason}): {message}");
+}
+
+/// What a panic says, with arguments or without; nothing where it is no text.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::{
 use crate::{
     Family,
     client::{Connection, frame, udp},
+    expected,
     mirror::Mirror,
     wait::{self, DEADLINE},
 };
@@ -100,10 +101,8 @@ impl Load {
             (0..).take_while(|_| !self.stop.load(Ordering::Relaxed)).for_each(connection);
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
             let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-            complaints.push(text.to_owned());
+            complaints.push(expected::message(&*panic).to_owned());
         }
     }
 

@@ -78,15 +78,20 @@ pub(crate) fn tap(host: &Host, interface: &str) -> OwnedFd {
     const PACKET_IGNORE_OUTGOING: libc::c_int = 23;
     let socket = packet_socket(host, interface);
     setsockopt(&socket, sockopt::RcvBufForce, &(32 << 20)).expect("a large buffer: is this root?");
+    switch_on(&socket, PACKET_IGNORE_OUTGOING).expect("outgoing frames are left out");
+    socket
+}
+
+/// Switches an option of a packet socket on.
+pub(crate) fn switch_on(socket: &OwnedFd, option: libc::c_int) -> io::Result<()> {
     let yes: libc::c_int = 1;
     let size = size_of_val(&yes) as libc::socklen_t;
     // SAFETY: the kernel reads `size` bytes of `yes`.
     let result = unsafe {
         let value = (&raw const yes).cast();
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, PACKET_IGNORE_OUTGOING, value, size)
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, value, size)
     };
-    assert_eq!(result, 0, "outgoing frames are left out: {}", io::Error::last_os_error());
-    socket
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn packet_socket(host: &Host, interface: &str) -> OwnedFd {

@@ -32,14 +32,7 @@ impl Tap {
     pub(super) fn at(host: &Host, interface: &str) -> Self {
         const PACKET_VNET_HDR: libc::c_int = 15;
         let socket = wire::tap(host, interface);
-        let yes: libc::c_int = 1;
-        let size = size_of_val(&yes) as libc::socklen_t;
-        // SAFETY: the kernel reads `size` bytes of `yes`.
-        let result = unsafe {
-            let value = (&raw const yes).cast();
-            libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, PACKET_VNET_HDR, value, size)
-        };
-        assert_eq!(result, 0, "frames come with a header: {}", io::Error::last_os_error());
+        wire::switch_on(&socket, PACKET_VNET_HDR).expect("frames come with a header");
         Self(socket)
     }
 

@@ -59,12 +59,12 @@ fn without_forwarded() {
     let containers = Containers::idle();
     let (old, new) = (&containers.old, &containers.new);
     new.host.agent_ok(&format!("drop eth0 --port {PORT}"));
-    let attach = format!("attach eth0 --map {PORT}={}:{PORT}", new.host.v4());
-    let said = String::from_utf8_lossy(&old.host.agent(&attach).stderr).into_owned();
+    let map = format!("--map {PORT}={}:{PORT}", new.host.v4());
+    let said = old.host.attach_warned(&map);
     assert!(said.contains("nothing listens") && said.contains("--forwarded"), "{said}");
 
     let _proxy = Memcached::start(&old.host, PORT);
-    old.host.agent_ok(&attach);
+    old.host.agent_ok(&format!("attach eth0 {map}"));
     let mut client = containers.connect();
     (0..REQUESTS).for_each(|key| client.set(&format!("key{key}"), b"value"));
     let source = old.host.settled("source");

@@ -143,7 +143,7 @@ fn try_line(host: &Host, line: &str) {
 
 /// The device of the mirror's own at which copies are made.
 fn copy_device(host: &Host) -> String {
-    let device = format!("macopy{}", host.interface_index("eth0"));
+    let device = host.copy_device("eth0");
     let devices = host.output("ip", &["-br", "link", "show"]);
     assert!(devices.contains(&device), "no {device}: {devices}");
     device
