@@ -9,6 +9,7 @@ mod guarded_server;
 mod mapping;
 pub mod mark;
 mod meta;
+mod noted_syn;
 mod rate_state;
 mod receive_buffer;
 mod request_state;
@@ -32,6 +33,7 @@ pub use mapping::{
     GENERATIONS, MAX_FAN_OUT, MAX_MAPPINGS, MAX_REDUNDANCY, Mapping, PortSlot, slot_index,
 };
 pub use meta::Meta;
+pub use noted_syn::NotedSyn;
 pub use rate_state::RateState;
 pub use receive_buffer::{MAX_LISTENERS, ReceiveBuffer};
 pub use request_state::RequestState;

@@ -2,8 +2,10 @@
 //!
 //! | module | what it decides |
 //! |---|---|
+//! | [`noted_syn`] | what a copied SYN is good for |
 //! | [`copy`] | what to do with a copy that arrives |
 //! | [`reply`] | what to do with memcached's replies |
 
 pub mod copy;
+pub mod noted_syn;
 pub mod reply;

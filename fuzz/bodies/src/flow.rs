@@ -45,7 +45,8 @@ pub fn check(input: &[u8]) -> Met {
         anything(host.flow.unwrap_or_default(), &event);
         match event.kind() {
             Kind::Copy => {
-                let segment = event.segment(&host.flow.unwrap_or_default(), host.last);
+                let segment =
+                    event.segment(&host.flow.unwrap_or_default(), host.next_seq(), host.last);
                 host.arrives(segment);
             }
             Kind::Again => host.again(),

@@ -73,7 +73,9 @@ fn flow_corpus() {
     all_met(
         &copies,
         &[
-            Copy::PassSyn,
+            Copy::Open,
+            Copy::OpenAgain,
+            Copy::ForgetSocket,
             Copy::Deliver,
             Copy::DeliverLast,
             Copy::Abort,

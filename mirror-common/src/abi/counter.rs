@@ -304,6 +304,8 @@ counters! {
         DiscardedUnsynced = "discarded_unsynced", Segments, Lost;
         /// Acknowledgements without data: the target makes its own.
         DiscardedPureAck = "discarded_pure_ack", Segments, Expected;
+        /// SYNs: they open nothing. The first data behind one opens the connection (`opened`).
+        DiscardedSyn = "discarded_syn", Segments, Expected;
         /// Bytes that were applied before.
         DiscardedDuplicate = "discarded_duplicate", Segments, Expected;
         /// Of a connection that ended.
@@ -318,6 +320,8 @@ counters! {
         DiscardedMptcp = "discarded_mptcp", Segments, Expected;
         /// Waited too long in the hold queue for the server's window or SYN-ACK, or for a missing segment.
         DiscardedHoldExpired = "discarded_hold_expired", Segments, Lost;
+        /// Of a connection whose SYN this host's TCP did not answer for a second, or whose answer left unseen.
+        DiscardedUnanswered = "discarded_unanswered", Segments, Lost;
         /// Left the hold queue after its connection had been given up.
         DiscardedStale = "discarded_stale", Segments, Lost;
         /// The table of connections is full (`--max-connections`), and none of the same IP version was idle for 10 s.
@@ -335,7 +339,7 @@ counters! {
         /// Sealed like a copy, but with another magic: both hosts need the same `--magic`. Not among `arrived`; the
         /// kernel is left to drop it.
         ArrivedOtherMagic = "arrived_other_magic", Segments, Lost;
-        /// Connections that were opened by a copied SYN.
+        /// Connections that were opened from their first data on, behind a copied SYN.
         Opened = "opened", Connections, Delivered;
         /// Connections that are older than the mirror, or were desynchronised, and were adopted at a request boundary.
         Adopted = "adopted", Connections, Delivered;
@@ -459,6 +463,7 @@ mod tests {
             [
                 "discarded_unsynced",
                 "discarded_hold_expired",
+                "discarded_unanswered",
                 "discarded_stale",
                 "discarded_table_full",
                 "discarded_clone",

@@ -98,6 +98,14 @@ pub struct CopySide {
     pub start_at: u32,
     /// Whether there is one: not a bit of `bits`, which another CPU may write at the same time.
     pub start_waits: u32,
+    /// Whether the SYN of another connection of the same ends was noted. Like `start_waits`, no bit of `bits`.
+    pub syn_waits: u32,
+    /// When the connection was opened, in [`ticks`].
+    pub opened_at: u32,
+    /// When the synthetic client's SYN was last given to the kernel, in [`ticks`].
+    pub syn_at: u32,
+    /// Padding, zero.
+    pub pad: u32,
 }
 
 /// A moment as a flow keeps it: the monotonic clock in units of 1.05 ms.
@@ -227,7 +235,7 @@ impl ReplySide {
     }
 }
 
-/// State of one flow. 160 bytes, host byte order.
+/// State of one flow. 176 bytes, host byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Flow {
@@ -264,4 +272,4 @@ pub struct Finished {
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40);
-const _: () = assert!(size_of::<Flow>() == 160);
+const _: () = assert!(size_of::<Flow>() == 176);

@@ -1,6 +1,8 @@
 //! The synthetic client's ear: what to do with a copy of what a client sent to production.
 //!
-//! A flow is *unsynchronised* until a request boundary is proven, then *synchronised*: what the client sends is given
+//! A SYN opens nothing ([`super::noted_syn`]): the first data behind it does, whose place in the stream is known.
+//!
+//! A flow is *unsynchronised* until a request boundary is known, then *synchronised*: what the client sends is given
 //! to a socket of memcached's, with acknowledgements that fit what memcached really replied. A copy
 //! that the socket could not take yet is held; a flow whose stream has a gap, or that waited for too
 //! long, is unsynchronised again.
@@ -22,15 +24,15 @@
 //! begins like a request, is seen first, consists of whole requests, and is followed by another such
 //! just when an acknowledgement advances. Connections that are followed from their SYN need no proof.
 //!
-//! A copy for a synchronised flow meets these cases, in this order (`synced`): a SYN again; a reset; the third segment
-//! of the handshake; a server that has not answered; nothing in it; a retransmission; another connection; a server that
+//! A copy for a synchronised flow meets these cases, in this order (`synced`): the next connection of the same ends; a
+//! reset; a server that has not answered; nothing in it; a retransmission; another connection; a server that
 //! acknowledges nothing; a gap before it; a blocked command; no room in the window; delivery.
 //!
 //! Long because: one state machine, in which the order of the cases is the knowledge.
 
 use crate::abi::{CopySide, Evidence, Flow, Gap, ReplySide, RequestState, State, since, ticks};
 use crate::memcached::request_start::Start;
-use crate::packet::tcp::{ACK, FIN, NO_MORE, RST, SYN, after, late};
+use crate::packet::tcp::{FIN, NO_MORE, RST, after, late};
 
 /// How long a segment waits for one that is missing before it, in ns: reordering, not loss. Longer if
 /// the missing one may be in the hold device.
@@ -57,6 +59,9 @@ const LOST_LIMIT: u64 = 2 * WAIT_LIMIT;
 /// A server acknowledges what it took no later than this, in ns (RFC 1122, 4.2.3.2).
 const ACK_DELAY: u64 = 500_000_000;
 
+/// A SYN that was not answered for so long is sent again, in ns: the server's queue of connections was full, or the kernel
+/// had no memory for it.
+const SYN_REPEAT: u64 = 200_000_000;
 /// A flow that had no copy for so long may make room for another, in ns.
 const IDLE_LIMIT: u64 = 10_000_000_000;
 /// What arrives again sooner than this is a copy of the copy, in ns. Later, the stack may have dropped
@@ -87,6 +92,11 @@ pub struct Segment {
     pub waited: u64,
     /// Whether it looks like a command that memcached is not to be given.
     pub blocked: bool,
+    /// Whether it has data behind a SYN that was noted, of a connection that was not opened yet. Need not be known
+    /// unless [`wants_noted`].
+    pub noted: bool,
+    /// The sequence number of that SYN.
+    pub isn: u32,
     /// What the payload begins like. Need not be known unless [`wants_start`].
     pub start: Start,
     /// Whether the payload ends in CR LF. Need not be known unless [`wants_evidence`].
@@ -143,20 +153,25 @@ pub enum Discard {
     HoldExpired,
     /// A command that is blocked.
     Blocked,
+    /// The server's host has not answered the SYN.
+    Unanswered,
 }
 
 /// What to do with a copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// Give it to the stack as a SYN, without the options that the synthetic client cannot honour.
-    PassSyn,
+    /// Queue it for another pass, and before that open the connection with a SYN of the number [`Verdict::number`]: its
+    /// client's, which was noted.
+    Open,
+    /// The same once more, as there is no answer.
+    OpenAgain,
     /// Give it to the stack, acknowledging [`Verdict::number`]; a reset as a FIN.
     Deliver,
     /// The same, and forget the flow: both sides are done.
     DeliverLast,
     /// Give it to the stack as a reset at [`Verdict::number`], and forget the flow.
     Abort,
-    /// Queue it for another pass, and before that open the connection with a SYN one before it.
+    /// The same, with a SYN one before it: it begins a request for certain.
     Adopt,
     /// Queue it for another pass, and before that reset the synthetic client's socket at [`Verdict::number`].
     ResetFirst,
@@ -166,6 +181,8 @@ pub enum Action {
     Discard,
     /// Drop it for [`Verdict::reason`] and forget the flow.
     Forget,
+    /// The same, and reset the synthetic client's socket at [`Verdict::number`].
+    ForgetSocket,
 }
 
 /// What to do with a copy, and with which number. Every field is always set: the verifier does not
@@ -174,7 +191,7 @@ pub enum Action {
 pub struct Verdict {
     /// What to do.
     pub action: Action,
-    /// The acknowledgement number of a delivery; the sequence number of a reset.
+    /// The acknowledgement number of a delivery; the sequence number of a SYN or reset.
     pub number: u32,
     /// Why it is dropped; of no meaning where it is not.
     pub reason: Discard,
@@ -190,6 +207,12 @@ impl Verdict {
     const fn discard(reason: Discard) -> Self {
         Self { action: Action::Discard, number: 0, reason }
     }
+}
+
+/// Whether [`judge`] looks at [`Segment::noted`].
+#[inline(always)]
+pub fn wants_noted(copy: &CopySide) -> bool {
+    copy.state != State::SYNCED || copy.syn_waits != 0
 }
 
 /// Whether [`judge`] looks at [`Segment::start`].
@@ -334,15 +357,13 @@ fn unsynced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict
         flow.copy.gap_at = 0;
     }
     let leftover = flow.copy.has(CopySide::BIT_SOCKET);
-    if segment.has(SYN) {
-        return if segment.has(ACK) {
-            Verdict::discard(Discard::NoFlow)
-        } else if leftover {
-            reset_first(flow, pass, now)
-        } else {
-            begin(flow, segment.seq, now);
-            Verdict::of(Action::PassSyn, 0)
-        };
+    if segment.noted && !segment.has(RST) {
+        if leftover {
+            return reset_first(flow, pass, now);
+        }
+        begin(flow, segment.isn, now);
+        flow.copy.last_ack = segment.ack;
+        return Verdict::of(Action::Open, segment.isn);
     }
     if segment.has(RST) || segment.has(FIN) && segment.length == 0 {
         return end_now(flow, Discard::NoFlow, now);
@@ -357,8 +378,9 @@ fn unsynced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict
         if leftover {
             return reset_first(flow, pass, now);
         }
-        begin(flow, segment.seq.wrapping_sub(1), now);
-        return Verdict::of(Action::Adopt, 0);
+        let isn = segment.seq.wrapping_sub(1);
+        begin(flow, isn, now);
+        return Verdict::of(Action::Adopt, isn);
     }
     let reason = if segment.blocked { Discard::Blocked } else { Discard::Unsynced };
     if segment.has(FIN) {
@@ -506,16 +528,9 @@ fn record_next(copy: &mut CopySide, segment: &Segment, advanced: bool) {
 fn synced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     let answered = flow.reply.has(ReplySide::BIT_SYN_ACK);
     let repeated = now.saturating_sub(flow.copy.stalled_at) <= REPEAT_LIMIT;
-    if segment.has(SYN) {
-        if segment.seq != flow.copy.isn {
-            // The client uses the 4-tuple again.
-            return reset_first(flow, pass, now);
-        }
-        return if answered || repeated {
-            Verdict::discard(Discard::Duplicate)
-        } else {
-            Verdict::of(Action::PassSyn, 0)
-        };
+    if segment.noted && segment.isn != flow.copy.isn {
+        // The client uses the 4-tuple again.
+        return reset_first(flow, pass, now);
     }
     if segment.has(RST) && !after(segment.seq, flow.copy.next_seq) {
         if flow.copy.has(CopySide::BIT_FIN) {
@@ -531,16 +546,12 @@ fn synced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     }
     // A reset that is early waits for what the client sent before, as everything does.
     let empty = segment.length == 0 && !segment.closes();
-    if empty && flow.held() == 0 && flow.copy.next_seq == flow.copy.isn.wrapping_add(1) {
-        // The third of the handshake: what the server's numbers begin with.
-        flow.copy.last_ack = segment.ack;
-    }
     if !answered {
         // The synthetic client completes the handshake itself, when the SYN-ACK comes.
         return if empty {
             Verdict::discard(Discard::PureAck)
         } else {
-            hold_or_break(flow, segment, pass, now)
+            synced_unanswered(flow, pass, now)
         };
     }
     if empty {
@@ -593,6 +604,27 @@ fn synced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
     }
     let last = segment.closes() && flow.reply.has(ReplySide::BIT_FIN);
     deliver(flow, last)
+}
+
+/// The SYN was given to the kernel, and there is no SYN-ACK yet.
+#[inline(always)]
+fn synced_unanswered(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
+    if pass != Pass::Held {
+        return hold(flow, now);
+    }
+    if since(flow.copy.opened_at, now) > WAIT_LIMIT {
+        // Before the kernel sends its SYN-ACK again, who knows where to (kernel: `TCP_TIMEOUT_INIT`).
+        return Verdict {
+            action: Action::ForgetSocket,
+            number: flow.reply.rcv_nxt,
+            reason: Discard::Unanswered,
+        };
+    }
+    if since(flow.copy.syn_at, now) > SYN_REPEAT {
+        flow.copy.syn_at = ticks(now);
+        return Verdict::of(Action::OpenAgain, flow.copy.isn);
+    }
+    hold(flow, now)
 }
 
 /// The connection is fed, and something is missing before `segment`.
@@ -684,6 +716,9 @@ fn begin(flow: &mut Flow, isn: u32, now: u64) {
     flow.copy.acked_at = ticks(now);
     flow.copy.ahead = 0;
     flow.copy.start_waits = 0;
+    flow.copy.syn_waits = 0;
+    flow.copy.opened_at = ticks(now);
+    flow.copy.syn_at = ticks(now);
 }
 
 /// Whether two numbers may be of one connection at one time.

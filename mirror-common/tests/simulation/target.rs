@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use mirror_common::{
-    abi::{CopySide, Flow, RequestState, State, mark::MAX_ARGUMENT},
+    abi::{CopySide, Flow, NotedSyn, RequestState, State, mark::MAX_ARGUMENT},
     memcached::{
         admin_command,
         request_start::{self, LOOK, Start},
@@ -11,6 +11,7 @@ use mirror_common::{
     packet::tcp::{ACK, FIN, PSH, RST, SYN, late},
     target::{
         copy::{self, Action, Pass, Segment},
+        noted_syn,
         reply::{self, Reply},
     },
 };
@@ -55,6 +56,7 @@ pub(crate) struct Counts {
 /// The target host.
 pub(crate) struct Target {
     flow: Option<Flow>,
+    noted: Option<NotedSyn>,
     finished: Option<u32>,
     /// What the last new flow began with.
     epoch: u32,
@@ -76,6 +78,7 @@ impl Target {
     pub(crate) fn new(connections: Vec<Connection>, host: &Host) -> Self {
         Self {
             flow: None,
+            noted: None,
             finished: None,
             epoch: 0,
             stack: Stack::new(host.window, host.first),
@@ -180,11 +183,18 @@ impl Target {
             segments: segments as u32,
             waited: if pass == Pass::Held { self.now - since } else { 0 },
             blocked: self.blocked != 0 && self.withholds(&sent.payload),
+            noted: false,
+            isn: 0,
             start: Start::None,
             crlf: false,
             request_state: RequestState::default(),
         };
-        if !self.find(&segment, pass) {
+        if segment.flags & SYN != 0 {
+            self.syn(segment.seq);
+            self.counts.discarded += segments;
+            return;
+        }
+        if !self.find(&mut segment, pass) {
             self.counts.discarded += segments;
             return;
         }
@@ -210,7 +220,6 @@ impl Target {
         let epoch = flow.copy.epoch & MAX_ARGUMENT;
         let end = segment.seq.wrapping_add(segment.length);
         match verdict.action {
-            Action::PassSyn => self.apply(&syn(sent.seq), segments),
             Action::Deliver | Action::DeliverLast => {
                 if verdict.action == Action::DeliverLast {
                     self.finish(end.wrapping_add(1));
@@ -223,8 +232,11 @@ impl Target {
                 self.finish(end);
                 self.apply(&wire(verdict.number, 0, RST, Vec::new()), segments);
             }
-            Action::Adopt => {
-                let syn = syn(sent.seq.wrapping_sub(1));
+            Action::Open | Action::OpenAgain | Action::Adopt => {
+                if verdict.action == Action::Open {
+                    self.noted = None;
+                }
+                let syn = syn(verdict.number);
                 self.at(self.now + BACKLOG_DELAY, Event::Again(sent));
                 self.give(&syn);
             }
@@ -240,18 +252,56 @@ impl Target {
                 self.finish(end);
                 self.counts.discarded += segments;
             }
+            Action::ForgetSocket => {
+                self.finish(segment.seq);
+                self.counts.discarded += segments;
+                self.give(&wire(verdict.number, 0, RST, Vec::new()));
+            }
         }
     }
 
+    /// `syn::run`, for a SYN without data.
+    fn syn(&mut self, isn: u32) {
+        if let Some(flow) = &mut self.flow {
+            if flow.copy.state == State::SYNCED && flow.copy.isn == isn {
+                return;
+            }
+            flow.copy.syn_waits = 1;
+        }
+        if self.noted.is_none_or(|note| note.isn != isn) {
+            self.noted = Some(noted_syn::note(isn, self.now));
+        }
+    }
+
+    /// `syn::look_up`.
+    fn look_up(&mut self, segment: &mut Segment) {
+        let Some(note) = &mut self.noted else { return };
+        if segment.flags & (RST | ACK) == ACK {
+            noted_syn::answer(note, segment.seq);
+        }
+        segment.isn = note.isn;
+        segment.noted = segment.length > 0 && noted_syn::opens(note, segment.seq, self.now);
+    }
+
     /// `tcp_copy::find`: whether there is a flow for `segment` now.
-    fn find(&mut self, segment: &Segment, pass: Pass) -> bool {
-        if self.flow.is_some() {
+    fn find(&mut self, segment: &mut Segment, pass: Pass) -> bool {
+        if let Some(flow) = &self.flow {
+            if copy::wants_noted(&flow.copy) {
+                self.look_up(segment);
+            }
             return true;
         }
-        if segment.flags & SYN == 0 {
+        self.look_up(segment);
+        if segment.length == 0 {
+            if segment.flags & (RST | FIN) != 0 {
+                self.noted = None;
+            }
+            return false;
+        }
+        if pass == Pass::Held || !segment.noted {
             let end = segment.seq.wrapping_add(segment.length);
             let straggler = self.finished.is_some_and(|finished| late(end, finished));
-            if pass == Pass::Held || segment.length == 0 || straggler {
+            if pass == Pass::Held || straggler {
                 return false;
             }
         }

@@ -19,6 +19,7 @@ mod outcome;
 mod request_parser;
 mod segment;
 mod source_mac;
+mod syn;
 mod tcp_copy;
 mod trace_hooks;
 mod udp_copy;

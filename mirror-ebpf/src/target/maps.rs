@@ -21,8 +21,9 @@ pub use self::{
     counters::{count, count_many},
     direct_requests::{clear_direct_request, is_direct_request, note_direct_request},
     flows::{
-        add_flow, clear_finished, clear_multipath, count_withdrawn, finish, finished, flow,
-        for_each_flow, forget, is_multipath, key_of_copy, key_of_reply, note_multipath,
+        add_flow, clear_finished, clear_multipath, clear_noted_syn, count_withdrawn, finish,
+        finished, flow, for_each_flow, forget, is_multipath, key_of_copy, key_of_reply,
+        note_multipath, note_syn, noted_syn,
     },
     fragments::{clear_dropped, is_dropped, note_dropped},
 };

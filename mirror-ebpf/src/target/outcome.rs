@@ -87,5 +87,6 @@ pub fn counter_of(reason: Discard) -> TargetCounter {
         Discard::NoFlow => TargetCounter::DiscardedNoFlow,
         Discard::HoldExpired => TargetCounter::DiscardedHoldExpired,
         Discard::Blocked => TargetCounter::DiscardedCommand,
+        Discard::Unanswered => TargetCounter::DiscardedUnanswered,
     }
 }

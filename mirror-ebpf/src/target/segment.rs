@@ -25,17 +25,7 @@ const SYN_OPTIONS: [u32; 2] = [
 const MAX_OPTION_WORDS: u32 = (tcp::MAX_HEADER - tcp::HEADER) / 4;
 const NOPS: u32 = u32::from_ne_bytes([option::NOP; 4]);
 
-/// Opens a copied SYN. The client's options make way for the synthetic client's own; ECN is not asked for.
-#[inline(never)]
-pub fn pass_syn(skb: Skb, headers: &Headers, plain: &Header) -> Result<(), HelperError> {
-    let mut new = *plain;
-    new.set_control(plain.length(), tcp::SYN, WINDOW);
-    new.set_ack(0);
-    replace_header(skb, headers, &new)?;
-    replace_options(skb, headers, plain, SYN_OPTIONS)
-}
-
-/// Opens a copy of anything but a SYN: acknowledges what memcached really sent. Without options: the
+/// Opens a copy: acknowledges what memcached really sent. Without options: the
 /// synthetic client has neither timestamps nor SACK. A reset becomes a FIN.
 #[inline(never)]
 pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<(), HelperError> {
@@ -45,7 +35,7 @@ pub fn deliver(skb: Skb, headers: &Headers, plain: &Header, ack: u32) -> Result<
     new.set_control(plain.length(), flags, WINDOW);
     new.set_ack(ack);
     replace_header(skb, headers, &new)?;
-    replace_options(skb, headers, plain, [NOPS, NOPS])
+    replace_options(skb, headers, plain)
 }
 
 /// Makes a SYN with sequence number `seq` of a copy.
@@ -141,14 +131,9 @@ fn replace_header(skb: Skb, headers: &Headers, new: &Header) -> Result<(), Helpe
     skb.adjust_l4(headers, difference(&old, &new.0))
 }
 
-/// Overwrites the options: with `first` where there is room, and NOPs.
+/// Overwrites the options with NOPs.
 #[inline(always)]
-fn replace_options(
-    skb: Skb,
-    headers: &Headers,
-    header: &Header,
-    first: [u32; 2],
-) -> Result<(), HelperError> {
+fn replace_options(skb: Skb, headers: &Headers, header: &Header) -> Result<(), HelperError> {
     let words = (header.length() - tcp::HEADER) / 4;
     let mut change = 0;
     for word in 0..MAX_OPTION_WORDS {
@@ -157,13 +142,8 @@ fn replace_options(
         }
         let at = headers.l4 + tcp::HEADER + word * 4;
         let old: [u32; 1] = skb.words(at).ok_or(HelperError)?;
-        let new = match word {
-            0 => [first[0]],
-            1 => [first[1]],
-            _ => [NOPS],
-        };
-        skb.store(at, &new)?;
-        change += difference(&old, &new);
+        skb.store(at, &[NOPS])?;
+        change += difference(&old, &[NOPS]);
     }
     if change == 0 { Ok(()) } else { skb.adjust_l4(headers, change) }
 }

@@ -7,7 +7,10 @@ use mirror_common::{
         Packet, mptcp, seal,
         tcp::{self, after, late},
     },
-    target::copy::{self, Action, Discard, Pass, Segment},
+    target::{
+        copy::{self, Action, Discard, Pass, Segment},
+        noted_syn,
+    },
 };
 use mirror_ebpf::{
     packet::{skb::Skb, socket},
@@ -18,11 +21,11 @@ use crate::{
     admin_command, evict,
     maps::{self, Work},
     outcome::{count_pass, counter_of, deliver, discard, hold, pass_synthesized, requeue},
-    request_parser, segment,
+    request_parser, segment, syn,
 };
 
 #[inline(always)]
-pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u32) -> i32 {
+pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, mut pass: Pass, epoch: u32) -> i32 {
     work.plain = seal::unseal_tcp(sealed);
     let payload_at = work.headers.l4 + work.plain.length();
     if work.plain.length() < tcp::HEADER || payload_at > work.headers.end {
@@ -38,6 +41,8 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         segments: 0,
         waited: 0,
         blocked: false,
+        noted: false,
+        isn: 0,
         start: Start::None,
         crlf: false,
         request_state: RequestState::default(),
@@ -53,7 +58,14 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
         }
         work.segment.flags |= tcp::NO_MORE;
     }
-    let flow = match find(skb, work, pass) {
+    let now = clock::now();
+    if work.segment.flags & tcp::NO_MORE == tcp::SYN {
+        pass = match syn::run(skb, work, pass, epoch, now) {
+            Ok(pass) => pass,
+            Err(verdict) => return verdict,
+        };
+    }
+    let flow = match find(skb, work, pass, now) {
         Ok(flow) => flow,
         Err(TargetCounter::DiscardedTableFull) => return evict::make_room(skb, work),
         Err(reason) => return discard(reason, segments),
@@ -69,7 +81,6 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
     if work.segment.length > 0 && copy::wants_start(&flow.copy, &work.segment, pass) {
         inspect(skb, work, flow, pass, payload_at);
     }
-    let now = clock::now();
     if pass == Pass::Held {
         // A copy whose stamp is lost has waited for as long as its flow stands still.
         let stands = now.saturating_sub(flow.copy.stalled_at);
@@ -80,31 +91,36 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, pass: Pass, epoch: u
 
 /// The copy's flow: the one in the table, or a new one if the copy can begin one.
 #[inline(always)]
-fn find(skb: Skb, work: &mut Work, pass: Pass) -> Result<&'static mut Flow, TargetCounter> {
+fn find(
+    skb: Skb,
+    work: &mut Work,
+    pass: Pass,
+    now: u64,
+) -> Result<&'static mut Flow, TargetCounter> {
     let Work { headers, key, segment: seg, fresh, .. } = work;
-    let opens = seg.flags & tcp::NO_MORE == tcp::SYN;
-    if opens {
-        maps::clear_multipath(key);
-    }
     if let Some(flow) = maps::flow(key) {
+        if copy::wants_noted(&flow.copy) {
+            syn::look_up(key, seg, now);
+        }
         // A direct client's connection may be over by now.
-        if opens && flow.copy.state == State::DIRECT && !socket::has_connection(skb, headers) {
+        if seg.noted && flow.copy.state == State::DIRECT && !socket::has_connection(skb, headers) {
             flow.copy.state = State::UNSYNCED;
             flow.copy.bits = 0;
         }
         return Ok(flow);
     }
-    if !opens {
-        if seg.length == 0 {
-            return Err(if seg.flags & (tcp::RST | tcp::FIN) != 0 {
-                TargetCounter::DiscardedNoFlow
-            } else {
-                TargetCounter::DiscardedPureAck
-            });
+    syn::look_up(key, seg, now);
+    if seg.length == 0 {
+        if seg.flags & (tcp::RST | tcp::FIN) == 0 {
+            return Err(TargetCounter::DiscardedPureAck);
         }
-        if maps::is_multipath(key) {
-            return Err(TargetCounter::DiscardedMptcp);
-        }
+        maps::clear_noted_syn(key);
+        return Err(TargetCounter::DiscardedNoFlow);
+    }
+    if maps::is_multipath(key) {
+        return Err(TargetCounter::DiscardedMptcp);
+    }
+    if pass == Pass::Held || !seg.noted {
         let end = seg.seq.wrapping_add(seg.length);
         let finished = maps::finished(key);
         if pass == Pass::Held {
@@ -158,11 +174,19 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
     }
     let number = verdict.number;
     match verdict.action {
-        Action::PassSyn => {
-            if !was_open {
-                maps::count(TargetCounter::Opened);
+        Action::Open | Action::OpenAgain | Action::Adopt => {
+            if requeue(skb).is_err() {
+                return discard(TargetCounter::DiscardedClone, segments);
             }
-            deliver(skb, segment::pass_syn(skb, headers, plain), segments)
+            match verdict.action {
+                Action::Open => {
+                    maps::clear_noted_syn(key);
+                    maps::count(TargetCounter::Opened);
+                }
+                Action::Adopt => maps::count(TargetCounter::Adopted),
+                _ => {}
+            }
+            pass_synthesized(skb, segment::into_syn(skb, headers, plain, number))
         }
         Action::Deliver => deliver(skb, segment::deliver(skb, headers, plain, number), segments),
         Action::DeliverLast => {
@@ -173,13 +197,6 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
             maps::finish(key, flow, seg.seq.wrapping_add(seg.length));
             maps::count(TargetCounter::Reset);
             deliver(skb, segment::into_rst(skb, headers, plain, number), segments)
-        }
-        Action::Adopt => {
-            if requeue(skb).is_err() {
-                return discard(TargetCounter::DiscardedClone, segments);
-            }
-            maps::count(TargetCounter::Adopted);
-            pass_synthesized(skb, segment::into_syn(skb, headers, plain, seg.seq.wrapping_sub(1)))
         }
         Action::ResetFirst => {
             if requeue(skb).is_err() {
@@ -200,6 +217,12 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
         Action::Forget => {
             maps::finish(key, flow, seg.seq.wrapping_add(seg.length));
             discard(counter_of(verdict.reason), segments)
+        }
+        Action::ForgetSocket => {
+            maps::finish(key, flow, seg.seq);
+            maps::count(TargetCounter::Reset);
+            maps::count_many(counter_of(verdict.reason), segments);
+            pass_synthesized(skb, segment::into_rst(skb, headers, plain, number))
         }
     }
 }

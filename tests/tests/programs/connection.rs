@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mirror_tests::craft::{ACK, Body, FIN, PSH, Packet, SYN, Segment};
+use mirror_tests::craft::{ACK, Body, FIN, PSH, Packet, RST, SYN, Segment};
 
 use crate::{
     marks::REFLECTED,
@@ -12,8 +12,10 @@ use crate::{
     target::{Target, sealed},
 };
 
-/// Sequence number of the client's SYN.
+/// What rows count the client's stream from. Its SYN is one before, and the byte that opens the connection is here.
 pub(crate) const ISN: u32 = 0xffff_fff0;
+/// That byte: less than any request.
+const OPENER: &[u8] = b"\r";
 /// Sequence number of the new server's SYN.
 pub(crate) const SERVER_ISN: u32 = 0x1000_0000;
 /// What the client acknowledges to the old server.
@@ -218,7 +220,7 @@ impl<'a> Connection<'a> {
 
     /// The client's SYN.
     pub(crate) fn syn(&self) -> Packet {
-        self.sent(SYN, 0, b"")
+        self.sent(SYN, 0u32.wrapping_sub(1), b"")
     }
 
     /// A SYN by which the client uses the 4-tuple again.
@@ -230,7 +232,7 @@ impl<'a> Connection<'a> {
 
     /// The server's.
     pub(crate) fn syn_ack(&self) -> Packet {
-        self.reply(SYN | ACK, 0, 1, b"")
+        self.reply(SYN | ACK, 0, 0, b"")
     }
 
     /// `payload` from the client.
@@ -238,15 +240,53 @@ impl<'a> Connection<'a> {
         self.sent(ACK | PSH, ahead, payload)
     }
 
-    /// The copy of the client's SYN opens the connection.
-    pub(crate) fn opens(&self, table: &mut Table<'_>) {
-        self.opened_by(table, "the SYN", &self.syn());
+    /// What the client's stream begins with.
+    pub(crate) fn opener(&self) -> Packet {
+        self.data(0, OPENER)
     }
 
-    /// The copy of this one does.
-    pub(crate) fn opened_by(&self, table: &mut Table<'_>, what: &str, syn: &Packet) {
-        let fate = Fate::Becomes(synthetic_client::syn(syn).bytes(), 0);
-        self.copied(table, what, syn, &fate, "arrived opened applied");
+    /// The first byte behind the client's SYN opens the connection. It goes round until the SYN-ACK comes.
+    pub(crate) fn opens(&self, table: &mut Table<'_>) {
+        self.noted(table, "the SYN", &self.syn());
+        let opener = self.opener();
+        let fate = Fate::Becomes(synthetic_client::syn_before(&opener).bytes(), 0);
+        table.one_goes_round();
+        self.copied(table, "the first byte", &opener, &fate, "arrived opened");
+    }
+
+    /// The client uses the 4-tuple again, which its first byte shows: that resets the connection before, where there is one
+    /// that was given `ahead`, and opens the next. The server refuses it.
+    pub(crate) fn opens_next(&self, table: &mut Table<'_>, ahead: Option<u32>, counts: &str) {
+        self.noted(table, "another SYN", &self.another_syn());
+        let next = self.behind(&self.another_syn());
+        let becomes = match ahead {
+            Some(ahead) => synthetic_client::reset(&next, ISN.wrapping_add(ahead)),
+            None => synthetic_client::syn_before(&next),
+        };
+        table.one_goes_round();
+        let fate = Fate::Becomes(becomes.bytes(), 0);
+        self.copied(table, "what is behind it", &next, &fate, &format!("arrived opened {counts}"));
+        let refusal = self.reply(RST | ACK, 0, 0, b"");
+        self.swallowed(table, "a refusal", &refusal, "closed reply_dropped_reset");
+        table.it_ends("discarded_stale");
+    }
+
+    /// The first byte behind a SYN.
+    pub(crate) fn behind(&self, syn: &Packet) -> Packet {
+        let mut packet = self.opener();
+        packet.segment().seq = syn.clone().segment().seq.wrapping_add(1);
+        packet
+    }
+
+    /// A SYN comes, and opens nothing.
+    pub(crate) fn noted(&self, table: &mut Table<'_>, what: &str, syn: &Packet) {
+        self.discarded(table, what, syn, "discarded_syn");
+    }
+
+    /// The SYN-ACK comes, and what waits for it is given to the server.
+    pub(crate) fn answered_by(&self, table: &mut Table<'_>, what: &str, syn_ack: &Packet) {
+        self.acked_for_client(table, what, syn_ack, 1, "applied");
+        table.none_goes_round();
     }
 
     /// The server ends the connection, and then the client does.
@@ -268,6 +308,13 @@ impl<'a> Connection<'a> {
     /// SYN and SYN-ACK.
     pub(crate) fn shakes_hands(&self, table: &mut Table<'_>) {
         self.opens(table);
-        self.acked_for_client(table, "the SYN-ACK", &self.syn_ack(), 1, "");
+        self.is_served(table);
+    }
+
+    /// The SYN-ACK, and the server's acknowledgement of the first byte.
+    pub(crate) fn is_served(&self, table: &mut Table<'_>) {
+        self.answered_by(table, "the SYN-ACK", &self.syn_ack());
+        let ack = self.reply(ACK, 1, 1, b"");
+        self.swallowed(table, "the server's first ACK", &ack, "reply_dropped_ack");
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use mirror_tests::{
-    craft::{ACK, FIN, PSH, Packet, SYN, Segment},
+    craft::{ACK, FIN, PSH, Packet, RST, SYN, Segment},
     wait,
 };
 
@@ -39,7 +39,7 @@ fn takes_over(it: &Connection<'_>, table: &mut Table<'_>) {
     let reply = it.reply(ACK | PSH, 1, 15, b"END\r\n").bytes();
     it.replied(table, "a reply", reply, &Fate::Passes, "direct_out");
     // Nobody has a socket any more.
-    it.opens(table);
+    it.opens_next(table, None, "");
 }
 
 /// A direct client uses a 4-tuple whose mirrored connection has ended.
@@ -66,20 +66,21 @@ fn was_there_before(target: &Target, table: &mut Table<'_>) {
     for address in ["127.0.0.1", "[::1]"] {
         let server: SocketAddr = format!("{address}:{PORT}").parse().expect("an address");
         let listener = host.run(|| TcpListener::bind(server)).expect("the port is free");
-        for first in ["a SYN", "data"] {
+        for behind_a_syn in [true, false] {
             let stream = host.run(|| TcpStream::connect(server)).expect("it listens");
             let (accepted, client) = listener.accept().expect("somebody connects");
-            let flags = if first == "a SYN" { SYN } else { ACK };
-            let payload = if first == "a SYN" { &b""[..] } else { REQUEST };
-            let segment =
-                Segment { flags, seq: 1, payload: payload.to_vec(), ..Segment::default() };
-            let packet = Packet::tcp(client, server, segment);
+            let segment = Segment { flags: SYN, seq: 1, ..Segment::default() };
+            let syn = Packet::tcp(client, server, segment.clone());
+            let segment = Segment { flags: ACK, seq: 2, payload: REQUEST.to_vec(), ..segment };
+            let data = Packet::tcp(client, server, segment);
             let mut row = |what: &str, packet: &Packet, fate: &Fate, counts: &str| {
                 let what = format!("{server}: {what}");
                 table.row(&what, &target.ingress, sealed(packet).bytes(), fate, counts);
             };
-            let counts = "arrived discarded_direct_client";
-            row(first, &packet, &Fate::Dropped, counts);
+            if behind_a_syn {
+                row("a SYN", &syn, &Fate::Dropped, "arrived discarded_syn");
+            }
+            row("data", &data, &Fate::Dropped, "arrived discarded_direct_client");
 
             // The server's side of it has nothing more to say, and only waits for stragglers.
             drop(accepted);
@@ -88,11 +89,16 @@ fn was_there_before(target: &Target, table: &mut Table<'_>) {
                 let sockets = host.output("ss", &["-Htn", "state", "time-wait"]);
                 sockets.lines().any(|line| line.contains(&client.to_string())).then_some(())
             });
-            let mut syn = packet.clone();
-            let segment = syn.segment();
-            (segment.flags, segment.payload) = (SYN, Vec::new());
-            let fate = Fate::Becomes(synthetic_client::syn(&syn).bytes(), 0);
-            row("a SYN when it is over", &syn, &fate, "arrived opened applied");
+            row("a SYN when it is over", &syn, &Fate::Dropped, "arrived discarded_syn");
+            let fate = Fate::Becomes(synthetic_client::syn_before(&data).bytes(), 0);
+            table.one_goes_round();
+            let what = format!("{server}: data when it is over");
+            table.row(&what, &target.ingress, sealed(&data).bytes(), &fate, "arrived opened");
+            let refusal = Segment { flags: RST | ACK, ack: 2, ..Segment::default() };
+            let refusal = Packet::tcp(server, client, refusal).bytes();
+            let counts = "closed reply_dropped_reset";
+            table.row("a refusal", &target.egress, refusal, &Fate::Diverted, counts);
+            table.it_ends("discarded_stale");
         }
     }
 }

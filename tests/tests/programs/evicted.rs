@@ -32,16 +32,18 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
         std::array::from_fn(|_| Connection::new(target, server));
     first.shakes_hands(table);
     second.discarded(table, "watched", &second.data(1, REQUEST), "discarded_unsynced");
-    third.discarded(table, "none is idle", &third.syn(), "discarded_table_full");
+    third.noted(table, "a SYN needs no room", &third.syn());
+    third.discarded(table, "none is idle", &third.opener(), "discarded_table_full");
     let ack = third.sent(ACK, 1, b"");
     third.discarded(table, "what needs no room", &ack, "discarded_pure_ack");
 
     all_idle();
     is_not_idle(&second, table);
-    makes_room(&first, &third, table, &third.syn(), "opened applied");
+    table.one_goes_round();
+    makes_room(&first, &third, table, &third.opener(), 1, "opened");
     let late = first.reply(ACK | PSH, 1, 1, b"END\r\n");
     first.ended(table, "a reply of the evicted", &late);
-    third.acked_for_client(table, "the SYN-ACK", &third.syn_ack(), 1, "");
+    third.is_served(table);
 
     all_idle();
     is_not_idle(&third, table);
@@ -52,7 +54,14 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
     is_not_idle(&fourth, table);
     all_idle();
     // Both are idle, and the third is longer.
-    makes_room(&third, &fifth, table, &fifth.data(1, REQUEST), "discarded_unsynced");
+    makes_room(
+        &third,
+        &fifth,
+        table,
+        &fifth.data(1, REQUEST),
+        1,
+        "segment_injected discarded_unsynced",
+    );
     third.returned(table, "evicted meanwhile", (&held, mark), &Fate::Dropped, "discarded_stale");
 
     fifth.really_sent(table, "a SYN of a real client", &fifth.syn(), "direct_in direct_takeover");
@@ -65,7 +74,9 @@ fn of_one_family(target: &Target, table: &mut Table<'_>, server: SocketAddr, oth
     all_idle();
     let alien = Connection::new(target, other);
     // A packet of one family cannot become a reset of the other.
-    alien.discarded(table, "idle ones of the other family", &alien.syn(), "discarded_table_full");
+    alien.noted(table, "the SYN", &alien.syn());
+    let full = "discarded_table_full";
+    alien.discarded(table, "idle ones of the other family", &alien.opener(), full);
     for it in [&fourth, &sixth] {
         it.aborted(table, "teardown", &teardown(it), 1);
     }
@@ -82,19 +93,22 @@ fn makes_room(
     new: &Connection<'_>,
     table: &mut Table<'_>,
     packet: &Packet,
+    ahead: u32,
     then: &str,
 ) {
-    let reset = synthetic_client::reset(packet, ISN.wrapping_add(1));
+    let reset = synthetic_client::reset(packet, ISN.wrapping_add(ahead));
     let fate = Fate::Becomes(Packet { from: idle.client(), ..reset }.bytes(), 0);
-    let counts = format!("arrived evicted closed reset segment_injected {then}");
+    let counts = format!("arrived evicted closed reset {then}");
     new.copied(table, "in place of an idle one", packet, &fate, &counts);
 }
 
-/// The SYN of the connection `new` takes the place of one that memcached has no socket of.
+/// The first byte of the connection `new` takes the place of one that memcached has no socket of.
 fn makes_room_without_a_socket(new: &Connection<'_>, table: &mut Table<'_>) {
-    let counts = "arrived evicted closed opened applied";
+    new.noted(table, "the SYN", &new.syn());
     let what = "in place of one without a socket";
-    new.copied(table, what, &new.syn(), &Fate::Dropped, counts);
+    table.one_goes_round();
+    new.copied(table, what, &new.opener(), &Fate::Dropped, "arrived evicted closed opened");
     let ack = new.sent(ACK, 1, b"");
     new.discarded(table, "an ACK before the SYN-ACK", &ack, "discarded_pure_ack");
+    new.is_served(table);
 }

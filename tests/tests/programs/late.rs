@@ -15,7 +15,7 @@ const FAR: u32 = 64 << 20;
 
 pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     for server in [v4(PORT), v6(PORT)] {
-        for behind in [LENGTH, LENGTH + 1, FAR - 1] {
+        for behind in [LENGTH + 1, LENGTH + 2, FAR - 1] {
             behind_an_open_one(&Connection::new(target, server), table, behind, "");
         }
         for behind in [FAR, FAR + 1, 1 << 30, (1 << 31) - 1] {

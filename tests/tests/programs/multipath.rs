@@ -88,8 +88,8 @@ fn acknowledgement(it: &Connection<'_>, ahead: u32) -> Packet {
 /// The server knows nothing of MPTCP.
 fn declined(it: &Connection<'_>, table: &mut Table<'_>) {
     let syn = with_mptcp(it.syn(), MP_CAPABLE);
-    it.opened_by(table, "a SYN that offers MPTCP", &syn);
-    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.noted(table, "a SYN that offers MPTCP", &syn);
+    it.shakes_hands(table);
     it.asks(table, &it.data(1, REQUEST));
 }
 
@@ -103,13 +103,14 @@ fn agreed(it: &Connection<'_>, table: &mut Table<'_>) {
     without_option(it, table);
     it.discarded(table, "its end", &with_mptcp(it.sent(RST, 1, b""), 8), "discarded_mptcp");
     // Another connection of the same ends.
-    it.opened_by(table, "a SYN", &it.another_syn());
+    it.opens_next(table, None, "");
 }
 
 /// The SYN-ACK of the new server is yet to come.
 fn unanswered(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
-    it.aborted(table, "an ACK with MPTCP", &acknowledgement(it, 1), 1);
+    it.aborted(table, "an ACK with MPTCP", &acknowledgement(it, 1), 0);
+    table.it_ends("discarded_mptcp");
     it.ended(table, "the SYN-ACK", &it.syn_ack());
 }
 
@@ -119,7 +120,7 @@ fn unknown(it: &Connection<'_>, table: &mut Table<'_>) {
     let data = with_mptcp(it.data(1, REQUEST), DSS);
     it.discarded(table, "data with MPTCP", &data, "discarded_mptcp");
     without_option(it, table);
-    it.opens(table);
+    it.shakes_hands(table);
 }
 
 /// Not every segment needs the option (RFC 8684, 3.3.1): those that would be a proven boundary.

@@ -20,14 +20,16 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     next.segment().ack = PRODUCTION + 5;
     it.discarded(table, "a proven boundary", &next, "discarded_clone");
     let it = Connection::new(target, v6(PORT));
-    it.shakes_hands(table);
-    let mut syn = it.syn();
-    syn.segment().seq = 0x4000_0000;
-    it.discarded(table, "another SYN", &syn, "desynced discarded_clone");
+    it.noted(table, "a SYN", &it.syn());
+    it.discarded(table, "what would open", &it.opener(), "discarded_clone");
+    it.noted(table, "another SYN", &it.another_syn());
+    let next = it.behind(&it.another_syn());
+    it.discarded(table, "what is behind it", &next, "desynced discarded_clone");
 
     for server in [v4(PORT), v6(PORT)] {
         let it = Connection::new(target, server);
-        it.discarded(table, "a SYN too many", &it.syn(), "discarded_table_full");
+        it.noted(table, "a SYN", &it.syn());
+        it.discarded(table, "its data", &it.opener(), "discarded_table_full");
         it.discarded(table, "data too many", &it.data(1, REQUEST), "discarded_table_full");
         it.discarded(table, "an ACK", &it.sent(ACK, 1, b""), "discarded_pure_ack");
         it.replied(table, "a reply", it.syn_ack().bytes(), &Fate::Passes, "direct_out");
@@ -35,6 +37,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     flows::age(&target.place.host, IDLE);
     for server in [v4(PORT), v6(PORT)] {
         let it = Connection::new(target, server);
-        it.discarded(table, "in place of an idle one", &it.syn(), "discarded_clone");
+        it.noted(table, "a SYN", &it.syn());
+        it.discarded(table, "in place of an idle one", &it.opener(), "discarded_clone");
     }
 }

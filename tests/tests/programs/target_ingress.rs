@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use mirror_tests::{
-    craft::{ACK, Body, DOT1Q, FRAGMENT, Packet, RST, SYN, Segment, URG},
+    craft::{ACK, Body, DOT1Q, FRAGMENT, Packet, RST, Segment, URG},
     ports,
     sealed::copy_of,
 };
@@ -15,7 +15,6 @@ use crate::{
     place::{client, v4, v6},
     shapes,
     source::{datagram, requests, segment},
-    synthetic_client,
     table::{Fate, In, Table},
     target::{MAGIC, OTHER, PORT, Target, sealed},
     truncated,
@@ -328,16 +327,14 @@ fn foreign_marks(target: &Target, table: &mut Table<'_>) {
     let of_the_source = [FAN, SINGLE].map(|stage| stage | 1);
     for mark in marks::not_ours().into_iter().chain(of_the_source) {
         let to = v4(PORT);
-        let packet = Packet::tcp(
-            target.new_client(to),
-            to,
-            Segment { flags: SYN, payload: Vec::new(), ..segment() },
-        );
+        let it = Connection::new(target, to);
+        it.shakes_hands(table);
+        let packet = it.data(1, b"get a\r\n");
         // A segment that is given to the stack has no mark.
-        let fate = Fate::Becomes(synthetic_client::syn(&packet).bytes(), 0);
+        let fate = Connection::as_delivered(&packet, 1);
         let input = In::marked(sealed(&packet).bytes(), mark);
-        let what = format!("a SYN, mark {mark:#x}");
-        table.row(&what, &target.ingress, input, &fate, "arrived opened applied");
+        let what = format!("data, mark {mark:#x}");
+        table.row(&what, &target.ingress, input, &fate, "arrived applied");
     }
     // A mark does not cross the wire.
     for mark in marks::ours() {

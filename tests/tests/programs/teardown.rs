@@ -47,7 +47,8 @@ fn unanswered(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
     let request = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &request);
-    it.aborted(table, "teardown, unanswered", &teardown(it), 1);
+    it.aborted(table, "teardown, unanswered", &teardown(it), 0);
+    table.it_ends("discarded_stale");
     it.ended(table, "its SYN-ACK", &it.syn_ack());
     it.returned(table, "behind it", (&request, mark), &Fate::Dropped, "discarded_stale");
 }

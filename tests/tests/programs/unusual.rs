@@ -16,7 +16,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     for server in [v4(PORT), v6(PORT)] {
         malformed_replies(&Connection::new(target, server), table);
         super_packets(target, &Connection::new(target, server), table);
-        options_of_a_syn(target, server, table);
+        data_in_a_syn(target, server, table);
         options_of_a_syn_ack(target, server, table);
         // Urgent data cannot be in a copy.
         for flags in (0..64).filter(|flags| flags & URG == 0) {
@@ -52,7 +52,7 @@ fn super_packets(target: &Target, it: &Connection<'_>, table: &mut Table<'_>) {
     let fate = Fate::Held(input.frame.clone());
     let counts = "arrived=3 held=3";
     let mark = table.row("held, three at once", &target.ingress, input, &fate, counts);
-    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.answered_by(table, "the SYN-ACK", &it.syn_ack());
     let input = In { gso_size: 100, mark, ..sealed(&request).bytes().into() };
     let fate = Connection::as_delivered(&request, 1);
     table.row("back, three at once", &target.ingress, input, &fate, "released=3 applied=3");
@@ -67,17 +67,26 @@ fn super_packets(target: &Target, it: &Connection<'_>, table: &mut Table<'_>) {
     table.row("malformed, as one", &target.ingress, input, &Fate::Dropped, counts);
 }
 
-/// The synthetic client's options go where the client's were.
-fn options_of_a_syn(target: &Target, server: SocketAddr, table: &mut Table<'_>) {
-    for words in 0..=10 {
-        for payload in [&b""[..], b"early data"] {
-            let it = Connection::new(target, server);
-            let mut syn = it.sent(SYN, 0, payload);
-            syn.segment().options = vec![0xee; 4 * words];
-            let fate = Fate::Becomes(synthetic_client::syn(&syn).bytes(), 0);
-            let what = format!("a SYN with {words} words of options");
-            it.copied(table, &what, &syn, &fate, "arrived opened applied");
-        }
+/// Data in a SYN waits until its client shows that production took it, and opens then.
+fn data_in_a_syn(target: &Target, server: SocketAddr, table: &mut Table<'_>) {
+    const EARLY: &[u8] = b"get early\r\n";
+    const BEHIND: u32 = 12;
+    for words in [0, 1, 2, 3, 10] {
+        let it = Connection::new(target, server);
+        let mut syn = it.sent(SYN, 0, EARLY);
+        syn.segment().options = vec![0xee; 4 * words];
+        let mark = it.held(table, &format!("a SYN with data, {words} words of options"), &syn);
+        let (waits, held) = (&Fate::Diverted, "held");
+        it.returned(table, "nobody has answered", (&syn, mark), waits, held);
+        it.discarded(table, "a SYN-ACK alone", &it.sent(ACK, 1, b""), "discarded_pure_ack");
+        it.returned(table, "production did not take it", (&syn, mark), waits, held);
+        it.discarded(table, "it did", &it.sent(ACK, BEHIND, b""), "discarded_pure_ack");
+        let fate = Fate::Becomes(synthetic_client::syn_before(&it.data(1, EARLY)).bytes(), 0);
+        table.one_goes_round();
+        it.returned(table, "so it opens", (&syn, mark), &fate, "opened");
+        it.answered_by(table, "the SYN-ACK", &it.reply(SYN | ACK, 0, 1, b""));
+        it.delivered(table, "the next", &it.data(BEHIND, EARLY), 1);
+        it.discarded(table, "the SYN again", &syn, "discarded_duplicate");
     }
 }
 
@@ -97,7 +106,7 @@ fn options_of_a_syn_ack(target: &Target, server: SocketAddr, table: &mut Table<'
         let mut syn_ack = it.syn_ack();
         syn_ack.segment().options = options;
         syn_ack.segment().window = 1;
-        it.acked_for_client(table, "a SYN-ACK", &syn_ack, 1, "");
+        it.answered_by(table, "a SYN-ACK", &syn_ack);
         let window = 1 << scale;
         let mut update = it.reply(ACK, 1, 1, b"");
         update.segment().window = 1;
@@ -119,9 +128,12 @@ fn unknown(it: &Connection<'_>, table: &mut Table<'_>, flags: u8) {
         let packet = it.sent(flags, 1, payload);
         let what = format!("flags {flags:#04x}, {} bytes", payload.len());
         if flags & SYN != 0 && flags & (ACK | RST) == 0 {
-            let fate = Fate::Becomes(synthetic_client::syn(&packet).bytes(), 0);
-            it.copied(table, &what, &packet, &fate, "arrived opened applied");
-            break;
+            if payload.is_empty() {
+                it.noted(table, &what, &packet);
+            } else {
+                it.held(table, &what, &packet);
+            }
+            continue;
         }
         let reason = if flags & SYN != 0 && flags & RST == 0 {
             "discarded_no_flow"

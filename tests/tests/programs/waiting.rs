@@ -31,6 +31,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
     for server in [v4(PORT), v6(PORT)] {
         let it = || Connection::new(target, server);
         for_a_syn_ack(&it(), table);
+        unanswered(&it(), table);
         for_the_window(&it(), table);
         for_what_is_missing(&it(), table);
         used_again(&it(), table);
@@ -45,7 +46,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
         too_late(&it(), table, pass);
         reset_later(&it(), table, pass);
         joined_again(&it(), table, pass);
-        ends_too_late(&it(), table, pass);
+        ends_too_late(it, table, pass);
         lost_on_the_way(&it(), table, pass);
     }
 }
@@ -57,7 +58,7 @@ fn for_a_syn_ack(it: &Connection<'_>, table: &mut Table<'_>) {
     assert_eq!(it.held(table, "the next request", &second), mark, "the mark of the connection");
     it.returned(table, "unanswered", (&first, mark), &Fate::Diverted, "held");
     it.held(table, "the first again", &it.data(1, REQUEST));
-    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.answered_by(table, "the SYN-ACK", &it.syn_ack());
     for other in [1, 2, 0xfff] {
         let stale = (&first, mark ^ other);
         it.returned(table, "of another time", stale, &Fate::Dropped, "discarded_stale");
@@ -76,7 +77,7 @@ fn for_the_window(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
     let mut syn_ack = it.syn_ack();
     syn_ack.segment().window = 10;
-    it.acked_for_client(table, "a SYN-ACK with a small window", &syn_ack, 1, "");
+    it.answered_by(table, "a SYN-ACK with a small window", &syn_ack);
     let request = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &request);
     let mut update = it.reply(ACK, 1, 1, b"");
@@ -131,10 +132,7 @@ fn used_again(it: &Connection<'_>, table: &mut Table<'_>) {
     it.shakes_hands(table);
     let past = it.data(43, REQUEST);
     let mark = it.held(table, "a request behind a hole", &past);
-    let syn = it.another_syn();
-    let fate = Fate::Becomes(synthetic_client::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
-    let counts = "arrived desynced reset segment_injected opened applied";
-    it.copied(table, "another SYN", &syn, &fate, counts);
+    it.opens_next(table, Some(1), "desynced reset");
     it.returned(table, "of the past", (&past, mark), &Fate::Dropped, "discarded_stale");
 }
 
@@ -143,8 +141,9 @@ fn ended(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
     let request = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &request);
-    let refusal = it.reply(RST | ACK, 0, 1, b"");
+    let refusal = it.reply(RST | ACK, 0, 0, b"");
     it.swallowed(table, "a refusal", &refusal, "closed reply_dropped_reset");
+    table.it_ends("discarded_stale");
     it.returned(table, "too late", (&request, mark), &Fate::Dropped, "discarded_stale");
 }
 
@@ -156,7 +155,7 @@ fn behind_the_end(it: &Connection<'_>, table: &mut Table<'_>) {
     it.held(table, "the request again", &request);
     it.held(table, "the client's reset", &reset);
     it.held(table, "its reset again", &reset);
-    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.answered_by(table, "the SYN-ACK", &it.syn_ack());
     let fate = Connection::as_delivered(&request, 1);
     it.returned(table, "the request", (&request, mark), &fate, "applied");
     let fate = Connection::as_delivered(&reset, 1);
@@ -169,11 +168,9 @@ fn behind_the_end(it: &Connection<'_>, table: &mut Table<'_>) {
 
 /// What the stack may have dropped is given to it once more when the client sends it again.
 fn sent_again(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
-    it.opens(table);
+    it.shakes_hands(table);
     pass(AGAIN);
-    let syn = Fate::Becomes(synthetic_client::syn(&it.syn()).bytes(), 0);
-    it.copied(table, "the SYN again, unanswered", &it.syn(), &syn, "arrived applied");
-    it.acked_for_client(table, "the SYN-ACK", &it.syn_ack(), 1, "");
+    it.discarded(table, "the SYN again", &it.syn(), "discarded_duplicate");
     let (request, last) = (it.data(1, REQUEST), it.sent(ACK | PSH | FIN, 15, b"quit\r\n"));
     for (what, packet) in [("a request", request), ("the client's FIN", last)] {
         it.delivered(table, what, &packet, 1);
@@ -204,9 +201,31 @@ fn missing_for_too_long(it: &Connection<'_>, table: &mut Table<'_>, pass: impl F
     it.returned(table, "still without it", (&second, mark), &Fate::Dropped, counts);
 }
 
-/// A connection whose request waits for a SYN-ACK for too long; the synthetic client's socket is left over.
-fn expires(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
+/// A connection that nobody answers.
+fn unanswered(it: &Connection<'_>, table: &mut Table<'_>) {
     it.opens(table);
+    let request = it.data(1, REQUEST);
+    let mark = it.held(table, "a request", &request);
+    table.counted("no answer for a second", "discarded_unanswered reset closed");
+    table.none_goes_round();
+    it.returned(table, "too late", (&request, mark), &Fate::Dropped, "discarded_stale");
+    it.ended(table, "the SYN-ACK", &it.syn_ack());
+}
+
+/// A connection whose server has no room for more than the first byte.
+fn without_room(it: &Connection<'_>, table: &mut Table<'_>) {
+    it.opens(table);
+    let mut syn_ack = it.syn_ack();
+    syn_ack.segment().window = 1;
+    it.answered_by(table, "a SYN-ACK with a window of one byte", &syn_ack);
+    let mut ack = it.reply(ACK, 1, 1, b"");
+    ack.segment().window = 0;
+    it.swallowed(table, "the server's ACK", &ack, "reply_dropped_ack");
+}
+
+/// A connection whose request waits for room for too long; the synthetic client's socket is left over.
+fn expires(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
+    without_room(it, table);
     let request = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &request);
     pass(TOO_LONG);
@@ -216,10 +235,7 @@ fn expires(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) 
 
 fn too_late(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
     expires(it, table, pass);
-    let syn = it.another_syn();
-    let fate = Fate::Becomes(synthetic_client::reset(&syn, ISN.wrapping_add(1)).bytes(), 0);
-    let counts = "arrived reset segment_injected opened applied";
-    it.copied(table, "another SYN", &syn, &fate, counts);
+    it.opens_next(table, Some(1), "reset");
 }
 
 fn reset_later(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
@@ -247,9 +263,15 @@ fn joined_again(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Durati
 }
 
 /// What is held for too long ends the connection: with it, the socket goes, too.
-fn ends_too_late(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
-    for last in [it.sent(ACK | PSH | FIN, 1, REQUEST), it.sent(RST, 15, b"")] {
-        it.opens(table);
+fn ends_too_late<'a>(
+    it: impl Fn() -> Connection<'a>,
+    table: &mut Table<'_>,
+    pass: impl Fn(Duration),
+) {
+    for (flags, ahead, payload) in [(ACK | PSH | FIN, 1, REQUEST), (RST, 15, b"")] {
+        let it = it();
+        let last = it.sent(flags, ahead, payload);
+        without_room(&it, table);
         let mark = it.held(table, "the last", &last);
         pass(TOO_LONG);
         let fate = Fate::Becomes(synthetic_client::reset(&last, ISN.wrapping_add(1)).bytes(), 0);
@@ -258,7 +280,7 @@ fn ends_too_late(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Durat
 }
 
 fn lost_on_the_way(it: &Connection<'_>, table: &mut Table<'_>, pass: impl Fn(Duration)) {
-    it.opens(table);
+    without_room(it, table);
     let first = it.data(1, REQUEST);
     let mark = it.held(table, "a request", &first);
     pass(LOST);

@@ -72,11 +72,12 @@ impl Event {
         u16::from_le_bytes([self.0[at], self.0[at + 1]])
     }
 
-    pub(crate) fn segment(&self, flow: &Flow, last: Last) -> Segment {
+    /// `next_seq` is what the client sends next, as far as is known.
+    pub(crate) fn segment(&self, flow: &Flow, next_seq: u32, last: Last) -> Segment {
         let length = u32::from(self.number(4) & 0x3fff);
         let distance = i32::from(self.number(6).cast_signed());
         let base = match self.0[2] & 7 {
-            0 | 1 => flow.copy.next_seq,
+            0 | 1 => next_seq,
             2 => flow.copy.last_end,
             3 => flow.copy.isn,
             4 => flow.reply.edge.wrapping_sub(length),
@@ -97,6 +98,8 @@ impl Event {
             segments: if self.0[2] & 64 == 0 { 1 } else { length.div_ceil(1448).max(1) },
             waited: 0,
             blocked: self.0[2] & 128 != 0 && (1..=64).contains(&length),
+            noted: false,
+            isn: 0,
             start: if length == 0 { Start::None } else { start },
             crlf: length > 1 && self.0[2] & 32 != 0,
             request_state: self.request_state(),
@@ -132,6 +135,8 @@ impl Event {
             segments: seq,
             waited: self.wild_time(),
             blocked: self.0[1] & 32 != 0,
+            noted: self.0[2] & 1 != 0,
+            isn: seq.wrapping_sub(1),
             start: Start::Binary,
             crlf: true,
             request_state: self.request_state(),

@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 
 use mirror_common::{
-    abi::{CopySide, Flow, RequestState, State, mark::MAX_ARGUMENT},
+    abi::{CopySide, Flow, NotedSyn, RequestState, State, mark::MAX_ARGUMENT},
     memcached::request_start::Start,
-    packet::tcp::{FIN, RST, SYN, after, late},
+    packet::tcp::{ACK, FIN, NO_MORE, RST, SYN, after, late},
     target::{
         copy::{
             Action, COPY_LIMIT, Discard, GAP_LIMIT, Pass, Segment, WAIT_LIMIT, wants_evidence,
-            wants_start,
+            wants_noted, wants_start,
         },
+        noted_syn,
         reply::{self, Reply},
     },
 };
@@ -48,6 +49,7 @@ pub(crate) struct Host {
     pub(crate) server: Server,
     pub(crate) last: Last,
     pub(crate) met: Met,
+    noted: Option<NotedSyn>,
     finished: Option<u32>,
     /// Whether a direct client uses the 4-tuple.
     real: bool,
@@ -68,25 +70,38 @@ fn end(segment: &Segment) -> u32 {
 }
 
 impl Host {
+    /// Where the client's stream goes on: behind a SYN that was noted, or the flow.
+    pub(crate) fn next_seq(&self) -> u32 {
+        match (self.noted, self.flow) {
+            (Some(note), _) => note.isn.wrapping_add(1),
+            (None, Some(flow)) => flow.copy.next_seq,
+            (None, None) => 0,
+        }
+    }
+
     /// A copy from the wire.
-    pub(crate) fn arrives(&mut self, segment: Segment) {
-        if self.find(&segment) {
+    pub(crate) fn arrives(&mut self, mut segment: Segment) {
+        if segment.flags & NO_MORE == SYN {
+            return self.syn(segment.seq);
+        }
+        if self.find(&mut segment) {
             self.judge(segment, Pass::First, self.now, false);
         }
     }
 
     /// The oldest of the copies that a segment was made for.
     pub(crate) fn again(&mut self) {
-        let Some(Waiting { segment, mark, since }) = self.again.pop_front() else { return };
-        if self.find(&segment) {
+        let Some(Waiting { mut segment, mark, since }) = self.again.pop_front() else { return };
+        if self.find(&mut segment) {
             self.judge(segment, Pass::Requeued, since, mark == self.judged);
         }
     }
 
     /// A copy from the hold device.
     pub(crate) fn returns(&mut self, selection: usize) {
-        let Some(Waiting { segment, mark, since }) = self.take(selection) else { return };
-        if self.find(&segment)
+        let Some(Waiting { mut segment, mark, since }) = self.take(selection) else { return };
+        if self.flow.is_some()
+            && self.find(&mut segment)
             && self.flow.is_some_and(|flow| flow.copy.epoch & MAX_ARGUMENT == mark)
         {
             self.judge(segment, Pass::Held, since, false);
@@ -118,19 +133,55 @@ impl Host {
         self.held.push_back(Waiting { segment: rest, mark, since });
     }
 
-    /// `tcp_copy::find`: whether there is a flow for `segment` now.
-    fn find(&mut self, segment: &Segment) -> bool {
-        let opens = segment.flags & SYN != 0;
+    /// `syn::run`, for a SYN without data.
+    fn syn(&mut self, isn: u32) {
         if let Some(flow) = &mut self.flow {
-            if opens && flow.copy.state == State::DIRECT && !self.real {
-                flow.copy.state = State::UNSYNCED;
-                flow.copy.bits = 0;
+            if flow.copy.state == State::SYNCED && flow.copy.isn == isn {
+                return;
+            }
+            flow.copy.syn_waits = 1;
+        }
+        if self.noted.is_none_or(|note| note.isn != isn) {
+            self.noted = Some(noted_syn::note(isn, self.now));
+        }
+    }
+
+    /// `syn::look_up`.
+    fn look_up(&mut self, segment: &mut Segment) {
+        segment.noted = false;
+        let Some(note) = &mut self.noted else { return };
+        if segment.flags & (RST | ACK) == ACK {
+            noted_syn::answer(note, segment.seq);
+        }
+        segment.isn = note.isn;
+        segment.noted = segment.length > 0 && noted_syn::opens(note, segment.seq, self.now);
+    }
+
+    /// `tcp_copy::find`: whether there is a flow for `segment` now.
+    fn find(&mut self, segment: &mut Segment) -> bool {
+        if let Some(copy) = self.flow.map(|flow| flow.copy) {
+            segment.noted = false;
+            if wants_noted(&copy) {
+                self.look_up(segment);
+            }
+            if segment.noted && copy.state == State::DIRECT && !self.real {
+                if let Some(flow) = &mut self.flow {
+                    flow.copy.state = State::UNSYNCED;
+                    flow.copy.bits = 0;
+                }
                 self.watched.clear();
             }
             return true;
         }
+        self.look_up(segment);
+        if segment.length == 0 {
+            if segment.flags & (FIN | RST) != 0 {
+                self.noted = None;
+            }
+            return false;
+        }
         let straggler = self.finished.is_some_and(|finished| late(end(segment), finished));
-        if !opens && (segment.length == 0 || straggler) {
+        if straggler && !segment.noted {
             return false;
         }
         let mut flow = Flow::default();
@@ -164,13 +215,16 @@ impl Host {
         self.count(&before, &segment, pass, verdict.action == Action::Hold);
         let data_end = segment.seq.wrapping_add(segment.length);
         match verdict.action {
-            Action::PassSyn => {
-                assert_ne!(segment.flags & SYN, 0);
-                self.open(segment.seq);
-            }
-            Action::Adopt => {
-                self.proven(&segment);
-                self.open(segment.seq.wrapping_sub(1));
+            Action::Open | Action::OpenAgain | Action::Adopt => {
+                match verdict.action {
+                    Action::Open => {
+                        assert!(segment.noted, "without a SYN");
+                        self.noted = None;
+                    }
+                    Action::Adopt => self.proven(&segment),
+                    _ => {}
+                }
+                self.open(verdict.number);
                 self.again.push_back(Waiting { segment: known, mark: self.judged, since });
             }
             Action::ResetFirst => {
@@ -202,6 +256,10 @@ impl Host {
             }
             Action::Discard => {}
             Action::Forget => self.finish(data_end),
+            Action::ForgetSocket => {
+                self.server.reset(verdict.number);
+                self.finish(segment.seq);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn judge_copy(
 ) -> copy::Verdict {
     let before = *flow;
     let verdict = copy::judge(flow, segment, pass, now);
-    let begins = matches!(verdict.action, Action::PassSyn | Action::Adopt);
+    let begins = matches!(verdict.action, Action::Open | Action::Adopt);
     if begins {
         assert!(!flow.reply.has(ReplySide::BIT_SYN_ACK) || flow.reply == before.reply);
     } else {

@@ -10,6 +10,7 @@ mod opening;
 mod watching;
 
 use super::*;
+use crate::packet::tcp::ACK;
 
 const ISN: u32 = 1000;
 const FIRST: u32 = ISN + 1;
@@ -28,6 +29,8 @@ fn segment(seq: u32, length: u32, flags: u8) -> Segment {
         segments: 1,
         waited: 0,
         blocked: false,
+        noted: false,
+        isn: 0,
         start: Start::None,
         crlf: false,
         request_state: RequestState::default(),
@@ -43,8 +46,9 @@ fn begins(seq: u32, length: u32) -> Segment {
     Segment { start: Start::Text, ..data(seq, length) }
 }
 
-fn syn(seq: u32) -> Segment {
-    Segment { flags: SYN, ..segment(seq, 0, 0) }
+/// The first data behind a SYN that was noted.
+fn opens(isn: u32) -> Segment {
+    Segment { noted: true, isn, ..data(isn.wrapping_add(1), 10) }
 }
 
 /// A request of text, ten bytes long, behind a reply.
@@ -58,10 +62,10 @@ fn request(seq: u32, ack: u32) -> Segment {
     }
 }
 
-/// A connection whose SYN was passed.
+/// A connection that was given a SYN, and nothing yet.
 fn began() -> Flow {
     let mut flow = Flow::default();
-    assert_eq!(wire(&mut flow, &syn(ISN), 0), Action::PassSyn);
+    assert_eq!(first(&mut flow, &opens(ISN), 0), Verdict::of(Action::Open, ISN));
     flow
 }
 

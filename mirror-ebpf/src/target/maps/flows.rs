@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{HashMap, LruHashMap},
 };
 use mirror_common::{
-    abi::{CopySide, Finished, Flow, FlowKey, TargetCounter},
+    abi::{CopySide, Finished, Flow, FlowKey, NotedSyn, TargetCounter},
     packet::parse::Headers,
     target::copy,
 };
@@ -28,6 +28,11 @@ static FINISHED: LruHashMap<FlowKey, Finished> = LruHashMap::with_max_entries(1 
 /// another connection's. Forgetting the oldest leaves the proof of a boundary.
 #[map]
 static MULTIPATH: LruHashMap<FlowKey, u32> = LruHashMap::with_max_entries(1 << 14, 0);
+
+/// SYNs of connections that were not opened yet. A connection whose note is forgotten is joined as one that is older than
+/// the mirror; so many that only connect can push nothing else out.
+#[map]
+static NOTED_SYNS: LruHashMap<FlowKey, NotedSyn> = LruHashMap::with_max_entries(1 << 16, 0);
 
 /// The key of the flow that an arriving packet belongs to.
 #[inline(always)]
@@ -127,6 +132,26 @@ pub fn finished(key: &FlowKey) -> Option<Finished> {
 #[inline(always)]
 pub fn clear_finished(key: &FlowKey) {
     let _ = FINISHED.remove(key);
+}
+
+/// A SYN was copied.
+#[inline(always)]
+pub fn note_syn(key: &FlowKey, note: NotedSyn) {
+    let _ = NOTED_SYNS.insert(key, note, u64::from(BPF_ANY));
+}
+
+/// What is known of the SYN of a connection that is not open.
+#[inline(always)]
+pub fn noted_syn(key: &FlowKey) -> Option<&'static mut NotedSyn> {
+    // SAFETY: plain numbers, in memory that stays the map's; written at ingress. An entry that is used again meanwhile may
+    // get another connection's acknowledgement, which is far from its own number.
+    NOTED_SYNS.get_ptr_mut(key).map(|note| unsafe { &mut *note })
+}
+
+/// The connection is open, or its client has ended it.
+#[inline(always)]
+pub fn clear_noted_syn(key: &FlowKey) {
+    let _ = NOTED_SYNS.remove(key);
 }
 
 /// A server has agreed to MPTCP.

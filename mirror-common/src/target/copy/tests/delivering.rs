@@ -6,7 +6,7 @@ use super::*;
 fn sequence_numbers_wrap() {
     let mut flow = Flow::default();
     let isn = u32::MAX - 5;
-    wire(&mut flow, &syn(isn), 0);
+    wire(&mut flow, &opens(isn), 0);
     answer(&mut flow);
     assert_eq!(wire(&mut flow, &data(isn + 1, 10), 0), Action::Deliver);
     assert_eq!(flow.copy.next_seq, 5);
@@ -249,7 +249,7 @@ fn a_pure_ack_carries_what_the_puppet_owes() {
 fn a_real_clients_flow_takes_no_copy() {
     let mut flow = opened();
     flow.copy.state = State::DIRECT;
-    for seg in [syn(5), data(FIRST, 10), segment(FIRST, 0, RST), segment(FIRST, 0, FIN)] {
+    for seg in [opens(5), data(FIRST, 10), segment(FIRST, 0, RST), segment(FIRST, 0, FIN)] {
         assert_eq!(first(&mut flow, &seg, 0), Verdict::discard(Discard::DirectClient));
     }
 }

@@ -171,6 +171,6 @@ fn pure_acks_and_probes_prove_nothing() {
 }
 
 #[test]
-fn a_syn_needs_no_proof() {
-    assert_eq!(wire(&mut watched(), &syn(7000), 0), Action::PassSyn);
+fn what_is_behind_a_syn_needs_no_proof() {
+    assert_eq!(wire(&mut watched(), &opens(7000), 0), Action::Open);
 }
