@@ -1,6 +1,7 @@
 //! What crosses the border between kernel and agent: map keys and values, counters, marks.
 
 mod address;
+mod breaker;
 mod counter;
 mod extra_copy;
 mod flow;
@@ -21,6 +22,7 @@ mod user;
 mod waits;
 
 pub use address::{Address, MAX_ALLOWED_MACS, mac_key, v4_mapped};
+pub use breaker::Breaker;
 pub use counter::{
     Class, DerivedMapping, DerivedTarget, GuardCounter, LABEL, MappingCounter, Meaning,
     SourceCounter, TargetCounter, Unit,

@@ -14,12 +14,10 @@ const TIMES: [usize; 4] = [
     offset_of!(Flow, copy.seen_at),
 ];
 /// The same in the units of a flow.
-const TICKS: [usize; 5] = [
+const TICKS: [usize; 3] = [
     offset_of!(Flow, copy.ahead_at),
     offset_of!(Flow, copy.desynced_at),
     offset_of!(Flow, copy.acked_at),
-    offset_of!(Flow, copy.opened_at),
-    offset_of!(Flow, copy.syn_at),
 ];
 
 /// All that happened to the flows of the target at `eth0` is longer ago, by this.

@@ -80,6 +80,7 @@ fn flow_corpus() {
             Copy::DeliverLast,
             Copy::Abort,
             Copy::Adopt,
+            Copy::Requeue,
             Copy::ResetFirst,
             Copy::Hold,
             Copy::Discard,

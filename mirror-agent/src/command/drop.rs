@@ -152,6 +152,7 @@ async fn load(
         ..egress
     };
     attach::attach(&mut ebpf, attachment, &ingress)?;
+    ports::forget_leak(attachment)?;
     ports::serve(attachment, &config.ports).context("cannot serve the ports")?;
     meta::write(attachment, &settings)?;
     PacketTrace::take(&mut ebpf, &settings)

@@ -8,8 +8,8 @@ use aya::{
     maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, lpm_trie::LpmTrie},
 };
 use mirror_common::abi::{
-    ClientKey, Finished, Flow, FlowKey, GuardedServer, Mapping, MappingCounter, Meta, PortSlot,
-    RateState, ReceiveBuffer, Selection, Waits,
+    Breaker, ClientKey, Finished, Flow, FlowKey, GuardedServer, Mapping, MappingCounter, Meta,
+    PortSlot, RateState, ReceiveBuffer, Selection, Waits,
 };
 
 use crate::kernel::{
@@ -36,6 +36,8 @@ const RATE_STATE: &str = "RATE_STATE";
 const RECEIVE_BUFFERS: &str = "RECEIVE_BUFFERS";
 const SELECTION: &str = "SELECTION";
 const WAITS: &str = "WAITS";
+const NOTED_SYNS: &str = "NOTED_SYNS";
+const BREAKER: &str = "BREAKER";
 
 /// The maps of a role that are pinned, those included that only the agent uses.
 pub(super) const fn pinned(role: Role) -> &'static [&'static str] {
@@ -57,6 +59,8 @@ pub(super) const fn pinned(role: Role) -> &'static [&'static str] {
             FLOWS,
             FINISHED,
             DIRECT_REQUESTS,
+            NOTED_SYNS,
+            BREAKER,
             MULTIPATH,
             DROPPED_FRAGMENTS,
             WAITS,
@@ -215,6 +219,11 @@ pub fn finished(target: &Attachment) -> Result<HashMap<MapData, FlowKey, Finishe
 /// Target: the longest wait in the hold queue: one entry.
 pub fn waits(target: &Attachment) -> Result<Array<MapData, Waits>> {
     array(target, WAITS)
+}
+
+/// Target: whether this host's answers are seen: one entry.
+pub fn breaker(target: &Attachment) -> Result<Array<MapData, Breaker>> {
+    array(target, BREAKER)
 }
 
 /// Target: MAC addresses that copies are taken from.

@@ -8,7 +8,7 @@ use std::{io, time::Duration};
 
 use anyhow::{Context as _, Result};
 use aya::maps::MapError;
-use mirror_common::abi::{FlowKey, State, served};
+use mirror_common::abi::{Breaker, FlowKey, State, served};
 
 use crate::{
     kernel::{
@@ -35,6 +35,15 @@ pub fn served(attachment: &Attachment) -> Result<Vec<u16>> {
 /// Where the kernel's table cannot be written.
 pub fn serve(attachment: &Attachment, ports: &[u16]) -> Result<()> {
     set(attachment, ports, served::YES)
+}
+
+/// The programs are wherever answers leave: connections may be opened again.
+///
+/// # Errors
+///
+/// Where the kernel's table cannot be written.
+pub fn forget_leak(attachment: &Attachment) -> Result<()> {
+    maps::breaker(attachment)?.set(0, Breaker::default(), 0).context("cannot write BREAKER")
 }
 
 /// Serves `ports` no more. Returns how many mirrored connections were ended.

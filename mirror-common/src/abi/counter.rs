@@ -322,6 +322,9 @@ counters! {
         DiscardedHoldExpired = "discarded_hold_expired", Segments, Lost;
         /// Of a connection whose SYN this host's TCP did not answer for a second, or whose answer left unseen.
         DiscardedUnanswered = "discarded_unanswered", Segments, Lost;
+        /// Of a connection that was not opened: its client is this host itself, there is no way back to it, or the way back is
+        /// by an interface without our program.
+        DiscardedNoWayBack = "discarded_no_way_back", Segments, Lost;
         /// Left the hold queue after its connection had been given up.
         DiscardedStale = "discarded_stale", Segments, Lost;
         /// The table of connections is full (`--max-connections`), and none of the same IP version was idle for 10 s.
@@ -355,6 +358,9 @@ counters! {
         Closed = "closed", Connections, Internal;
         /// Idle connections that were ended since the table was full; they are adopted again when they speak.
         Evicted = "evicted", Connections, Internal;
+        /// Answers of this host that a client of production got and refused: they left by an interface without our program. No
+        /// connection is opened from then on; `drop` again covers interfaces that came later.
+        ReplyLeaked = "reply_leaked", Packets, Lost;
         /// Connections that a direct client took over.
         DirectTakeover = "direct_takeover", Connections, Internal;
         /// Packets of direct clients to a served port, untouched; of those in IP fragments, the first.
@@ -464,6 +470,7 @@ mod tests {
                 "discarded_unsynced",
                 "discarded_hold_expired",
                 "discarded_unanswered",
+                "discarded_no_way_back",
                 "discarded_stale",
                 "discarded_table_full",
                 "discarded_clone",
@@ -473,6 +480,7 @@ mod tests {
                 "discarded_source_mac",
                 "arrived_other_magic",
                 "withdrawn",
+                "reply_leaked",
                 "discarded_hold_dropped",
             ]
         );

@@ -97,15 +97,9 @@ pub struct CopySide {
     /// Where the first request begins that waits for what is missing before it.
     pub start_at: u32,
     /// Whether there is one: not a bit of `bits`, which another CPU may write at the same time.
-    pub start_waits: u32,
-    /// Whether the SYN of another connection of the same ends was noted. Like `start_waits`, no bit of `bits`.
-    pub syn_waits: u32,
-    /// When the connection was opened, in [`ticks`].
-    pub opened_at: u32,
-    /// When the synthetic client's SYN was last given to the kernel, in [`ticks`].
-    pub syn_at: u32,
-    /// Padding, zero.
-    pub pad: u32,
+    pub start_waits: u16,
+    /// Whether the SYN of another connection of the same ends was noted. For the same reason no bit.
+    pub syn_waits: u16,
 }
 
 /// A moment as a flow keeps it: the monotonic clock in units of 1.05 ms.
@@ -189,6 +183,28 @@ impl CopySide {
         self.gap_at
     }
 
+    /// When the connection was opened, in [`ticks`]: what [`CopySide::ahead_at`] is until there is an answer, as there is
+    /// nothing ahead by then.
+    #[inline(always)]
+    pub fn opened_at(&self) -> u32 {
+        self.ahead_at
+    }
+
+    /// When the SYN was last given to the kernel: likewise [`CopySide::ahead_end`].
+    #[inline(always)]
+    pub fn syn_at(&self) -> u32 {
+        self.ahead_end
+    }
+
+    /// The SYN is given to the kernel at `now`, in ns, the first time or `again`.
+    #[inline(always)]
+    pub fn set_syn_at(&mut self, now: u64, again: bool) {
+        self.ahead_end = ticks(now);
+        if !again {
+            self.ahead_at = ticks(now);
+        }
+    }
+
     /// Whether all of `bit` is set.
     #[inline(always)]
     pub fn has(&self, bit: u32) -> bool {
@@ -235,7 +251,7 @@ impl ReplySide {
     }
 }
 
-/// State of one flow. 176 bytes, host byte order.
+/// State of one flow. 160 bytes, host byte order: with its key, and what the kernel adds, it fills 256.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Flow {
@@ -272,4 +288,4 @@ pub struct Finished {
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40);
-const _: () = assert!(size_of::<Flow>() == 176);
+const _: () = assert!(size_of::<Flow>() == 160);

@@ -1,7 +1,7 @@
 //! The agent's side of the border: these types are plain bytes to the `bpf` system call.
 
 use super::{
-    ClientKey, Finished, Flow, FlowKey, GuardedServer, Mapping, Meta, PortSlot, RateState,
+    Breaker, ClientKey, Finished, Flow, FlowKey, GuardedServer, Mapping, Meta, PortSlot, RateState,
     ReceiveBuffer, Selection, Waits,
 };
 
@@ -14,6 +14,7 @@ macro_rules! plain_bytes {
 
 plain_bytes!(
     Selection,
+    Breaker,
     ClientKey,
     Finished,
     Flow,

@@ -173,6 +173,8 @@ pub enum Action {
     Abort,
     /// The same, with a SYN one before it: it begins a request for certain.
     Adopt,
+    /// Queue it for another pass, behind what is queued already.
+    Requeue,
     /// Queue it for another pass, and before that reset the synthetic client's socket at [`Verdict::number`].
     ResetFirst,
     /// Let it wait in the hold device.
@@ -612,7 +614,7 @@ fn synced_unanswered(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
     if pass != Pass::Held {
         return hold(flow, now);
     }
-    if since(flow.copy.opened_at, now) > WAIT_LIMIT {
+    if since(flow.copy.opened_at(), now) > WAIT_LIMIT {
         // Before the kernel sends its SYN-ACK again, who knows where to (kernel: `TCP_TIMEOUT_INIT`).
         return Verdict {
             action: Action::ForgetSocket,
@@ -620,8 +622,8 @@ fn synced_unanswered(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
             reason: Discard::Unanswered,
         };
     }
-    if since(flow.copy.syn_at, now) > SYN_REPEAT {
-        flow.copy.syn_at = ticks(now);
+    if since(flow.copy.syn_at(), now) > SYN_REPEAT {
+        flow.copy.set_syn_at(now, true);
         return Verdict::of(Action::OpenAgain, flow.copy.isn);
     }
     hold(flow, now)
@@ -630,6 +632,11 @@ fn synced_unanswered(flow: &mut Flow, pass: Pass, now: u64) -> Verdict {
 /// The connection is fed, and something is missing before `segment`.
 #[inline(always)]
 fn synced_behind_gap(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict {
+    if pass == Pass::First && flow.copy.next_seq == flow.copy.isn.wrapping_add(1) {
+        // Most likely what opened the connection is queued. It has to complete the handshake: a host that answers with SYN
+        // cookies has no socket before, and takes nothing else (kernel: `cookie_v4_check`).
+        return Verdict::of(Action::Requeue, 0);
+    }
     if is_inside(&mut flow.copy, segment) && !after(segment.end_seq(), flow.reply.edge) {
         // What is missing may be in the hold device.
         let limit = if flow.held() > 0 { WAIT_LIMIT } else { AHEAD_LIMIT };
@@ -717,8 +724,7 @@ fn begin(flow: &mut Flow, isn: u32, now: u64) {
     flow.copy.ahead = 0;
     flow.copy.start_waits = 0;
     flow.copy.syn_waits = 0;
-    flow.copy.opened_at = ticks(now);
-    flow.copy.syn_at = ticks(now);
+    flow.copy.set_syn_at(now, false);
 }
 
 /// Whether two numbers may be of one connection at one time.

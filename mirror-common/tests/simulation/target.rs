@@ -240,6 +240,7 @@ impl Target {
                 self.at(self.now + BACKLOG_DELAY, Event::Again(sent));
                 self.give(&syn);
             }
+            Action::Requeue => self.at(self.now + BACKLOG_DELAY, Event::Again(sent)),
             Action::ResetFirst => {
                 self.at(self.now + BACKLOG_DELAY, Event::Again(sent));
                 self.give(&wire(verdict.number, 0, RST, Vec::new()));

@@ -8,7 +8,10 @@ use mirror_common::{
         parse::{self, Headers, ParseError, TCP},
         tcp,
     },
-    target::reply::{self, Action, Reply},
+    target::{
+        breaker,
+        reply::{self, Action, Reply},
+    },
 };
 use mirror_ebpf::{
     packet::skb::{NEXT, Skb, drop_silently, to_ingress},
@@ -103,6 +106,11 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         scale,
     };
     let verdict = reply::judge(flow, &seen, clock::now);
+    if seen.flags & tcp::SYN != 0
+        && let Some(breaker) = maps::breaker()
+    {
+        breaker::answered(breaker);
+    }
     if verdict.action == Action::Pass {
         maps::count(TargetCounter::DirectOut);
         return NEXT;

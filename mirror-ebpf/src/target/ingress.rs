@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use mirror_common::{
     abi::{
-        State, TargetCounter,
+        ReplySide, State, TargetCounter,
         mark::{self, Stage},
         served,
     },
@@ -99,6 +99,9 @@ fn real_tcp(skb: Skb, headers: &Headers, header: &tcp::Header) {
         false => TargetCounter::DirectIn,
     });
     let flags = header.flags();
+    if flags & (tcp::RST | tcp::ACK) == tcp::RST {
+        return refused(headers, header);
+    }
     if flags & tcp::SYN == 0 || flags & tcp::ACK != 0 {
         return;
     }
@@ -110,5 +113,20 @@ fn real_tcp(skb: Skb, headers: &Headers, header: &tcp::Header) {
     {
         flow.copy.state = State::DIRECT;
         maps::count(TargetCounter::DirectTakeover);
+    }
+}
+
+/// A reset that acknowledges nothing. If it is of a client that was answered for a connection that is its copy's, this host's
+/// answers leave unseen (RFC 9293, 3.10.7.1: it has the number that the answer acknowledged).
+#[inline(always)]
+fn refused(headers: &Headers, header: &tcp::Header) {
+    if let Some(flow) = maps::flow(&maps::key_of_copy(headers))
+        && flow.copy.state == State::SYNCED
+        && !flow.reply.has(ReplySide::BIT_SYN_ACK)
+        && header.seq() == flow.copy.isn.wrapping_add(1)
+        && let Some(breaker) = maps::breaker()
+    {
+        maps::count(TargetCounter::ReplyLeaked);
+        breaker.leaked = 1;
     }
 }

@@ -1,5 +1,6 @@
 //! The target's maps, and the only functions that touch them.
 
+mod breaker;
 mod counters;
 mod direct_requests;
 mod flows;
@@ -18,12 +19,13 @@ use mirror_common::{
 };
 
 pub use self::{
+    breaker::breaker,
     counters::{count, count_many},
     direct_requests::{clear_direct_request, is_direct_request, note_direct_request},
     flows::{
         add_flow, clear_finished, clear_multipath, clear_noted_syn, count_withdrawn, finish,
-        finished, flow, for_each_flow, forget, is_multipath, key_of_copy, key_of_reply,
-        note_multipath, note_syn, noted_syn,
+        finished, flow, for_each_flow, forget, forget_unopened, is_multipath, key_of_copy,
+        key_of_reply, note_multipath, note_syn, noted_syn,
     },
     fragments::{clear_dropped, is_dropped, note_dropped},
 };

@@ -77,6 +77,13 @@ pub fn requeue(skb: Skb) -> Result<(), HelperError> {
     skb.clone_to_ingress(settings::ifindex())
 }
 
+/// Verdict: the copy itself is queued to be judged again, behind what is queued.
+#[inline(always)]
+pub fn requeue_itself(skb: Skb) -> i32 {
+    skb.set_mark(mark::pack(Stage::Requeued, 0));
+    to_ingress(settings::ifindex())
+}
+
 #[inline(always)]
 pub fn counter_of(reason: Discard) -> TargetCounter {
     match reason {

@@ -8,8 +8,8 @@ use mirror_common::{
         tcp::{self, after, late},
     },
     target::{
+        breaker,
         copy::{self, Action, Discard, Pass, Segment},
-        noted_syn,
     },
 };
 use mirror_ebpf::{
@@ -20,7 +20,9 @@ use mirror_ebpf::{
 use crate::{
     admin_command, evict,
     maps::{self, Work},
-    outcome::{count_pass, counter_of, deliver, discard, hold, pass_synthesized, requeue},
+    outcome::{
+        count_pass, counter_of, deliver, discard, hold, pass_synthesized, requeue, requeue_itself,
+    },
     request_parser, segment, syn,
 };
 
@@ -175,6 +177,15 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
     let number = verdict.number;
     match verdict.action {
         Action::Open | Action::OpenAgain | Action::Adopt => {
+            if verdict.action != Action::OpenAgain
+                && let Some(breaker) = maps::breaker()
+            {
+                if !breaker::may_open(breaker, now) {
+                    maps::forget_unopened(key);
+                    return discard(TargetCounter::DiscardedUnanswered, segments);
+                }
+                breaker::opened(breaker, now);
+            }
             if requeue(skb).is_err() {
                 return discard(TargetCounter::DiscardedClone, segments);
             }
@@ -198,6 +209,7 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
             maps::count(TargetCounter::Reset);
             deliver(skb, segment::into_rst(skb, headers, plain, number), segments)
         }
+        Action::Requeue => requeue_itself(skb),
         Action::ResetFirst => {
             if requeue(skb).is_err() {
                 return discard(TargetCounter::DiscardedClone, segments);

@@ -175,7 +175,7 @@ fn in_a_full_flow_table_the_idle_make_room() {
     let mut more: Vec<_> = (0..10).map(|_| mirror.connect()).collect();
     more.iter_mut().for_each(|client| client.set("no-room", b"1"));
     let (_, target) = mirror.settled();
-    assert!(target["discarded_table_full"] >= 20, "nobody is idle: {target:?}");
+    assert!(target["discarded_table_full"] >= 10, "nobody is idle: {target:?}");
     assert_eq!(target["evicted"], 0, "{target:?}");
 
     // The limit is ten seconds.

@@ -127,7 +127,8 @@ for frame in sys.argv[1:]:
         } else {
             (mirror.old.v4(), mirror.new.v4())
         };
-        let mirrored = Connection::open(&mirror.client, old, PORT);
+        let mut mirrored = Connection::open(&mirror.client, old, PORT);
+        mirrored.set("key", b"value");
         let real = Connection::open(&mirror.client, new, PORT);
         let direct = udp(&mirror.client, new, PORT);
         direct.send(&frame(0x0102, 1, b"version\r\n")).expect("a datagram can be sent");

@@ -227,6 +227,10 @@ impl Host {
                 self.open(verdict.number);
                 self.again.push_back(Waiting { segment: known, mark: self.judged, since });
             }
+            Action::Requeue => {
+                assert_eq!(pass, Pass::First, "queued over and over");
+                self.again.push_back(Waiting { segment: known, mark: self.judged, since });
+            }
             Action::ResetFirst => {
                 assert!(!at_once, "reset over and over");
                 self.server.reset(verdict.number);

@@ -69,10 +69,11 @@ fn began() -> Flow {
     flow
 }
 
-/// A connection whose SYN was answered, at time 0.
+/// A connection whose SYN was answered, at time 0, and whose first byte was delivered.
 fn opened() -> Flow {
     let mut flow = began();
     answer(&mut flow);
+    flow.copy.isn = ISN.wrapping_sub(1);
     flow
 }
 

@@ -121,6 +121,13 @@ pub fn forget(key: &FlowKey) {
     }
 }
 
+/// Ends a flow whose connection was not opened.
+#[inline(always)]
+pub fn forget_unopened(key: &FlowKey) {
+    let _ = FLOWS.remove(key);
+    clear_noted_syn(key);
+}
+
 /// What is known of a flow that ended.
 #[inline(always)]
 pub fn finished(key: &FlowKey) -> Option<Finished> {

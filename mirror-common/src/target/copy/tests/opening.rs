@@ -66,6 +66,16 @@ fn later_data_opens_at_the_first() {
 }
 
 #[test]
+fn what_follows_the_first_is_queued_behind_it() {
+    let mut flow = began();
+    answer(&mut flow);
+    let second = data(FIRST + 10, 10);
+    assert_eq!(wire(&mut flow, &second, 0), Action::Requeue);
+    assert_eq!(again(&mut flow, &data(FIRST, 10), 0), Action::Deliver);
+    assert_eq!(again(&mut flow, &second, 0), Action::Deliver);
+}
+
+#[test]
 fn a_reset_opens_nothing() {
     let mut flow = Flow::default();
     assert_eq!(wire(&mut flow, &Segment { flags: RST, ..opens(ISN) }, 0), Action::Forget);

@@ -1,0 +1,92 @@
+//! Opens no more connections where this host's answers are not seen: then they leave by a way that none of our programs
+//! is on, to real clients.
+//!
+//! This host's TCP answers a SYN at once, and the program at egress sees that before the next connection is opened. Where
+//! some were opened and none was answered, either the answers leave unseen, or there are none, since the queue of the
+//! listener is full or a firewall drops what we give to the stack. From outside, these are the same for a while: few
+//! connections are opened from then on, and each later than the one before. What tells is a client that refuses an answer:
+//! from then on none is opened until the agent is told again to serve.
+
+use crate::abi::{Breaker, since, ticks};
+
+/// So many connections may wait for an answer while none is seen: the handful that can leak.
+pub const LIMIT: u32 = 8;
+/// How long after that the next may be opened, in ns; twice as long for each one more, up to 64 times.
+const PAUSE: u64 = 2_000_000_000;
+const DOUBLINGS: u32 = 6;
+
+/// Whether a connection may be opened at `now`, in ns.
+#[inline(always)]
+pub fn may_open(breaker: &Breaker, now: u64) -> bool {
+    if breaker.leaked != 0 {
+        return false;
+    }
+    if breaker.unanswered < LIMIT {
+        return true;
+    }
+    let more = breaker.unanswered - LIMIT;
+    let pause = PAUSE << if more > DOUBLINGS { DOUBLINGS } else { more };
+    since(breaker.opened_at, now) > pause
+}
+
+/// A connection is opened at `now`, in ns.
+#[inline(always)]
+pub fn opened(breaker: &mut Breaker, now: u64) {
+    breaker.unanswered = breaker.unanswered.saturating_add(1);
+    breaker.opened_at = ticks(now);
+}
+
+/// An answer was seen, before it could leave.
+#[inline(always)]
+pub fn answered(breaker: &mut Breaker) {
+    if breaker.unanswered != 0 {
+        breaker.unanswered = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// When connections are opened that nobody answers, if one is wanted every 10 ms for `seconds`.
+    fn unanswered(seconds: u64) -> Breaker {
+        let mut breaker = Breaker::default();
+        let mut opens = 0;
+        for now in (SECOND..(1 + seconds) * SECOND).step_by(10_000_000) {
+            if may_open(&breaker, now) {
+                opened(&mut breaker, now);
+                opens += 1;
+            }
+        }
+        assert_eq!(breaker.unanswered, opens);
+        breaker
+    }
+
+    #[test]
+    fn a_handful_at_first_and_then_ever_fewer() {
+        assert_eq!(unanswered(1).unanswered, LIMIT);
+        assert_eq!(unanswered(3).unanswered, LIMIT + 1);
+        assert_eq!(unanswered(120).unanswered, LIMIT + 5);
+    }
+
+    #[test]
+    fn an_answer_allows_all() {
+        let mut breaker = unanswered(60);
+        let now = 61 * SECOND;
+        assert!(!may_open(&breaker, now));
+        answered(&mut breaker);
+        for _ in 0..LIMIT {
+            assert!(may_open(&breaker, now));
+            opened(&mut breaker, now);
+        }
+        assert!(!may_open(&breaker, now));
+    }
+
+    #[test]
+    fn a_leak_ends_it() {
+        let breaker = Breaker { leaked: 1, ..Breaker::default() };
+        assert!(!may_open(&breaker, u64::MAX));
+    }
+}
