@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`address`] | addresses as they are typed, as keys of BPF maps, and networks of them |
 //! | [`netlink`] | interfaces, routes, addresses |
+//! | [`forwarding`] | has routing tables answer programs, for one device |
 //! | [`rules`] | routing rules |
 //! | [`offload`] | offloads of an interface that are on |
 //! | [`queue`] | how packets queue for an interface |
@@ -14,6 +15,7 @@
 //! | [`veth`] | veth pairs of ours |
 
 pub mod address;
+pub mod forwarding;
 pub mod namespace;
 pub mod neighbour;
 pub mod netlink;

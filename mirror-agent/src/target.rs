@@ -6,6 +6,7 @@
 //! | [`ports`] | ports that are served, and taking them off without a leak |
 //! | [`allowed_macs`] | who may send copies |
 //! | [`hold_device`] | the queue in which copies wait |
+//! | [`ways_out`] | the program that drops replies, at every interface |
 //! | [`receive_buffer`] | gives memcached's listeners room for large values, and takes it back |
 
 pub mod allowed_macs;
@@ -13,3 +14,4 @@ pub mod config;
 pub mod hold_device;
 pub mod ports;
 pub mod receive_buffer;
+pub mod ways_out;

@@ -21,7 +21,7 @@ use crate::{
     lifecycle::{attached, install::install, listening::warn_if_nothing_listens},
     net::netlink::{Interface, Network},
     output,
-    target::{allowed_macs, config::TargetConfig, hold_device, ports, receive_buffer},
+    target::{allowed_macs, config::TargetConfig, hold_device, ports, receive_buffer, ways_out},
 };
 
 /// Runs the verb.
@@ -134,6 +134,7 @@ async fn load(
         mechanism,
     };
     attach::attach(&mut ebpf, attachment, &egress)?;
+    ways_out::cover(&mut ebpf, attachment, network, (interface, &egress)).await?;
     let hold = Hook {
         program: "target_hold",
         interface: &far_end,

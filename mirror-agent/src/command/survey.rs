@@ -113,8 +113,12 @@ pub(super) async fn refresh(network: &Network, known: &Known, state: &mut State)
         return Ok(());
     }
     detail.snapshot = snapshot::read(attachment)?;
-    if let RoleDetail::Source { selection, .. } = &mut detail.role {
-        *selection = SelectionState::of(&selection_table::read(attachment)?, Now::read()?);
+    match &mut detail.role {
+        RoleDetail::Source { selection, .. } => {
+            *selection = SelectionState::of(&selection_table::read(attachment)?, Now::read()?);
+        }
+        RoleDetail::Target(target) => target.leaked = ports::has_leaked(attachment)?,
+        RoleDetail::Guard { .. } => {}
     }
     let link = link(network, known).await?;
     state.condition = expired(condition(network, known, link.as_ref()).await?, detail);
@@ -124,9 +128,9 @@ pub(super) async fn refresh(network: &Network, known: &Known, state: &mut State)
 /// Gives the verdict, with what happened of late, where that is known.
 pub(super) fn judge(state: &mut State, recent: Option<&Tally>) {
     let total = state.detail.as_ref().map(Detail::tally).unwrap_or_default();
-    let (served, silent) = match state.detail.as_ref().map(|detail| &detail.role) {
-        Some(RoleDetail::Target(target)) => (target.ports.len(), silent(target)),
-        _ => (0, Vec::new()),
+    let (served, silent, leaked) = match state.detail.as_ref().map(|detail| &detail.role) {
+        Some(RoleDetail::Target(target)) => (target.ports.len(), silent(target), target.leaked),
+        _ => (0, Vec::new(), false),
     };
     state.health = health::judge(Facts {
         role: state.role,
@@ -136,6 +140,7 @@ pub(super) fn judge(state: &mut State, recent: Option<&Tally>) {
         served,
         silent: &silent,
         no_socket: no_socket(state),
+        leaked,
     });
 }
 
@@ -293,6 +298,7 @@ async fn target(network: &Network, known: &Known, meta: &Meta) -> Result<TargetD
         ports: served.into_iter().map(|port| ServedPort { port, listens: listens(port) }).collect(),
         allowed_macs: allowed_macs::get(attachment)?.into_iter().map(allowed_macs::text).collect(),
         max_connections: meta.max_connections,
+        leaked: ports::has_leaked(attachment)?,
         connections: Connections::read(attachment)?,
         hold_queue: match is_seen {
             true => HoldQueue::of(network, hold_device::names(meta.ifindex)).await?,

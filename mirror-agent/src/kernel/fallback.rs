@@ -17,17 +17,20 @@ pub enum Fallback {
     Unordered,
     /// A `/proc/sys` that cannot be written.
     WayOfAttach,
+    /// The same.
+    WayBackUnknown,
 }
 
 impl Fallback {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Clsact,
         Self::GenericXdp,
         Self::FairQueue,
         Self::NoQueue,
         Self::Unordered,
         Self::WayOfAttach,
+        Self::WayBackUnknown,
     ];
 
     /// What would be better, what is used, and what is lost.
@@ -62,6 +65,11 @@ impl Fallback {
                 "forwarding of the copy device",
                 "the interface of the route at the time of attach",
                 "copies do not follow a route to another interface, nor are they cut to a smaller path; errors about them reach clients",
+            ],
+            Self::WayBackUnknown => [
+                "forwarding of the hold device",
+                "no look-up of the way back to a client",
+                "that replies leave by an interface without the mirror's program is only noticed when a few did",
             ],
         }
     }

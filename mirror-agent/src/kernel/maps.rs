@@ -38,6 +38,7 @@ const SELECTION: &str = "SELECTION";
 const WAITS: &str = "WAITS";
 const NOTED_SYNS: &str = "NOTED_SYNS";
 const BREAKER: &str = "BREAKER";
+const WAYS: &str = "WAYS";
 
 /// The maps of a role that are pinned, those included that only the agent uses.
 pub(super) const fn pinned(role: Role) -> &'static [&'static str] {
@@ -61,6 +62,7 @@ pub(super) const fn pinned(role: Role) -> &'static [&'static str] {
             DIRECT_REQUESTS,
             NOTED_SYNS,
             BREAKER,
+            WAYS,
             MULTIPATH,
             DROPPED_FRAGMENTS,
             WAITS,
@@ -224,6 +226,11 @@ pub fn waits(target: &Attachment) -> Result<Array<MapData, Waits>> {
 /// Target: whether this host's answers are seen: one entry.
 pub fn breaker(target: &Attachment) -> Result<Array<MapData, Breaker>> {
     array(target, BREAKER)
+}
+
+/// Target: interfaces at whose egress the program is, by index.
+pub fn ways(target: &Attachment) -> Result<Set<u32>> {
+    set(target, WAYS)
 }
 
 /// Target: MAC addresses that copies are taken from.

@@ -8,7 +8,7 @@ use rtnetlink::{
     Handle, RouteMessageBuilder,
     packet_route::{
         address::AddressAttribute,
-        link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
+        link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage},
         route::{RouteAddress, RouteAttribute, RouteMetric, RouteType},
     },
 };
@@ -114,6 +114,21 @@ impl Network {
             .with_context(|| format!("interface {index} went away"))
     }
 
+    /// All interfaces whose frames have an Ethernet header, and whether these leave by others of them: those of a VLAN, a
+    /// macvlan, a bridge or a bond.
+    pub async fn ethernet_interfaces(&self) -> Result<Vec<(Interface, bool)>> {
+        let links: Vec<LinkMessage> =
+            self.handle.link().get().execute().try_collect().await.context("cannot list links")?;
+        let ethernet = links.iter().filter(|it| it.header.link_layer_type == LinkLayerType::Ether);
+        let named = ethernet.filter_map(|it| Some((it, name_of(it)?)));
+        Ok(named
+            .map(|(link, name)| {
+                let up = link.header.flags.contains(LinkFlags::Up);
+                (Interface { index: link.header.index, name, up }, is_stacked(link))
+            })
+            .collect())
+    }
+
     /// Names of all interfaces.
     pub async fn interface_names(&self) -> Result<Vec<String>> {
         let links: Vec<LinkMessage> =
@@ -182,6 +197,26 @@ impl Network {
             })
             .collect())
     }
+}
+
+/// Whether what is sent by an interface leaves by another one.
+fn is_stacked(link: &LinkMessage) -> bool {
+    let of_kind = |info: &LinkInfo| {
+        matches!(
+            info,
+            LinkInfo::Kind(
+                InfoKind::Vlan
+                    | InfoKind::MacVlan
+                    | InfoKind::IpVlan
+                    | InfoKind::Bridge
+                    | InfoKind::Bond
+                    | InfoKind::Team
+            )
+        )
+    };
+    link.attributes
+        .iter()
+        .any(|it| matches!(it, LinkAttribute::LinkInfo(infos) if infos.iter().any(of_kind)))
 }
 
 fn name_of(link: &LinkMessage) -> Option<String> {

@@ -61,3 +61,9 @@ fn silence_ipv6(name: &str) {
         log::debug!("cannot write {path}: {error}");
     }
 }
+
+/// Whether `name` is that of one end of a pair of ours: `prefix`, an interface's index, and `p` for the far end.
+pub fn is_named(name: &str, prefix: &str) -> bool {
+    let index = name.strip_prefix(prefix).map(|rest| rest.strip_suffix('p').unwrap_or(rest));
+    index.is_some_and(|index| index.parse::<u32>().is_ok())
+}

@@ -149,6 +149,8 @@ pub struct TargetDetail {
     pub allowed_macs: Vec<String>,
     /// Connections that it can mirror at once.
     pub max_connections: u32,
+    /// Whether one of its host's answers reached a client of production, so that it opens none any more.
+    pub leaked: bool,
     /// Those that it has.
     pub connections: Connections,
     /// Where copies wait; `None` where it is gone.

@@ -8,13 +8,15 @@
 //! behalf of a device that does (`bpf_fib_lookup`, `BPF_FIB_LKUP_RET_FWD_DISABLED`). It receives nothing that could be
 //! forwarded.
 
-use std::fs;
-
 use anyhow::{Context as _, Result};
 
 use crate::{
     kernel::{attach::hook::Hook, fallback::Fallback, pins::Attachment},
-    net::{netlink::Network, veth},
+    net::{
+        forwarding,
+        netlink::Network,
+        veth::{self, is_named},
+    },
 };
 
 /// Largest MTU there is. No packet is measured by it.
@@ -22,9 +24,17 @@ const MTU: u32 = 65_535;
 /// Name of the pin of the program at its egress.
 pub const PIN: &str = "copies";
 
+/// How names begin.
+const NAME: &str = "macopy";
+
 /// Names of the pair that belongs to the interface with index `ifindex`: near end, far end.
 pub fn names(ifindex: u32) -> (String, String) {
-    (format!("macopy{ifindex}"), format!("macopy{ifindex}p"))
+    (format!("{NAME}{ifindex}"), format!("{NAME}{ifindex}p"))
+}
+
+/// Whether an interface with this name is one end of a copy device.
+pub fn is_one(name: &str) -> bool {
+    is_named(name, NAME)
 }
 
 /// Makes the device, or finds it. Returns its index.
@@ -40,25 +50,10 @@ pub async fn ensure(network: &Network, attachment: &Attachment, ifindex: u32) ->
         // Of a device that somebody removed: its link leads nowhere.
         attachment.remove_hook(PIN)?;
     }
-    for family in ["ipv4", "ipv6"] {
-        if let Err(error) = forward(family, &near) {
-            log::warn!("{near}: {family}: {} ({error:#})", Fallback::WayOfAttach);
-        }
-    }
+    forwarding::switch_on(&near, |family, error| {
+        log::warn!("{near}: {family}: {} ({error:#})", Fallback::WayOfAttach);
+    });
     Ok(index)
-}
-
-/// Has routing tables answer for it.
-fn forward(family: &str, name: &str) -> Result<()> {
-    let path = format!("/proc/sys/net/{family}/conf/{name}/forwarding");
-    if fs::read_to_string(&path).is_ok_and(|now| now.trim() == "1") {
-        return Ok(());
-    }
-    match fs::write(&path, "1") {
-        // Without IPv6, there are no copies of it.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && family == "ipv6" => Ok(()),
-        result => result.with_context(|| format!("cannot write {path}")),
-    }
 }
 
 /// Whether it is there.

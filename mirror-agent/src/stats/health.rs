@@ -5,7 +5,7 @@
 //! | OK | it works, and of all that had to be mirrored at most 1 in 1,000 was lost |
 //! | EXPIRED | the deadline of a source has passed, as was wanted: nothing is mirrored any more |
 //! | DEGRADED | it works, and more than that was lost: since it was attached, or in the last minute that `--follow` has seen; or nothing listens at a port that is served; or most packets for a source's maps find no socket on its host |
-//! | DOWN | nothing is mirrored: the interface is gone or down, here or in another network namespace; the attachment is half made, or another version's; none of a source's copies leaves the host; or memcached is not there and copies arrive |
+//! | DOWN | nothing is mirrored: the interface is gone or down, here or in another network namespace; the attachment is half made, or another version's; none of a source's copies leaves the host; memcached is not there and copies arrive; or an answer of the new host reached a client |
 //!
 //! Silence is not a fault: a source that sees no packet for its maps, and a target at which no copy arrives, are OK.
 //! `docs/counters.md` says the same to operators.
@@ -99,6 +99,8 @@ pub struct Facts<'a> {
     /// Of a source, packets for its maps that it left out since no socket of its host takes them, and those that it
     /// mirrored.
     pub no_socket: [u64; 2],
+    /// Whether a target opens no connection, as a client of production got an answer of its host.
+    pub leaked: bool,
 }
 
 /// Packets that say something about all others.
@@ -136,6 +138,11 @@ pub fn judge(facts: Facts<'_>) -> Health {
         let all = facts.silent.len() == facts.served && facts.total.due() > 0;
         let level = if all { Level::Down } else { Level::Degraded };
         health.add(level, format!("nothing listens at port {}", PortRange::join(facts.silent)));
+    }
+    if facts.leaked {
+        let reason = "answers reach clients of production by an interface without the mirror's program, so that no \
+                      connection is opened any more; run drop again where all interfaces are up, or see what sends them";
+        health.add(Level::Down, reason.to_owned());
     }
     let [left_out, mirrored] = facts.no_socket;
     if left_out >= MANY && left_out > mirrored {
@@ -191,6 +198,7 @@ mod tests {
             served: 1,
             silent: &[],
             no_socket: [0; 2],
+            leaked: false,
         }
     }
 

@@ -21,7 +21,11 @@ use rtnetlink::{
 pub use self::look::{Discipline, HoldQueue};
 use crate::{
     kernel::fallback::Fallback,
-    net::{netlink::Network, veth},
+    net::{
+        forwarding,
+        netlink::Network,
+        veth::{self, is_named},
+    },
 };
 
 /// What the queue lets through, in bytes per second: the pace at which held copies go round. Each time
@@ -37,9 +41,17 @@ const LIMIT: u32 = 16_384;
 /// Largest MTU there is: whatever the real interface takes, this takes.
 const MTU: u32 = 65_535;
 
+/// How names begin.
+const NAME: &str = "mahold";
+
 /// Names of the pair that belongs to the interface with index `ifindex`: near end, far end.
 pub fn names(ifindex: u32) -> (String, String) {
-    (format!("mahold{ifindex}"), format!("mahold{ifindex}p"))
+    (format!("{NAME}{ifindex}"), format!("{NAME}{ifindex}p"))
+}
+
+/// Whether an interface with this name is one end of a hold device.
+pub fn is_one(name: &str) -> bool {
+    is_named(name, NAME)
 }
 
 /// Makes the pair, or finds it. Returns the near end's index.
@@ -57,6 +69,9 @@ pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
             .await
             .with_context(|| format!("cannot bring the hold device {name} up"))?;
     }
+    forwarding::switch_on(&near, |family, error| {
+        log::warn!("{near}: {family}: {} ({error:#})", Fallback::WayBackUnknown);
+    });
     if let Err(error) = order::keep(&near, &far) {
         log::warn!("{near}: {} ({error:#})", Fallback::Unordered);
     }

@@ -46,6 +46,16 @@ pub fn forget_leak(attachment: &Attachment) -> Result<()> {
     maps::breaker(attachment)?.set(0, Breaker::default(), 0).context("cannot write BREAKER")
 }
 
+/// Whether an answer reached a client of production, so that no connection is opened any more.
+///
+/// # Errors
+///
+/// Where the kernel's table cannot be read.
+pub fn has_leaked(attachment: &Attachment) -> Result<bool> {
+    let breaker = maps::breaker(attachment)?.get(&0, 0).context("cannot read BREAKER")?;
+    Ok(breaker.leaked != 0)
+}
+
 /// Serves `ports` no more. Returns how many mirrored connections were ended.
 pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     debug_assert_eq!(attachment.role, Role::Target, "a source has no ports to retire");

@@ -1,6 +1,6 @@
 //! What is known of whether this host's answers are seen.
 
-/// Connections that were opened and not answered, as far as the programs see. 16 bytes, host byte order.
+/// Connections that were opened and not answered, as far as the programs see. 20 bytes, host byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Breaker {
@@ -13,6 +13,8 @@ pub struct Breaker {
     pub pad: u32,
     /// When the last of them was, in [`super::ticks`].
     pub opened_at: u32,
+    /// When the first of them was.
+    pub first_at: u32,
 }
 
-const _: () = assert!(size_of::<Breaker>() == 16);
+const _: () = assert!(size_of::<Breaker>() == 20);

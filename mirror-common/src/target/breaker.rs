@@ -1,8 +1,8 @@
 //! Opens no more connections where this host's answers are not seen: then they leave by a way that none of our programs
 //! is on, to real clients.
 //!
-//! This host's TCP answers a SYN at once, and the program at egress sees that before the next connection is opened. Where
-//! some were opened and none was answered, either the answers leave unseen, or there are none, since the queue of the
+//! This host's TCP answers a SYN at once, and the program at egress sees that before anything leaves. (Not before the next
+//! connection is opened: the kernel runs tc for a whole batch before it gives any of it to TCP.) Where some were opened and none was answered, either the answers leave unseen, or there are none, since the queue of the
 //! listener is full or a firewall drops what we give to the stack. From outside, these are the same for a while: few
 //! connections are opened from then on, and each later than the one before. What tells is a client that refuses an answer:
 //! from then on none is opened until the agent is told again to serve.
@@ -11,6 +11,10 @@ use crate::abi::{Breaker, since, ticks};
 
 /// So many connections may wait for an answer while none is seen: the handful that can leak.
 pub const LIMIT: u32 = 8;
+/// So many, if all of them were opened within [`BATCH_TIME`]: what a network card hands over at once.
+const BATCH: u32 = 64;
+/// In ns.
+const BATCH_TIME: u64 = 10_000_000;
 /// How long after that the next may be opened, in ns; twice as long for each one more, up to 64 times.
 const PAUSE: u64 = 2_000_000_000;
 const DOUBLINGS: u32 = 6;
@@ -21,10 +25,12 @@ pub fn may_open(breaker: &Breaker, now: u64) -> bool {
     if breaker.leaked != 0 {
         return false;
     }
-    if breaker.unanswered < LIMIT {
+    if breaker.unanswered < LIMIT
+        || breaker.unanswered < BATCH && since(breaker.first_at, now) <= BATCH_TIME
+    {
         return true;
     }
-    let more = breaker.unanswered - LIMIT;
+    let more = breaker.unanswered.saturating_sub(LIMIT);
     let pause = PAUSE << if more > DOUBLINGS { DOUBLINGS } else { more };
     since(breaker.opened_at, now) > pause
 }
@@ -32,6 +38,9 @@ pub fn may_open(breaker: &Breaker, now: u64) -> bool {
 /// A connection is opened at `now`, in ns.
 #[inline(always)]
 pub fn opened(breaker: &mut Breaker, now: u64) {
+    if breaker.unanswered == 0 {
+        breaker.first_at = ticks(now);
+    }
     breaker.unanswered = breaker.unanswered.saturating_add(1);
     breaker.opened_at = ticks(now);
 }
@@ -77,8 +86,8 @@ mod tests {
         let now = 61 * SECOND;
         assert!(!may_open(&breaker, now));
         answered(&mut breaker);
-        for _ in 0..LIMIT {
-            assert!(may_open(&breaker, now));
+        for _ in 0..BATCH {
+            assert!(may_open(&breaker, now), "one batch");
             opened(&mut breaker, now);
         }
         assert!(!may_open(&breaker, now));

@@ -41,6 +41,12 @@ pub struct NextHop {
 }
 
 impl NextHop {
+    /// The interface by which.
+    #[inline(always)]
+    pub fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
     /// Verdict: send the packet there. It gets no route of its own, so that no part of the kernel has cause to tell
     /// its source what became of it (kernel: `ipv4_link_failure`).
     #[inline(always)]

@@ -7,8 +7,8 @@ use aya_ebpf::{
     },
     helpers::generated::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect,
-        bpf_redirect_neigh, bpf_skb_change_tail, bpf_skb_load_bytes, bpf_skb_store_bytes,
-        bpf_skb_vlan_pop,
+        bpf_redirect_neigh, bpf_skb_change_tail, bpf_skb_change_type, bpf_skb_load_bytes,
+        bpf_skb_store_bytes, bpf_skb_vlan_pop,
     },
     programs::TcContext,
 };
@@ -277,6 +277,15 @@ impl Skb {
     pub fn clone_to_ingress(self, ifindex: u32) -> Result<(), HelperError> {
         // SAFETY: as above.
         check(unsafe { bpf_clone_redirect(self.0, ifindex, u64::from(BPF_F_INGRESS)) })
+    }
+
+    /// Has the stack take the packet, whichever link-layer address it is for (kernel: `eth_type_trans`).
+    #[inline(always)]
+    pub fn take_for_this_host(self) {
+        /// `include/uapi/linux/if_packet.h`, `PACKET_HOST`.
+        const HOST: u32 = 0;
+        // SAFETY: the context is valid while the program runs.
+        unsafe { bpf_skb_change_type(self.0, HOST) };
     }
 
     /// Whether the frame is for another host: seen by a port that mirrors a switch's others, or before a bridge.

@@ -15,7 +15,7 @@ use mirror_common::{
 };
 use mirror_ebpf::{
     packet::skb::{NEXT, Skb, drop_silently, to_ingress},
-    runtime::clock,
+    runtime::{clock, settings},
 };
 
 use crate::{classify, fragment, icmp, maps, segment};
@@ -72,7 +72,7 @@ fn reply_finished(skb: Skb, headers: &Headers) -> i32 {
     let speaks = header.flags() & (tcp::ACK | tcp::RST) == tcp::ACK;
     if speaks && segment::reflect(skb, headers, tcp::RST, header.ack(), 0).is_ok() {
         maps::count(TargetCounter::AckedForClient);
-        return to_ingress(skb.ifindex());
+        return to_ingress(settings::ifindex());
     }
     drop_silently()
 }
@@ -125,7 +125,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         Action::Pass | Action::Reflect | Action::ReflectLast => {
             if segment::reflect(skb, headers, tcp::ACK, verdict.seq, verdict.ack).is_ok() {
                 maps::count(TargetCounter::AckedForClient);
-                return to_ingress(skb.ifindex());
+                return to_ingress(settings::ifindex());
             }
             TargetCounter::ReplyMalformed
         }

@@ -27,6 +27,8 @@ pub fn run(skb: Skb) -> i32 {
     let (pass, epoch) = match mark::unpack(skb.mark()) {
         Some((Stage::AckForClient, _)) => {
             skb.set_mark(0);
+            // The reply may have left by another interface, whose link-layer address the acknowledgement is for.
+            skb.take_for_this_host();
             maps::count(TargetCounter::AckInjected);
             return NEXT;
         }

@@ -23,6 +23,7 @@ mod syn;
 mod tcp_copy;
 mod trace_hooks;
 mod udp_copy;
+mod way_back;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
 use mirror_ebpf::{packet::skb::Skb, runtime::trace};

@@ -38,6 +38,10 @@ static PORTS: Array<u32> = Array::with_max_entries(1 << 16, 0);
 #[map]
 static ALLOWED_MACS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_ALLOWED_MACS, 0);
 
+/// Interfaces at whose egress `target_egress` is, by index.
+#[map]
+static WAYS: HashMap<u32, u32> = HashMap::with_max_entries(served::MAX_WAYS, 0);
+
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]
 static META: Array<Meta> = Array::with_max_entries(1, 0);
@@ -88,6 +92,12 @@ pub fn work() -> Option<&'static mut Work> {
 #[inline(always)]
 pub fn service(port: u16) -> u32 {
     PORTS.get(u32::from(port)).copied().unwrap_or(served::NO)
+}
+
+/// Whether replies that leave by this interface are seen.
+#[inline(always)]
+pub fn is_way(ifindex: u32) -> bool {
+    WAYS.get_ptr(ifindex).is_some()
 }
 
 /// Whether copies may come from this MAC address.

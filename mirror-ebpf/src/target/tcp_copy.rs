@@ -7,10 +7,7 @@ use mirror_common::{
         Packet, mptcp, seal,
         tcp::{self, after, late},
     },
-    target::{
-        breaker,
-        copy::{self, Action, Discard, Pass, Segment},
-    },
+    target::copy::{self, Action, Discard, Pass, Segment},
 };
 use mirror_ebpf::{
     packet::{skb::Skb, socket},
@@ -23,7 +20,7 @@ use crate::{
     outcome::{
         count_pass, counter_of, deliver, discard, hold, pass_synthesized, requeue, requeue_itself,
     },
-    request_parser, segment, syn,
+    request_parser, segment, syn, way_back,
 };
 
 #[inline(always)]
@@ -178,13 +175,10 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
     match verdict.action {
         Action::Open | Action::OpenAgain | Action::Adopt => {
             if verdict.action != Action::OpenAgain
-                && let Some(breaker) = maps::breaker()
+                && let Err(reason) = way_back::check(skb, headers, now)
             {
-                if !breaker::may_open(breaker, now) {
-                    maps::forget_unopened(key);
-                    return discard(TargetCounter::DiscardedUnanswered, segments);
-                }
-                breaker::opened(breaker, now);
+                maps::forget_unopened(key);
+                return discard(reason, segments);
             }
             if requeue(skb).is_err() {
                 return discard(TargetCounter::DiscardedClone, segments);

@@ -48,3 +48,4 @@ mod traffic_styles;
 mod twemproxy;
 mod two_attachments;
 mod udp_super_packets;
+mod ways_back;

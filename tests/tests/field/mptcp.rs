@@ -5,7 +5,6 @@ use mirror_tests::{
     client::Connection,
     memcached::Memcached,
     mirror::{Mirror, PORT},
-    wait,
 };
 use nix::sys::signal::Signal;
 
@@ -60,12 +59,9 @@ fn no_command_within_a_value_runs_where_a_stream_is_spread() {
     let (source, target) = mirror.settled();
     let items = mirror.new_server.items(&mirror.new);
     assert!(items.is_empty(), "{} items, such as {:?}", items.len(), items.first_key_value());
-    wait::until("the new host to end its side of all connections", || {
-        (mirror.new_server.clients(&mirror.new) == 0).then_some(())
-    });
+    assert_eq!(mirror.new_server.clients(&mirror.new), 0, "no connection of the new server");
     assert!(source["skipped_mptcp"] > 0, "{source:?}");
-    assert_eq!(target["opened"], CONNECTIONS as u64, "by SYNs that offer MPTCP: {target:?}");
-    assert_eq!(target["closed"], CONNECTIONS as u64, "{target:?}");
+    assert_eq!(target["opened"], 0, "by data that has MPTCP: {target:?}");
     assert!(target["discarded_mptcp"] > 0, "{target:?}");
     leaks.assert_none();
 }

@@ -41,6 +41,13 @@ impl<'a> Connection<'a> {
         Self::with_headers(target, &headers)
     }
 
+    /// Of a client to which there is no way.
+    pub(crate) fn to_nowhere(target: &'a Target, server: SocketAddr) -> Self {
+        let mut it = Self::new(target, server);
+        it.headers.from.set_ip([203, 0, 113, 9].into());
+        it
+    }
+
     /// In headers like these.
     pub(crate) fn with_headers(target: &'a Target, like: &Packet) -> Self {
         let headers = Packet { from: target.new_client(like.to), ..like.clone() };

@@ -65,3 +65,4 @@ mod teardown;
 mod truncated;
 mod unusual;
 mod waiting;
+mod way_back;

@@ -17,7 +17,7 @@ use crate::{
     place::{Place, client},
     source_mac,
     table::{Table, assert_reached},
-    target_egress, target_ingress, teardown, unusual, waiting,
+    target_egress, target_ingress, teardown, unusual, waiting, way_back,
 };
 
 /// Not the one that is used where none is given.
@@ -97,6 +97,7 @@ fn target() {
         fragments::rows,
         errors::rows,
     ]);
+    moved.extend(Target::new("").fill(&[way_back::rows]));
     let small = Target::new("--max-connections 2");
     moved.extend(small.fill(&[evicted::rows]));
     small.place.host.ip(&["link", "set", "eth0", "down"]);

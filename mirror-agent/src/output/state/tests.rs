@@ -51,6 +51,7 @@ fn judge(state: &mut State, silent: &[u16]) {
         served: 2,
         silent,
         no_socket: [0; 2],
+        leaked: false,
     });
 }
 
@@ -132,6 +133,7 @@ fn target_with(condition: Condition, counters: &[(&'static str, u64)]) -> State 
         shortages: vec![],
         allowed_macs: vec![],
         max_connections: 262_144,
+        leaked: false,
         connections: Connections {
             open: 812,
             opening: 1,

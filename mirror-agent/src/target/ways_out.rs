@@ -1,0 +1,91 @@
+//! The program that drops replies, at every interface by which one can leave: which that is, the kernel's routing tables
+//! decide for each reply, and they can change.
+//!
+//! What leaves by a VLAN, a bridge or the like leaves by an interface below it, too, and is seen there.
+//!
+//! `WAYS` says by which interfaces replies are seen. No connection is opened whose way back is by another: one that came
+//! later, or one whose frames have no Ethernet header, as those of tunnels, which the program does not read.
+
+use anyhow::Result;
+use aya::Ebpf;
+
+use crate::{
+    kernel::{
+        attach::{self, hook::Hook},
+        maps,
+        pins::{Attachment, LINK},
+    },
+    net::netlink::{Interface, Network},
+    source::copy_device,
+    target::hold_device,
+};
+
+/// How the hooks' names begin.
+const PIN: &str = "egress_";
+
+/// Attaches the program of `hook`, which is at the egress of `own`, to all other interfaces, and says so to the programs.
+///
+/// # Errors
+///
+/// Where the kernel refuses it at an interface that is there.
+pub async fn cover(
+    ebpf: &mut Ebpf,
+    attachment: &Attachment,
+    network: &Network,
+    (own, hook): (&Interface, &Hook<'_>),
+) -> Result<()> {
+    let (lowest, mut covered) = others(network, own.index).await?;
+    for name in attachment.names()? {
+        // Of interfaces that went.
+        let index = name.strip_prefix(LINK).and_then(|name| name.strip_prefix(PIN));
+        if let Some(index) = index.and_then(|index| index.parse().ok())
+            && !lowest.iter().any(|it| it.index == index)
+        {
+            attachment.remove_hook(&pin(index))?;
+        }
+    }
+    covered.push(own.index);
+    for other in &lowest {
+        let pin = pin(other.index);
+        match attach::attach(ebpf, attachment, &Hook { interface: &other.name, pin: &pin, ..*hook })
+        {
+            Ok(_) => covered.push(other.index),
+            // It went meanwhile.
+            Err(_) if network.link(&other.name).await?.is_none() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    maps::ways(attachment)?.replace(&covered)
+}
+
+/// Interfaces by which replies can leave, and at which the target at the interface with the index `own` has no program.
+///
+/// # Errors
+///
+/// Where links or the kernel's table cannot be read.
+pub async fn uncovered(
+    attachment: &Attachment,
+    network: &Network,
+    own: u32,
+) -> Result<Vec<String>> {
+    let covered = maps::ways(attachment)?.keys()?;
+    let (lowest, _) = others(network, own).await?;
+    let uncovered = lowest.into_iter().filter(|it| !covered.contains(&it.index));
+    Ok(uncovered.map(|it| it.name).collect())
+}
+
+fn pin(index: u32) -> String {
+    format!("{PIN}{index}")
+}
+
+/// All Ethernet interfaces but `own` and the mirror's devices: those by which frames leave, and the indexes of those whose
+/// frames leave by these.
+async fn others(network: &Network, own: u32) -> Result<(Vec<Interface>, Vec<u32>)> {
+    let mut found = network.ethernet_interfaces().await?;
+    found.retain(|(it, _)| {
+        it.index != own && !copy_device::is_one(&it.name) && !hold_device::is_one(&it.name)
+    });
+    let (stacked, lowest): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, stacked)| *stacked);
+    let lowest = lowest.into_iter().map(|(it, _)| it).collect();
+    Ok((lowest, stacked.into_iter().map(|(it, _)| it.index).collect()))
+}

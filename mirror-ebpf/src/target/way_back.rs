@@ -1,0 +1,50 @@
+//! Whether what this host answers is seen before it leaves: asked for each connection before it is opened.
+
+use mirror_common::{abi::TargetCounter, packet::parse::Headers, target::breaker};
+use mirror_ebpf::{
+    packet::{
+        route::{self, Question, Way},
+        skb::Skb,
+    },
+    runtime::settings,
+};
+
+use crate::maps;
+
+/// Refuses a connection to whose client the routing tables have no way, or one by an interface without our program; and
+/// where answers were not seen of late.
+#[inline(never)]
+pub fn check(skb: Skb, headers: &Headers, now: u64) -> Result<(), TargetCounter> {
+    if !skb.is_for_another_host() {
+        by_routes(skb, headers)?;
+    }
+    if let Some(breaker) = maps::breaker() {
+        if !breaker::may_open(breaker, now) {
+            return Err(TargetCounter::DiscardedUnanswered);
+        }
+        breaker::opened(breaker, now);
+    }
+    Ok(())
+}
+
+/// Asks the routing tables. They say nothing of what a bridge or macvlan takes to somebody else by link-layer address.
+#[inline(always)]
+fn by_routes(skb: Skb, headers: &Headers) -> Result<(), TargetCounter> {
+    let question = Question {
+        headers,
+        src: &headers.dst,
+        dst: &headers.src,
+        ports: (headers.dst_port, headers.src_port),
+        first_word: 0,
+        length: 0,
+    };
+    match route::ask(skb, settings::hold_ifindex(), &question) {
+        Way::Known(hop) | Way::Unresolved(hop) if maps::is_way(hop.ifindex()) => Ok(()),
+        // The hold device does not forward. What leaves unseen is noticed by the breaker.
+        Way::NotAsked => Ok(()),
+        // To this host itself, among others: nothing of its own reaches it by a wire.
+        Way::Known(_) | Way::Unresolved(_) | Way::TooLarge(_) | Way::None => {
+            Err(TargetCounter::DiscardedNoWayBack)
+        }
+    }
+}
