@@ -30,7 +30,7 @@ use crate::{
     target::{
         allowed_macs,
         hold_device::{self, HoldQueue},
-        ports, receive_buffer,
+        ports, receive_buffer, ways_out,
     },
 };
 
@@ -95,6 +95,9 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
         state.condition = condition(network, known, link.as_ref()).await?;
         if attachment.role == Role::Source && link.is_some() {
             state.warnings.extend(surroundings::warnings(&attachment.interface).await);
+        }
+        if attachment.role == Role::Target && link.is_some() {
+            state.warnings.extend(ways_out::warning(attachment, network, meta.ifindex).await?);
         }
         let detail = detail(network, known, &meta, link.as_ref()).await?;
         state.condition = expired(state.condition, &detail);

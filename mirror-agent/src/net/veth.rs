@@ -62,8 +62,36 @@ fn silence_ipv6(name: &str) {
     }
 }
 
-/// Whether `name` is that of one end of a pair of ours: `prefix`, an interface's index, and `p` for the far end.
-pub fn is_named(name: &str, prefix: &str) -> bool {
-    let index = name.strip_prefix(prefix).map(|rest| rest.strip_suffix('p').unwrap_or(rest));
-    index.is_some_and(|index| index.parse::<u32>().is_ok())
+/// How the names of copy devices begin.
+pub const COPY: &str = "macopy";
+/// How those of hold devices do.
+pub const HOLD: &str = "mahold";
+
+/// Names of the pair of this kind that belongs to the interface with index `ifindex`: near end, far end.
+pub fn names(kind: &str, ifindex: u32) -> (String, String) {
+    (format!("{kind}{ifindex}"), format!("{kind}{ifindex}p"))
+}
+
+/// Whether an interface with this name is one end of a pair of ours.
+pub fn is_ours(name: &str) -> bool {
+    [COPY, HOLD].into_iter().any(|kind| {
+        let index = name.strip_prefix(kind).map(|rest| rest.strip_suffix('p').unwrap_or(rest));
+        index.is_some_and(|index| index.parse::<u32>().is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_pairs_are_known_by_name() {
+        for kind in [COPY, HOLD] {
+            let (near, far) = names(kind, 12);
+            assert!(is_ours(&near) && is_ours(&far));
+        }
+        for other in ["eth0", "macopy", "mahold1x", "maholdp", "mahold-1"] {
+            assert!(!is_ours(other), "{other}");
+        }
+    }
 }

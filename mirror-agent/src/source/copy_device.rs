@@ -12,11 +12,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     kernel::{attach::hook::Hook, fallback::Fallback, pins::Attachment},
-    net::{
-        forwarding,
-        netlink::Network,
-        veth::{self, is_named},
-    },
+    net::{forwarding, netlink::Network, veth},
 };
 
 /// Largest MTU there is. No packet is measured by it.
@@ -24,17 +20,9 @@ const MTU: u32 = 65_535;
 /// Name of the pin of the program at its egress.
 pub const PIN: &str = "copies";
 
-/// How names begin.
-const NAME: &str = "macopy";
-
 /// Names of the pair that belongs to the interface with index `ifindex`: near end, far end.
 pub fn names(ifindex: u32) -> (String, String) {
-    (format!("{NAME}{ifindex}"), format!("{NAME}{ifindex}p"))
-}
-
-/// Whether an interface with this name is one end of a copy device.
-pub fn is_one(name: &str) -> bool {
-    is_named(name, NAME)
+    veth::names(veth::COPY, ifindex)
 }
 
 /// Makes the device, or finds it. Returns its index.

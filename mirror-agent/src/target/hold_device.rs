@@ -21,11 +21,7 @@ use rtnetlink::{
 pub use self::look::{Discipline, HoldQueue};
 use crate::{
     kernel::fallback::Fallback,
-    net::{
-        forwarding,
-        netlink::Network,
-        veth::{self, is_named},
-    },
+    net::{forwarding, netlink::Network, veth},
 };
 
 /// What the queue lets through, in bytes per second: the pace at which held copies go round. Each time
@@ -41,17 +37,9 @@ const LIMIT: u32 = 16_384;
 /// Largest MTU there is: whatever the real interface takes, this takes.
 const MTU: u32 = 65_535;
 
-/// How names begin.
-const NAME: &str = "mahold";
-
 /// Names of the pair that belongs to the interface with index `ifindex`: near end, far end.
 pub fn names(ifindex: u32) -> (String, String) {
-    (format!("{NAME}{ifindex}"), format!("{NAME}{ifindex}p"))
-}
-
-/// Whether an interface with this name is one end of a hold device.
-pub fn is_one(name: &str) -> bool {
-    is_named(name, NAME)
+    veth::names(veth::HOLD, ifindex)
 }
 
 /// Makes the pair, or finds it. Returns the near end's index.

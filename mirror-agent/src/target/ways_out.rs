@@ -15,9 +15,10 @@ use crate::{
         maps,
         pins::{Attachment, LINK},
     },
-    net::netlink::{Interface, Network},
-    source::copy_device,
-    target::hold_device,
+    net::{
+        netlink::{Interface, Network},
+        veth,
+    },
 };
 
 /// How the hooks' names begin.
@@ -58,20 +59,26 @@ pub async fn cover(
     maps::ways(attachment)?.replace(&covered)
 }
 
-/// Interfaces by which replies can leave, and at which the target at the interface with the index `own` has no program.
+/// What to say of interfaces by which replies can leave, and at which the target at the interface with the index `own` has
+/// no program; nothing where there are none.
 ///
 /// # Errors
 ///
 /// Where links or the kernel's table cannot be read.
-pub async fn uncovered(
+pub async fn warning(
     attachment: &Attachment,
     network: &Network,
     own: u32,
-) -> Result<Vec<String>> {
+) -> Result<Option<String>> {
     let covered = maps::ways(attachment)?.keys()?;
     let (lowest, _) = others(network, own).await?;
-    let uncovered = lowest.into_iter().filter(|it| !covered.contains(&it.index));
-    Ok(uncovered.map(|it| it.name).collect())
+    let later = lowest.into_iter().filter(|it| !covered.contains(&it.index));
+    let later = later.map(|it| it.name).collect::<Vec<_>>().join(", ");
+    Ok((!later.is_empty()).then(|| {
+        format!(
+            "{later}: came after drop; connections whose replies would leave by it are not opened; run drop again"
+        )
+    }))
 }
 
 fn pin(index: u32) -> String {
@@ -82,9 +89,7 @@ fn pin(index: u32) -> String {
 /// frames leave by these.
 async fn others(network: &Network, own: u32) -> Result<(Vec<Interface>, Vec<u32>)> {
     let mut found = network.ethernet_interfaces().await?;
-    found.retain(|(it, _)| {
-        it.index != own && !copy_device::is_one(&it.name) && !hold_device::is_one(&it.name)
-    });
+    found.retain(|(it, _)| it.index != own && !veth::is_ours(&it.name));
     let (stacked, lowest): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, stacked)| *stacked);
     let lowest = lowest.into_iter().map(|(it, _)| it).collect();
     Ok((lowest, stacked.into_iter().map(|(it, _)| it.index).collect()))
