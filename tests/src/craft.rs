@@ -49,6 +49,8 @@ pub struct Packet {
     pub class: u8,
     /// IPv4: options, a multiple of four bytes.
     pub options: Vec<u8>,
+    /// Number of an IPv4 packet.
+    pub id: u16,
     /// IPv4: flags and fragment offset.
     pub fragment: u16,
     /// IPv6: extension headers, eight bytes each.
@@ -107,7 +109,8 @@ impl Packet {
         let (options, extensions) = (Vec::new(), Vec::new());
         let (tags, padding) = (Vec::new(), Vec::new());
         // Don't fragment, as TCP has it.
-        Self { tags, from, to, class: 0, options, fragment: 0x4000, extensions, body, padding }
+        let (id, fragment) = (0x1234, 0x4000);
+        Self { tags, from, to, class: 0, options, id, fragment, extensions, body, padding }
     }
 
     /// One with a segment.
@@ -172,7 +175,7 @@ impl Packet {
                 let header = 20 + self.options.len();
                 let mut ip = vec![0x40 | byte(header / 4), self.class];
                 ip.extend(short(header + body.len()).to_be_bytes());
-                ip.extend([0x12, 0x34]);
+                ip.extend(self.id.to_be_bytes());
                 ip.extend(self.fragment.to_be_bytes());
                 ip.extend([61, protocol, 0, 0]);
                 ip.extend(from.octets());

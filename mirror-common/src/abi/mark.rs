@@ -20,6 +20,8 @@ pub enum Stage {
     FanOut = 1,
     /// Source: a copy for one mapping (the argument), not yet rewritten.
     Rewrite = 2,
+    /// Source: a clone of a copy that is cut, to become one of its pieces.
+    Piece = 3,
     /// Target: a sealed copy on its second pass, behind a segment that was made for it.
     Requeued = 4,
     /// Target: a sealed copy in, or back from, the hold device; the argument is the flow's epoch.
@@ -62,6 +64,7 @@ pub const fn unpack(mark: u32) -> Option<(Stage, u32)> {
     let stage = match mark >> 12 & 0xf {
         1 => Stage::FanOut,
         2 => Stage::Rewrite,
+        3 => Stage::Piece,
         4 => Stage::Requeued,
         5 => Stage::Held,
         6 => Stage::AckForClient,
@@ -81,6 +84,7 @@ mod tests {
         for stage in [
             Stage::FanOut,
             Stage::Rewrite,
+            Stage::Piece,
             Stage::Requeued,
             Stage::Held,
             Stage::AckForClient,
@@ -112,7 +116,7 @@ mod tests {
             let mark = if ours { PREFIX << 16 | mark & 0xffff } else { mark };
             match unpack(mark) {
                 Some((stage, argument)) => prop_assert_eq!(pack(stage, argument), mark),
-                None => prop_assert!(mark >> 16 != PREFIX || ![1, 2, 4, 5, 6, 7].contains(&(mark >> 12 & 0xf))),
+                None => prop_assert!(mark >> 16 != PREFIX || ![1, 2, 3, 4, 5, 6, 7].contains(&(mark >> 12 & 0xf))),
             }
         }
     }

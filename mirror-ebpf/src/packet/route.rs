@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use mirror_common::{abi::Address, packet::parse::Headers};
 
-use super::skb::Skb;
+use super::skb::{Skb, to_next_hop};
 
 /// `AF_INET` and `AF_INET6`.
 const INET: u8 = 2;
@@ -35,6 +35,7 @@ pub enum Way {
 }
 
 /// Where a packet goes next.
+#[derive(Clone, Copy)]
 pub struct NextHop {
     ifindex: u32,
     hop: bpf_redir_neigh,
@@ -47,10 +48,20 @@ impl NextHop {
         self.ifindex
     }
 
+    /// Whatever the kernel's tables give out of this interface.
+    #[inline(always)]
+    pub fn out_of(ifindex: u32) -> Self {
+        // SAFETY: integers, for which zero is valid.
+        Self { ifindex, hop: unsafe { zeroed() } }
+    }
+
     /// Verdict: send the packet there. It gets no route of its own, so that no part of the kernel has cause to tell
     /// its source what became of it (kernel: `ipv4_link_failure`).
     #[inline(always)]
     pub fn send(mut self) -> i32 {
+        if self.hop.nh_family == 0 {
+            return to_next_hop(self.ifindex);
+        }
         let size = size_of::<bpf_redir_neigh>() as i32;
         // SAFETY: the helper reads `size` bytes.
         unsafe { bpf_redirect_neigh(self.ifindex, &raw mut self.hop, size, 0) as i32 }

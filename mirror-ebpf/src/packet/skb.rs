@@ -17,6 +17,8 @@ use mirror_common::packet::{
     parse::{Headers, TCP},
 };
 
+use super::room::bounded;
+
 /// Let the next program of the hook, and then the stack, have the packet.
 pub const NEXT: i32 = -1;
 /// Drop the packet.
@@ -71,7 +73,7 @@ impl Skb {
 
     /// Reads words at `offset` to where there is room for them. Returns false beyond the packet's end.
     #[inline(always)]
-    pub(super) fn read_into<const N: usize>(self, offset: u32, words: &mut [u32; N]) -> bool {
+    pub fn read_into<const N: usize>(self, offset: u32, words: &mut [u32; N]) -> bool {
         let size = size_of::<[u32; N]>() as u32;
         // SAFETY: the helper writes all of `words` on success and checks the packet's bounds.
         unsafe { bpf_skb_load_bytes(self.0.cast(), offset, words.as_mut_ptr().cast(), size) == 0 }
@@ -82,13 +84,7 @@ impl Skb {
     #[inline(always)]
     pub fn beginning<const N: usize>(self, offset: u32, length: u32) -> Option<[u8; N]> {
         let mut bytes = [0; N];
-        // So that the verifier sees a size from 1 to `N`. That of Linux 6.1 learns nothing from a
-        // comparison with zero, and refuses what could be a read of nothing. Volatile, since what the
-        // compiler knows of the length lets it leave out what the verifier has to see.
-        // SAFETY: a valid, aligned local.
-        let length = unsafe { core::ptr::read_volatile(&raw const length) };
-        let last = N as u32 - 1;
-        let size = length.wrapping_sub(1).min(last) + 1;
+        let size = bounded(length, N as u32);
         // SAFETY: the helper writes `size` bytes, of which there are `N`, and checks the packet's bounds.
         let result =
             unsafe { bpf_skb_load_bytes(self.0.cast(), offset, bytes.as_mut_ptr().cast(), size) };

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! ingress ─clone─▶ FanOut ─clones─▶ Rewrite ─▶ next hop ─▶ wire
-//!                    └── itself ──▶ rewritten at once ──┘
+//!                    └── itself ──▶ rewritten at once ──┤
+//!                                                       └─clones─▶ Piece ─▶ next hop   (larger than the path takes)
 //! ```
 //!
 //! Nothing comes out of the copy device: what this program does not send ends there, and so does everything when the
@@ -19,7 +20,7 @@ use mirror_ebpf::{
     runtime::trace,
 };
 
-use crate::{extra_copy, fan_out, maps, next_hop, rewrite, trace_hooks};
+use crate::{extra_copy, fan_out, maps, next_hop, pieces, rewrite, trace_hooks};
 
 #[inline(always)]
 pub fn run(skb: Skb) -> i32 {
@@ -30,6 +31,7 @@ pub fn run(skb: Skb) -> i32 {
             finish(skb, index)
         }
         Some((Stage::Rewrite, index)) if skb.token() == mark::TOKEN => finish(skb, index),
+        Some((Stage::Piece, _)) if skb.token() == mark::TOKEN => pieces::run(skb),
         _ => {
             maps::count(SourceCounter::CopyDeviceOther);
             drop_silently()

@@ -13,6 +13,7 @@ mod icmp;
 mod ingress;
 mod maps;
 mod next_hop;
+mod pieces;
 mod rate_limit;
 mod rewrite;
 mod select;

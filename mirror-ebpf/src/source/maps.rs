@@ -16,7 +16,7 @@ use mirror_ebpf::{
     runtime::{counters::Counters, trace},
 };
 
-use crate::{copy::Copy, trace_hooks};
+use crate::{copy::Copy, pieces::Cut, trace_hooks};
 
 /// Which generation of PORTS, SELECTION and CLIENTS is in force. The agent fills the other one, and then changes this.
 #[map]
@@ -61,6 +61,10 @@ static PACKET: PerCpuArray<Arrived> = PerCpuArray::with_max_entries(1, 0);
 /// What is known of the copy at the copy device; of one at a time, as clones of it are made and sent before.
 #[map]
 static COPY: PerCpuArray<Copy> = PerCpuArray::with_max_entries(1, 0);
+
+/// What is known of a copy that is cut in pieces: what their programs are told, and what they say.
+#[map]
+static CUT: PerCpuArray<Cut> = PerCpuArray::with_max_entries(1, 0);
 
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]
@@ -174,6 +178,13 @@ pub fn arrived() -> Option<&'static mut Arrived> {
 pub fn copy() -> Option<&'static mut Copy> {
     // SAFETY: as above; it is used when all clones of the copy are gone.
     COPY.get_ptr_mut(0).map(|copy| unsafe { &mut *copy })
+}
+
+/// Where to write down what is known of a copy that is cut. Ask anew when a program of one of its pieces may have run.
+#[inline(always)]
+pub fn cut() -> Option<&'static mut Cut> {
+    // SAFETY: as above; a piece's program runs within that of its copy, which does not use it meanwhile.
+    CUT.get_ptr_mut(0).map(|cut| unsafe { &mut *cut })
 }
 
 /// Reads the packet's headers to where they are kept. A function of its own, so that they are read from there.

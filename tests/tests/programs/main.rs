@@ -46,6 +46,7 @@ mod lines;
 mod marks;
 mod multipath;
 mod narrow;
+mod pieces;
 mod place;
 mod redundant;
 mod several;

@@ -16,7 +16,7 @@ use mirror_tests::{
 };
 
 use crate::{
-    chosen, inspection, multipath,
+    chosen, inspection, multipath, pieces,
     place::{Place, target, v4, v6},
     redundant, source_copies, source_ingress, source_lies,
     table::{Table, assert_reached},
@@ -160,6 +160,7 @@ fn source() {
         source_copies::rows,
         inspection::source_rows,
         multipath::source_rows,
+        pieces::rows,
         refused,
     ]);
     moved.extend(Source::new("--redundancy 3").fill(&[redundant::rows]));

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mirror_tests::craft::{ACK, Body, Packet, Segment, URG};
+use mirror_tests::craft::{ACK, Body, Packet, SYN, Segment, URG};
 
 use crate::{
     marks::{self, SINGLE},
@@ -209,9 +209,10 @@ fn without_a_way(source: &Source, table: &mut Table<'_>) {
         }
     }
     for to in [v4(PORT), v6(PORT)] {
-        for (payload, fits) in [(1400, true), (1500, false)] {
+        // A SYN is not cut.
+        for (payload, flags, fits) in [(1400, ACK, true), (1500, SYN, false)] {
             let payload = vec![b'p'; payload];
-            let packet = Packet::tcp(client(to), to, Segment { payload, ..segment() });
+            let packet = Packet::tcp(client(to), to, Segment { payload, flags, ..segment() });
             let map = Source::map_of(&packet);
             let input = clone(packet.bytes(), SINGLE | map);
             let copy = Source::copy(&packet, map);
