@@ -44,6 +44,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         }
         anyhow::Ok(store)
     };
+    if matches!(cli.verb, Verb::Attach(_) | Verb::Drop(_)) {
+        requirements::check_not_real_time()?;
+    }
     match cli.verb {
         Verb::Attach(arguments) => attach::run(&store()?, &arguments).await?,
         Verb::Drop(arguments) => drop::run(&store()?, &arguments).await?,

@@ -30,6 +30,28 @@ pub fn check() -> Result<()> {
     bail!("missing {}: run as root, or grant these capabilities", missing.join(", "))
 }
 
+/// Refuses a real-time kernel: a program at tc can be interrupted there by another one of the same CPU (since Linux 6.18
+/// without `CONFIG_PREEMPT_RT_NEEDS_BH_LOCK`), and ours keep what they know of a packet in memory of their CPU.
+///
+/// # Errors
+///
+/// Where this is one.
+pub fn check_not_real_time() -> Result<()> {
+    let version = uname().context("cannot ask for the kernel's version")?;
+    if is_real_time(&version.version().to_string_lossy()) {
+        bail!(
+            "this kernel is built for real time (PREEMPT_RT), where the mirror's programs could disturb each other; boot one \
+             that is not"
+        );
+    }
+    Ok(())
+}
+
+/// By what `uname -v` says.
+fn is_real_time(version: &str) -> bool {
+    version.split_whitespace().any(|word| word == "PREEMPT_RT")
+}
+
 /// Whether the kernel has tcx. Each network namespace has `lo`, and asking changes nothing.
 pub fn has_tcx() -> bool {
     match SchedClassifier::query_tcx("lo", TcAttachType::Ingress) {
@@ -118,6 +140,12 @@ mod tests {
         assert_eq!(version("6.1.0-18-amd64"), Some((6, 1)));
         assert_eq!(version("6.18.44"), Some((6, 18)));
         assert_eq!(version("weird"), None);
+    }
+
+    #[test]
+    fn a_real_time_kernel_is_known() {
+        assert!(is_real_time("#1 SMP PREEMPT_RT Debian 6.12.90-1 (2026-05-27)"));
+        assert!(!is_real_time("#1 SMP PREEMPT_DYNAMIC Debian 6.12.90-1 (2026-05-27)"));
     }
 
     /// What the verifiers of Linux 5.15, 5.10 and 6.12 say.

@@ -329,6 +329,8 @@ counters! {
         DiscardedStale = "discarded_stale", Segments, Lost;
         /// The table of connections is full (`--max-connections`), and none of the same IP version was idle for 10 s.
         DiscardedTableFull = "discarded_table_full", Segments, Lost;
+        /// The kernel had no memory for another connection.
+        DiscardedNoMemory = "discarded_no_memory", Segments, Lost;
         /// The kernel could not queue the packet for its second pass.
         DiscardedClone = "discarded_clone", Segments, Lost;
         /// The kernel could not change the packet as it had to be.
@@ -473,6 +475,7 @@ mod tests {
                 "discarded_no_way_back",
                 "discarded_stale",
                 "discarded_table_full",
+                "discarded_no_memory",
                 "discarded_clone",
                 "discarded_rewrite",
                 "discarded_malformed",

@@ -26,7 +26,11 @@ use crate::{
 pub fn make_room(skb: Skb, work: &mut Work) -> i32 {
     let now = clock::now();
     let segments = u64::from(work.segment.segments);
+    if now < work.full_until {
+        return discard(TargetCounter::DiscardedTableFull, segments);
+    }
     let Some(idle) = longest_idle(work.headers.family, now) else {
+        work.full_until = now + SEARCH_PAUSE;
         return discard(TargetCounter::DiscardedTableFull, segments);
     };
     let Some(flow) = maps::flow(&idle) else {
@@ -67,6 +71,10 @@ fn reset(skb: Skb, work: &mut Work, idle: &FlowKey, seq: u32) -> i32 {
 
 /// Flows that are looked at to find one that makes room: a µs or two for each fifty.
 const SAMPLE: u32 = 1000;
+
+/// How long a CPU does not look again when it found none, in ns: so many packets want room that each search would take more
+/// time than all else.
+const SEARCH_PAUSE: u64 = 20_000_000;
 
 /// What is sought, and what was found.
 struct Search {

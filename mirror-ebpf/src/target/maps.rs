@@ -67,6 +67,8 @@ pub struct Work {
     pub segment: Segment,
     /// What the last new flow looked like: all zero, but for its epoch.
     pub fresh: Flow,
+    /// Until then, no flow is looked for that could make room, in ns.
+    pub full_until: u64,
 }
 
 /// A copy goes into the hold device that has waited for so long, in ns.

@@ -135,7 +135,7 @@ fn find(
             return Err(TargetCounter::DiscardedFinished);
         }
     }
-    let flow = maps::add_flow(key, fresh).ok_or(TargetCounter::DiscardedTableFull)?;
+    let flow = maps::add_flow(key, fresh)?;
     // A socket that is there already is a direct client's: hands off.
     if socket::has_connection(skb, headers) {
         flow.copy.state = State::DIRECT;

@@ -4,7 +4,7 @@ use mirror_tests::{craft::ACK, flows};
 
 use crate::{
     connection::{Connection, PRODUCTION},
-    evicted::IDLE,
+    evicted::{IDLE, PAUSE},
     place::{v4, v6},
     table::{Fate, Table},
     target::{PORT, Target},
@@ -35,6 +35,7 @@ pub(crate) fn rows(target: &Target, table: &mut Table<'_>) {
         it.replied(table, "a reply", it.syn_ack().bytes(), &Fate::Passes, "direct_out");
     }
     flows::age(&target.place.host, IDLE);
+    std::thread::sleep(PAUSE);
     for server in [v4(PORT), v6(PORT)] {
         let it = Connection::new(target, server);
         it.noted(table, "a SYN", &it.syn());

@@ -28,10 +28,13 @@ pub(crate) const PORT: u16 = 11211;
 pub(crate) const OTHER: u16 = 11300;
 
 /// Counters that no row moves, and why.
-const NOT_REACHED: &[(&str, &str)] = &[(
-    "discarded_rewrite",
-    "a packet that was read cannot be written only where the kernel has no memory",
-)];
+const NOT_REACHED: &[(&str, &str)] = &[
+    (
+        "discarded_rewrite",
+        "a packet that was read cannot be written only where the kernel has no memory",
+    ),
+    ("discarded_no_memory", "the kernel has no memory"),
+];
 
 /// A target, and the programs at its interface.
 pub(crate) struct Target {

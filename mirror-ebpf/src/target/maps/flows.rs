@@ -70,13 +70,18 @@ pub fn flow(key: &FlowKey) -> Option<&'static mut Flow> {
     FLOWS.get_ptr_mut(key).map(|flow| unsafe { &mut *flow })
 }
 
-/// Adds a flow; `None` when the table is full.
+/// Adds a flow, or says why there is no room.
 #[inline(always)]
-pub fn add_flow(key: &FlowKey, fresh: &mut Flow) -> Option<&'static mut Flow> {
+pub fn add_flow(key: &FlowKey, fresh: &mut Flow) -> Result<&'static mut Flow, TargetCounter> {
+    /// `include/uapi/asm-generic/errno-base.h`.
+    const ENOMEM: i32 = -12;
     fresh.copy.epoch = fresh.copy.epoch.wrapping_add(CopySide::EPOCH_STEP);
     // Another CPU may have been first: then its entry is the flow.
-    let _ = FLOWS.insert(key, &*fresh, u64::from(BPF_NOEXIST));
-    flow(key)
+    let added = FLOWS.insert(key, &*fresh, u64::from(BPF_NOEXIST));
+    flow(key).ok_or(match added {
+        Err(ENOMEM) => TargetCounter::DiscardedNoMemory,
+        _ => TargetCounter::DiscardedTableFull,
+    })
 }
 
 /// Has the kernel call `visit` with the map, each flow, and `context`, which outlives the call, until it returns 1.
