@@ -10,7 +10,7 @@ use crate::{
     config::ports::PortRange,
     kernel::{
         attach::{
-            self,
+            self, before,
             hook::{Hook, Mechanism},
         },
         meta, object,
@@ -133,6 +133,7 @@ async fn load(
         first: true,
         mechanism,
     };
+    before::refuse(network, &egress, interface.index).await?;
     attach::attach(&mut ebpf, attachment, &egress)?;
     ways_out::cover(&mut ebpf, attachment, network, (interface, &egress)).await?;
     let hold = Hook {

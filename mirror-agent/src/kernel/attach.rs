@@ -5,11 +5,13 @@
 //! | [`hook`] | one program at one hook, and by which mechanism |
 //! | [`tcx`] | by pinned links: Linux 6.6 and later |
 //! | [`clsact`] | by filters, before that |
+//! | [`before`] | what must not come before ours |
 //! | [`xdp`] | XDP programs, one for each interface |
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{Ebpf, programs::SchedClassifier};
 
+pub mod before;
 pub mod clsact;
 pub mod hook;
 pub mod tcx;

@@ -11,7 +11,7 @@ use aya::Ebpf;
 
 use crate::{
     kernel::{
-        attach::{self, hook::Hook},
+        attach::{self, before, hook::Hook},
         maps,
         pins::{Attachment, LINK},
     },
@@ -48,8 +48,9 @@ pub async fn cover(
     covered.push(own.index);
     for other in &lowest {
         let pin = pin(other.index);
-        match attach::attach(ebpf, attachment, &Hook { interface: &other.name, pin: &pin, ..*hook })
-        {
+        let hook = Hook { interface: &other.name, pin: &pin, ..*hook };
+        before::refuse(network, &hook, other.index).await?;
+        match attach::attach(ebpf, attachment, &hook) {
             Ok(_) => covered.push(other.index),
             // It went meanwhile.
             Err(_) if network.link(&other.name).await?.is_none() => {}

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) const PIN: &str = pins::FILTER;
 /// Priority of a program that runs before others, and of one that runs after them. Others seldom choose
 /// these.
-const FIRST: u16 = 7;
+pub(crate) const FIRST: u16 = 7;
 const LAST: u16 = 64_007;
 
 /// Where a filter is, as its pin's name says.
@@ -151,22 +151,34 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     Ok(())
 }
 
+/// The priority of the first filter at this interface's egress that comes before ours.
+pub(super) async fn first_before_ours(network: &Network, ifindex: u32) -> Result<Option<u32>> {
+    let priorities = priorities(network, ifindex, true).await?;
+    Ok(priorities.into_iter().filter(|priority| *priority < u32::from(FIRST)).min())
+}
+
 /// Whether clsact at this interface has a filter, of anybody.
 async fn in_use(network: &Network, ifindex: u32) -> Result<bool> {
-    let index = i32::try_from(ifindex).context("interface index")?;
     for egress in [false, true] {
-        let get = network.handle.traffic_filter(index).get();
-        let get = if egress { get.egress() } else { get.ingress() };
-        let found: Vec<_> = get
-            .execute()
-            .try_collect()
-            .await
-            .map_err(|error| anyhow!("cannot list filters: {error}"))?;
-        if !found.is_empty() {
+        if !priorities(network, ifindex, egress).await?.is_empty() {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// The priorities of all filters of clsact at one side of this interface (kernel: `tc_get_tfilter`, the upper half of
+/// `tcm_info`).
+async fn priorities(network: &Network, ifindex: u32, egress: bool) -> Result<Vec<u32>> {
+    let index = i32::try_from(ifindex).context("interface index")?;
+    let get = network.handle.traffic_filter(index).get();
+    let get = if egress { get.egress() } else { get.ingress() };
+    let found: Vec<_> = get
+        .execute()
+        .try_collect()
+        .await
+        .map_err(|error| anyhow!("cannot list filters: {error}"))?;
+    Ok(found.into_iter().map(|filter| filter.header.info >> 16).collect())
 }
 
 fn filters(attachment: &Attachment) -> Result<Vec<(PathBuf, Filter)>> {
