@@ -55,6 +55,9 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
 
     output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report))?;
     interface.warn_if_down();
+    if let Some(warning) = ways_out::reverse_path(&network, &interface).await? {
+        log::warn!("{warning}");
+    }
     warn_if_nothing_listens(Role::Target, ports);
     if arguments.common.foreground {
         foreground::run(store, &network, &[attachment], trace).await?;

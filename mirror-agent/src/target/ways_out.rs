@@ -82,6 +82,29 @@ pub async fn warning(
     }))
 }
 
+/// What to say of an interface that takes packets only from where the way back is (`rp_filter` 1), where this host has other
+/// interfaces: the kernel drops copies there, behind the programs.
+///
+/// # Errors
+///
+/// Where links cannot be read.
+pub async fn reverse_path(network: &Network, own: &Interface) -> Result<Option<String>> {
+    let mode = |name: &str| {
+        let path = format!("/proc/sys/net/ipv4/conf/{name}/rp_filter");
+        std::fs::read_to_string(path).ok().and_then(|mode| mode.trim().parse::<u32>().ok())
+    };
+    // The kernel takes the larger one (`IN_DEV_RPFILTER`).
+    let is_strict = mode("all").max(mode(&own.name)) == Some(1);
+    let (lowest, _) = others(network, own.index).await?;
+    let name = &own.name;
+    Ok((is_strict && lowest.iter().any(|it| it.up)).then(|| {
+        format!(
+            "{name}: rp_filter is 1: the kernel drops IPv4 copies of clients to whom another interface leads; `ip route get \
+             CLIENT` has to name {name}"
+        )
+    }))
+}
+
 fn pin(index: u32) -> String {
     format!("{PIN}{index}")
 }
