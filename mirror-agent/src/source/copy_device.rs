@@ -67,7 +67,7 @@ fn forward(family: &str, name: &str) -> Result<()> {
 ///
 /// Where the kernel does not list links.
 pub async fn exists(network: &Network, ifindex: u32) -> Result<bool> {
-    Ok(network.link(&names(ifindex).0).await?.is_some())
+    Ok(veth::find(network, &names(ifindex).0).await?.is_some())
 }
 
 /// Takes it away.

@@ -4,14 +4,15 @@
 //! filter is: `filter_<hook>__<ifindex>_<in|out>_<priority>_<handle>_<made|found>`, of which the last
 //! says whether the discipline is ours, too. Other versions read these names, so that they stay as they are.
 
+pub mod strays;
+
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use aya::programs::{
     SchedClassifier, TcAttachType,
     tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle, qdisc_add_clsact},
 };
-use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::tc::TcHandle as Parent;
 
 use crate::{
@@ -59,6 +60,12 @@ impl Filter {
         let side = if self.side == TcAttachType::Ingress { "in" } else { "out" };
         let qdisc = if self.made { "made" } else { "found" };
         format!("{PIN}{hook}__{ifindex}_{side}_{priority}_{handle}_{qdisc}")
+    }
+
+    /// Whether it is the filter that `other` is.
+    fn is_at(&self, other: &Self) -> bool {
+        let place = |it: &Self| (it.ifindex, it.side, it.priority, it.handle);
+        place(self) == place(other)
     }
 
     /// The filter as aya knows it, which takes it away when this is dropped.
@@ -126,6 +133,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
         }
         remove_file(&path)?;
     }
+    strays::remove(network, attachment).await?;
     for name in attachment.names()?.iter().filter(|name| name.starts_with(PIN)) {
         if Filter::parse(name).is_none() {
             log::warn!(
@@ -153,16 +161,8 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
 
 /// Whether clsact at this interface has a filter, of anybody.
 async fn in_use(network: &Network, ifindex: u32) -> Result<bool> {
-    let index = i32::try_from(ifindex).context("interface index")?;
-    for egress in [false, true] {
-        let get = network.handle.traffic_filter(index).get();
-        let get = if egress { get.egress() } else { get.ingress() };
-        let found: Vec<_> = get
-            .execute()
-            .try_collect()
-            .await
-            .map_err(|error| anyhow!("cannot list filters: {error}"))?;
-        if !found.is_empty() {
+    for side in [TcAttachType::Ingress, TcAttachType::Egress] {
+        if !strays::list(network, ifindex, side).await?.is_empty() {
             return Ok(true);
         }
     }
