@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn only_data_is_cut() {
-        for (flags, can) in [(ACK, true), (ACK | FIN | PSH, true), (SYN, false), (RST | ACK, false)] {
+        for (flags, can) in [(ACK, true), (ACK | FIN | PSH, true), (SYN, false), (RST | ACK, false)]
+        {
             let mut header = Header([0; 5]);
             header.set_control(20, flags, 1000);
             let sealed = seal::seal_tcp(&header, Magic::DEFAULT).expect("not urgent");

@@ -59,7 +59,13 @@ pub fn send(skb: Skb, copy: &Copy, index: u32, mapping: &Mapping) -> i32 {
 
 /// Sends it in so many pieces. It is one copy still, in several segments.
 #[inline(always)]
-fn in_pieces(skb: Skb, copy: &Copy, index: u32, pieces: u32, (hop, resolved): (&NextHop, bool)) -> i32 {
+fn in_pieces(
+    skb: Skb,
+    copy: &Copy,
+    index: u32,
+    pieces: u32,
+    (hop, resolved): (&NextHop, bool),
+) -> i32 {
     let sent = pieces::send(skb, pieces, hop);
     trace::before::<trace_hooks::Copies>(skb);
     if sent != pieces {

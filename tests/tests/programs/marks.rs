@@ -18,15 +18,5 @@ pub(crate) fn ours() -> impl Iterator<Item = u32> {
 
 /// Marks of nobody's, or of others.
 pub(crate) fn not_ours() -> [u32; 9] {
-    [
-        0,
-        1,
-        0x1000,
-        0x6d71_1000,
-        0x6d73_1000,
-        0x6d72_0000,
-        0x6d72_8000,
-        0x6d72_ffff,
-        u32::MAX,
-    ]
+    [0, 1, 0x1000, 0x6d71_1000, 0x6d73_1000, 0x6d72_0000, 0x6d72_8000, 0x6d72_ffff, u32::MAX]
 }

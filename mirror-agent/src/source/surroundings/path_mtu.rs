@@ -35,11 +35,8 @@ mod tests {
     #[test]
     fn only_smaller_paths_are_named() {
         let path = |target: &str, mtu| (target.parse().unwrap(), mtu);
-        let paths = BTreeMap::from([
-            path("10.0.0.5", 1400),
-            path("10.0.0.6", 9000),
-            path("fd00::5", 1500),
-        ]);
+        let paths =
+            BTreeMap::from([path("10.0.0.5", 1400), path("10.0.0.6", 9000), path("fd00::5", 1500)]);
         let said = note("eth0", 9000, &paths, false).unwrap();
         assert!(
             said.starts_with(

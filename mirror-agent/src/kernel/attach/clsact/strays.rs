@@ -4,11 +4,9 @@
 use anyhow::{Context as _, Result, anyhow};
 use aya::programs::TcAttachType;
 use futures_util::TryStreamExt as _;
-use rtnetlink::packet_route::tc::{
-    TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption,
-};
+use rtnetlink::packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 
-use super::{FIRST, Filter, LAST, filters};
+use super::filter::{FIRST, Filter, LAST, filters};
 use crate::{
     kernel::pins::{Attachment, Role},
     net::netlink::Network,
