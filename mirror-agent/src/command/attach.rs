@@ -9,6 +9,7 @@ use crate::{
     kernel::{
         attach::{
             self,
+            clsact::strays,
             hook::{Hook, Mechanism},
         },
         clock::Now,
@@ -105,6 +106,8 @@ async fn load(
 ) -> Result<Option<PacketTrace>> {
     attachment.create()?;
     let device = copy_device::ensure(network, attachment, interface.index).await?;
+    // Or what arrives would be copied twice.
+    strays::remove(network, attachment).await?;
     let settings = config.settings(interface.index, device, trace);
     let mut ebpf = object::load(attachment, &settings)?;
     let ingress = Hook {

@@ -194,7 +194,7 @@ impl Attachment {
     /// # Errors
     ///
     /// Where that is gone.
-    pub(super) fn store(&self) -> Result<Store> {
+    pub(crate) fn store(&self) -> Result<Store> {
         let bpffs = self.directory.ancestors().nth(3).context("no BPF file system")?;
         Store::open(bpffs)
     }

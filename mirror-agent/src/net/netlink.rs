@@ -106,12 +106,14 @@ impl Network {
 
     /// The name of the interface with this index.
     pub async fn interface_name(&self, index: u32) -> Result<String> {
+        let link = self.link_by_index(index).await?;
+        name_of(&link).with_context(|| format!("interface {index} has no name"))
+    }
+
+    /// The link with this index.
+    pub async fn link_by_index(&self, index: u32) -> Result<LinkMessage> {
         let found = self.handle.link().get().match_index(index).execute().try_next().await;
-        found
-            .ok()
-            .flatten()
-            .and_then(|link| name_of(&link))
-            .with_context(|| format!("interface {index} went away"))
+        found.ok().flatten().with_context(|| format!("interface {index} went away"))
     }
 
     /// All interfaces whose frames have an Ethernet header, and whether these leave by others of them: those of a VLAN, a
@@ -131,9 +133,12 @@ impl Network {
 
     /// Names of all interfaces.
     pub async fn interface_names(&self) -> Result<Vec<String>> {
-        let links: Vec<LinkMessage> =
-            self.handle.link().get().execute().try_collect().await.context("cannot list links")?;
-        Ok(links.iter().filter_map(name_of).collect())
+        Ok(self.links().await?.iter().filter_map(name_of).collect())
+    }
+
+    /// All links.
+    pub async fn links(&self) -> Result<Vec<LinkMessage>> {
+        self.handle.link().get().execute().try_collect().await.context("cannot list links")
     }
 
     /// The route to `address`.
@@ -222,6 +227,14 @@ fn is_stacked(link: &LinkMessage) -> bool {
 fn name_of(link: &LinkMessage) -> Option<String> {
     link.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::IfName(name) => Some(name.clone()),
+        _ => None,
+    })
+}
+
+/// The largest packet that the interface takes.
+pub fn mtu_of(link: &LinkMessage) -> Option<u32> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Mtu(mtu) => Some(*mtu),
         _ => None,
     })
 }

@@ -1,7 +1,9 @@
 //! Veth pairs of ours: made, found, and taken away.
+//!
+//! The near end has its name as its alias, too (`ip link` shows it): by that a pair is found that somebody renamed.
 
 use anyhow::{Context as _, Result, bail};
-use rtnetlink::LinkVeth;
+use rtnetlink::{LinkUnspec, LinkVeth, packet_route::link::LinkAttribute};
 
 use super::netlink::Network;
 
@@ -17,6 +19,8 @@ pub async fn ensure(
 ) -> Result<([u32; 2], bool)> {
     let fresh = network.link(near).await?.is_none();
     if fresh {
+        // What has another name by now would stay behind.
+        remove(network, near).await?;
         network
             .handle
             .link()
@@ -33,20 +37,44 @@ pub async fn ensure(
         *index = link.header.index;
         silence_ipv6(name);
     }
+    let alias = LinkAttribute::IfAlias(alias(near));
+    let named = LinkUnspec::new_with_index(indexes[0]).append_extra_attribute(alias).build();
+    if let Err(error) = network.handle.link().set(named).execute().await {
+        log::debug!("{near} has no alias: {error}");
+    }
     Ok((indexes, fresh))
 }
 
-/// Takes the pair away whose near end has this name.
+/// What is noted at a near end that we named so.
+fn alias(near: &str) -> String {
+    format!("mirror-agent {near}")
+}
+
+/// The index of the pair's near end, whatever its name is by now.
+///
+/// # Errors
+///
+/// Where the kernel does not list links.
+pub async fn find(network: &Network, near: &str) -> Result<Option<u32>> {
+    if let Some(link) = network.link(near).await? {
+        return Ok(Some(link.header.index));
+    }
+    let alias = LinkAttribute::IfAlias(alias(near));
+    let links = network.links().await?;
+    Ok(links.iter().find(|link| link.attributes.contains(&alias)).map(|link| link.header.index))
+}
+
+/// Takes the pair away whose near end has this name, or had it.
 ///
 /// # Errors
 ///
 /// Where the kernel refuses.
 pub async fn remove(network: &Network, near: &str) -> Result<()> {
-    if let Some(link) = network.link(near).await? {
+    if let Some(index) = find(network, near).await? {
         network
             .handle
             .link()
-            .del(link.header.index)
+            .del(index)
             .execute()
             .await
             .with_context(|| format!("cannot remove the veth pair {near}"))?;

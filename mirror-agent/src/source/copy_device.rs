@@ -50,7 +50,7 @@ pub async fn ensure(network: &Network, attachment: &Attachment, ifindex: u32) ->
 ///
 /// Where the kernel does not list links.
 pub async fn exists(network: &Network, ifindex: u32) -> Result<bool> {
-    Ok(network.link(&names(ifindex).0).await?.is_some())
+    Ok(veth::find(network, &names(ifindex).0).await?.is_some())
 }
 
 /// Takes it away.

@@ -10,6 +10,7 @@
 //! | `offloads` | offloads that undo a seal, or join what cannot be mirrored |
 //! | `shared_queue` | replies and copies in one queue |
 //! | `policy_routes` | routing rules, and which of them copies follow |
+//! | `path_mtu` | paths to targets that take smaller packets |
 //! | `gateways` | routers that tell clients of copies |
 //! | `sample` | what a sample of connections leaves behind |
 
@@ -18,6 +19,7 @@ mod gateways;
 mod local_clients;
 mod metadata;
 mod offloads;
+mod path_mtu;
 mod policy_routes;
 mod sample;
 mod shared_queue;
@@ -32,7 +34,7 @@ use anyhow::Result;
 use crate::{
     kernel::{attach::xdp, requirements},
     net::{
-        netlink::{Network, Route},
+        netlink::{Network, Route, mtu_of},
         offload, process,
         queue::Queue,
         rules::Rule,
@@ -62,14 +64,20 @@ pub async fn notes(network: &Network, interface: &str, config: &MirrorConfig) ->
         &udp,
         !selection.clients.included().is_empty(),
     ));
-    if let Some(link) = known("interface", network.link(interface).await).flatten() {
-        let program = xdp::foreign(&link);
+    let link = known("interface", network.link(interface).await).flatten();
+    if let Some(link) = &link {
+        let program = xdp::foreign(link);
         notes.extend(metadata::note(program.as_deref(), requirements::running()));
     }
     let active = known("offloads", offload::active(interface).await).unwrap_or_default();
     notes.extend(offloads::notes(interface, &active));
     let ways = ways(network, config).await;
     notes.extend(of_queues(network, &ways, config).await);
+    if let Some(mtu) = link.as_ref().and_then(mtu_of) {
+        let takes_datagrams = !ports.is_disjoint(&udp);
+        let paths = path_mtus(network, &ways).await;
+        notes.extend(path_mtu::note(interface, mtu, &paths, takes_datagrams));
+    }
     if let Some(rules) = known("routing rules", Rule::all(network).await) {
         let targets: BTreeSet<IpAddr> = config.maps.iter().map(|map| map.target.ip()).collect();
         notes.extend(policy_routes::notes(&rules, &targets, &addresses));
@@ -78,20 +86,41 @@ pub async fn notes(network: &Network, interface: &str, config: &MirrorConfig) ->
     notes
 }
 
-/// The way to each target, as this host's own packets take it: by the interface with this index, to this next hop.
-type Ways = BTreeMap<IpAddr, (u32, IpAddr)>;
+/// The way to each target, as this host's own packets take it.
+type Ways = BTreeMap<IpAddr, Way>;
+
+struct Way {
+    /// By the interface with this index.
+    index: u32,
+    next_hop: IpAddr,
+    /// Of the route's own, or learned from a router.
+    mtu: Option<u32>,
+}
 
 async fn ways(network: &Network, config: &MirrorConfig) -> Ways {
     let mut ways = Ways::new();
     let targets: BTreeSet<IpAddr> = config.maps.iter().map(|map| map.target.ip()).collect();
     for target in targets {
-        if let Some(Route::Via { index, next_hop, .. }) =
+        if let Some(Route::Via { index, next_hop, mtu }) =
             known("route", network.route(target).await)
         {
-            ways.insert(target, (index, next_hop));
+            ways.insert(target, Way { index, next_hop, mtu });
         }
     }
     ways
+}
+
+/// What the path to each target takes, as far as this host knows.
+async fn path_mtus(network: &Network, ways: &Ways) -> BTreeMap<IpAddr, u32> {
+    let mut paths = BTreeMap::new();
+    for (target, way) in ways {
+        let link = known("interface", network.link_by_index(way.index).await);
+        let mtus = [way.mtu, link.as_ref().and_then(mtu_of)];
+        if let Some(least) = mtus.into_iter().flatten().min() {
+            paths.insert(*target, least);
+        }
+    }
+    paths
 }
 
 /// Of connections over loopback, by own addresses, and by unix sockets.
@@ -122,13 +151,13 @@ fn unix_sockets(ports: &BTreeSet<u16>) -> Result<Vec<(String, usize)>> {
 /// Of the queue of each interface that copies leave by.
 async fn of_queues(network: &Network, ways: &Ways, config: &MirrorConfig) -> Vec<String> {
     let mut notes = Vec::new();
-    let interfaces: BTreeSet<u32> = ways.values().map(|(index, _)| *index).collect();
+    let interfaces: BTreeSet<u32> = ways.values().map(|way| way.index).collect();
     for index in interfaces {
         let Some(name) = known("interface", network.interface_name(index).await) else { continue };
         let Some(queue) = known("queue", Queue::of(network, (&name, index)).await) else {
             continue;
         };
-        let by_it = |target: &IpAddr| ways.get(target).is_some_and(|(way, _)| *way == index);
+        let by_it = |target: &IpAddr| ways.get(target).is_some_and(|way| way.index == index);
         let maps = config.maps.iter().filter(|map| by_it(&map.target.ip())).count();
         let limits = config.selection.limits();
         notes.extend(shared_queue::note(&name, &queue, (maps, limits), requirements::running()));

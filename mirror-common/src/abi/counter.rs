@@ -256,14 +256,14 @@ counters! {
         SentBytes = "sent_bytes", Bytes, Delivered;
         /// The kernel could not clone the copy for a further target.
         FailedClone = "failed_clone", Copies, Lost;
-        /// The copy could not be rewritten.
+        /// The copy could not be rewritten, or cut in pieces.
         FailedRewrite = "failed_rewrite", Copies, Lost;
         /// Of `unsent`: this host has no route to the target, or one that refuses packets.
         UnsentNoRoute = "unsent_no_route", Copies, Internal;
         /// Of `unsent`: the next hop's link-layer address was not known. The kernel asks for it, and sends the last few of
         /// these copies if there is an answer.
         UnsentNextHop = "unsent_next_hop", Copies, Internal;
-        /// Of `unsent`: larger than the path to the target takes.
+        /// Of `unsent`: larger than the path to the target takes, and not cut, as datagrams are not.
         UnsentTooLarge = "unsent_too_large", Copies, Internal;
         /// Packets of connections that the rate limit excluded (`--rate-limit`).
         RateLimited = "rate_limited", Packets, Expected;

@@ -9,7 +9,7 @@ use aya_ebpf::{
     },
 };
 
-use super::skb::{HelperError, Skb, check};
+use super::skb::{HelperError, Skb, bounded, check};
 
 /// What [`Skb::take_out`] takes first. No IP header and no link-layer header is as long.
 pub const FIRST_STEP: u32 = 128;
@@ -113,15 +113,4 @@ unsafe extern "C" fn step(number: u64, bytes: *mut Bytes<'_>) -> i64 {
         *bytes.sum += u64::from(sum as u32);
     }
     0
-}
-
-/// `length` as the verifier sees that it is from 1 to `most`.
-///
-/// That of Linux 6.1 learns nothing from a comparison with zero, and refuses what could be nothing. Volatile, since what
-/// the compiler knows of the length lets it leave out what the verifier has to see.
-#[inline(always)]
-pub(super) fn bounded(length: u32, most: u32) -> u32 {
-    // SAFETY: a valid, aligned local.
-    let length = unsafe { core::ptr::read_volatile(&raw const length) };
-    length.wrapping_sub(1).min(most - 1) + 1
 }

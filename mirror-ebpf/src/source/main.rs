@@ -7,6 +7,7 @@
 
 mod copy;
 mod copy_device;
+mod cut;
 mod extra_copy;
 mod fan_out;
 mod icmp;

@@ -16,7 +16,7 @@ use mirror_ebpf::{
     runtime::{counters::Counters, trace},
 };
 
-use crate::{copy::Copy, pieces::Cut, trace_hooks};
+use crate::{copy::Copy, cut::Cut, trace_hooks};
 
 /// Which generation of PORTS, SELECTION and CLIENTS is in force. The agent fills the other one, and then changes this.
 #[map]

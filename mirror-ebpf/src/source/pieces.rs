@@ -21,43 +21,18 @@ use mirror_common::{
 };
 use mirror_ebpf::{
     packet::{
-        room::{Chunk, FIRST_STEP},
+        room::FIRST_STEP,
         route::NextHop,
         skb::{HelperError, Skb, drop_silently},
     },
     runtime::settings,
 };
 
-use crate::{copy::Copy, maps};
-
-/// Bytes behind the fixed part of the IP header that are kept: all headers that a segment may have which is cut. More than
-/// [`FIRST_STEP`], and less than headers and payload of any piece.
-const HEAD: u32 = 160;
-
-const _: () = assert!(HEAD > FIRST_STEP && HEAD < cut::LEAST);
-
-/// A copy that is cut, and how far that is. Of one at a time.
-pub struct Cut {
-    /// Where the pieces go. The program that sends a piece does not ask again.
-    hop: NextHop,
-    /// As the copy has them.
-    headers: Headers,
-    /// None while nothing is cut.
-    pieces: Pieces,
-    /// Offset of the first byte behind the fixed part of the IP header.
-    base: u32,
-    /// Offset of the payload.
-    behind: u32,
-    /// Bytes of payload.
-    payload: u32,
-    /// The present piece.
-    number: u32,
-    /// Pieces that were sent.
-    sent: u32,
-    sum: u64,
-    head: [u32; HEAD as usize / 4],
-    chunk: Chunk,
-}
+use crate::{
+    copy::Copy,
+    cut::{Cut, HEAD},
+    maps,
+};
 
 /// The pieces of the finished copy on a path that takes packets of `mtu` bytes; `None` where it cannot be cut.
 #[inline(never)]

@@ -20,7 +20,6 @@ use mirror_tests::{
     Family, Host,
     agent::binary,
     departures::{Departures, Seen},
-    expected::to_fail,
     foreign::{Place, Verdict},
     load::Load,
     mirror::{Mirror, PORT},
@@ -43,11 +42,6 @@ use By::{Clsact, Tcx};
 impl By {
     const BOTH: [Self; 2] = [Tcx, Clsact];
 
-    /// Why a filter stays whose pin is gone.
-    fn unpinned(self) -> Option<&'static str> {
-        matches!(self, Clsact).then_some("a filter is found by its pin, and by nothing else")
-    }
-
     fn option(self) -> &'static str {
         match self {
             Tcx => "",
@@ -59,12 +53,7 @@ impl By {
 /// A mirror that is attached, whose parts are taken away while clients work; then all of it is removed, and attached
 /// anew.
 fn taken_away(by: By, take: impl FnOnce(&Mirror, &Load)) {
-    taken_away_leaving(by, None, take);
-}
-
-/// The same, after which it is known, and why, that `detach` leaves something behind.
-fn taken_away_leaving(by: By, left: Option<&str>, take: impl FnOnce(&Mirror, &Load)) {
-    let departures = judged(by, left, |mirror| {
+    let departures = judged(by, |mirror| {
         Load::during(mirror, |load| {
             mirror.attach(by.option());
             load.more(BEHIND);
@@ -76,7 +65,7 @@ fn taken_away_leaving(by: By, left: Option<&str>, take: impl FnOnce(&Mirror, &Lo
 }
 
 /// The same around anything that happens to a mirror.
-fn judged(by: By, left: Option<&str>, work: impl FnOnce(&Mirror)) -> Seen {
+fn judged(by: By, work: impl FnOnce(&Mirror)) -> Seen {
     let mirror = Mirror::idle();
     // The kernel drops what leaves while the first filter comes and the last one goes: there is one of somebody else.
     let last = Place { leaving: false, first: false };
@@ -88,10 +77,7 @@ fn judged(by: By, left: Option<&str>, work: impl FnOnce(&Mirror)) -> Seen {
     let seen = departures.stop();
     seen.assert_none_wrong();
     leaks.assert_none();
-    match left {
-        None => assert_heals(&mirror, by),
-        Some(reason) => to_fail(reason, "left of the mirror", || assert_heals(&mirror, by)),
-    }
+    assert_heals(&mirror, by);
     seen
 }
 
@@ -160,7 +146,7 @@ fn nothing() {
 
 /// Removes all pins, in an order that `arrange` makes of the alphabetical one.
 fn unpin(by: By, arrange: impl FnOnce(&mut Vec<PathBuf>)) {
-    taken_away_leaving(by, by.unpinned(), |mirror, load| {
+    taken_away(by, |mirror, load| {
         let mut found = pins(&mirror.old);
         arrange(&mut found);
         assert!(found.len() > 5, "{found:?}");
@@ -194,7 +180,7 @@ fn pins_in_any_order() {
 #[test]
 fn each_pin_of_a_program_by_itself() {
     for by in By::BOTH {
-        taken_away_leaving(by, by.unpinned(), |mirror, load| {
+        taken_away(by, |mirror, load| {
             let of_programs = |pin: &PathBuf| {
                 let name = pin.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 name.starts_with("link_") || name.starts_with("filter_") || name.starts_with("prog")
@@ -211,6 +197,20 @@ fn each_pin_of_a_program_by_itself() {
             }
         });
     }
+}
+
+/// And attached again, without `detach`: what a filter without a pin copies is not copied twice.
+#[test]
+fn pins_and_attached_over_it() {
+    taken_away(Clsact, |mirror, load| {
+        for pin in pins(&mirror.old) {
+            let _ = fs::remove_file(&pin);
+        }
+        mirror.attach(Clsact.option());
+        load.more(BEHIND);
+        let filters = mirror.old.output("tc", &["filter", "show", "dev", "eth0", "ingress"]);
+        assert_eq!(filters.matches("source_ingress").count(), 1, "{filters}");
+    });
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn filters_of_production_that_are_deleted() {
         });
     }
     // With all of its filters, while the kernel drops what leaves.
-    judged(Clsact, None, |mirror| {
+    judged(Clsact, |mirror| {
         Load::during_losses(mirror, |load| {
             mirror.attach(Clsact.option());
             load.more(BEHIND);
@@ -264,7 +264,7 @@ fn the_copy_devices_other_end() {
 #[test]
 fn the_copy_devices_state() {
     for by in By::BOTH {
-        taken_away_leaving(by, by.unpinned(), |mirror, load| {
+        taken_away(by, |mirror, load| {
             let device = copy_device(&mirror.old);
             for (name, state) in [("", "up"), ("p", "up"), ("", "down"), ("", "up"), ("p", "down")]
             {
@@ -302,8 +302,7 @@ fn the_copy_devices_queues_and_filters() {
 
 #[test]
 fn the_copy_devices_settings() {
-    let left = Some("the copy device is found by its name");
-    taken_away_leaving(Tcx, left, |mirror, load| {
+    taken_away(Tcx, |mirror, load| {
         let device = copy_device(&mirror.old);
         for line in [
             "echo 0 >/proc/sys/net/ipv4/conf/DEVICE/forwarding",

@@ -40,6 +40,15 @@ fn a_router_before_the_new_host_is_named() {
 }
 
 #[test]
+fn a_path_that_takes_less_than_the_clients_is_named() {
+    let (mirror, options) = quiet();
+    let new = mirror.new.v4().to_string();
+    mirror.old.ip(&["route", "add", &new, "dev", "eth0", "mtu", "1400"]);
+    let text = format!("the path to {new} takes 1400 bytes, eth0 takes 1500");
+    mirror.old.assert_said(&options, &[&text, "are cut in several copies"]);
+}
+
+#[test]
 fn detach_says_how_many_connections_were_told() {
     let (mirror, options) = quiet();
     mirror.old.attach_warned(&options);

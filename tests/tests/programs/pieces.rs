@@ -52,10 +52,10 @@ fn pieces(packet: &Packet) -> Vec<Packet> {
     let piece = |(number, payload): (usize, &[u8])| {
         let mut piece = copy.clone();
         piece.padding.clear();
-        piece.id += u16::try_from(number).unwrap();
+        piece.id += u16::try_from(number).expect("few pieces");
         let segment = piece.segment();
         segment.payload = payload.to_vec();
-        segment.seq = segment.seq.wrapping_add(u32::try_from(number * size).unwrap());
+        segment.seq = segment.seq.wrapping_add(u32::try_from(number * size).expect("a segment"));
         if number + 1 < count {
             segment.flags &= !(FIN | PSH);
         }

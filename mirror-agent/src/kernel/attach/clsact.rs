@@ -4,70 +4,26 @@
 //! filter is: `filter_<hook>__<ifindex>_<in|out>_<priority>_<handle>_<made|found>`, of which the last
 //! says whether the discipline is ours, too. Other versions read these names, so that they stay as they are.
 
-use std::path::PathBuf;
+mod filter;
+pub mod strays;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use aya::programs::{
     SchedClassifier, TcAttachType,
-    tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle, qdisc_add_clsact},
+    tc::{NlOptions, TcAttachOptions, TcHandle, qdisc_add_clsact},
 };
-use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::tc::TcHandle as Parent;
 
+pub(crate) use self::filter::FIRST;
+pub(crate) use self::filter::PIN;
+use self::filter::{Filter, LAST, filters};
 use crate::{
     kernel::{
         attach::hook::Hook,
-        pins::{self, Attachment, remove_file},
+        pins::{Attachment, remove_file},
     },
     net::netlink::Network,
 };
-
-/// How the names of pins begin.
-pub(crate) const PIN: &str = pins::FILTER;
-/// Priority of a program that runs before others, and of one that runs after them. Others seldom choose
-/// these.
-pub(crate) const FIRST: u16 = 7;
-const LAST: u16 = 64_007;
-
-/// Where a filter is, as its pin's name says.
-struct Filter {
-    hook: String,
-    ifindex: u32,
-    side: TcAttachType,
-    priority: u16,
-    handle: u32,
-    made: bool,
-}
-
-impl Filter {
-    fn parse(name: &str) -> Option<Self> {
-        let (hook, place) = name.strip_prefix(PIN)?.split_once("__")?;
-        let mut parts = place.split('_');
-        let mut next = || parts.next();
-        Some(Self {
-            hook: hook.to_owned(),
-            ifindex: next()?.parse().ok()?,
-            side: if next()? == "in" { TcAttachType::Ingress } else { TcAttachType::Egress },
-            priority: next()?.parse().ok()?,
-            handle: next()?.parse().ok()?,
-            made: next()? == "made",
-        })
-    }
-
-    fn name(&self) -> String {
-        let Self { hook, ifindex, priority, handle, .. } = self;
-        let side = if self.side == TcAttachType::Ingress { "in" } else { "out" };
-        let qdisc = if self.made { "made" } else { "found" };
-        format!("{PIN}{hook}__{ifindex}_{side}_{priority}_{handle}_{qdisc}")
-    }
-
-    /// The filter as aya knows it, which takes it away when this is dropped.
-    fn link(&self, interface: &str) -> Result<SchedClassifierLink> {
-        let handle = TcHandle::from(self.handle);
-        SchedClassifierLink::attached(interface, self.side, self.priority, handle, None)
-            .with_context(|| format!("cannot find the filter at {interface}"))
-    }
-}
 
 /// Attaches `program` as a filter, or gives it to the filter that this hook has.
 pub(crate) fn attach(
@@ -126,6 +82,7 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
         }
         remove_file(&path)?;
     }
+    strays::remove(network, attachment).await?;
     for name in attachment.names()?.iter().filter(|name| name.starts_with(PIN)) {
         if Filter::parse(name).is_none() {
             log::warn!(
@@ -151,53 +108,20 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     Ok(())
 }
 
-/// The priority of the first filter at this interface's egress that comes before ours.
+/// The priority of the first filter at this interface's egress that comes before ours (kernel: `tc_get_tfilter`, the upper
+/// half of `tcm_info`).
 pub(super) async fn first_before_ours(network: &Network, ifindex: u32) -> Result<Option<u32>> {
-    let priorities = priorities(network, ifindex, true).await?;
-    Ok(priorities.into_iter().filter(|priority| *priority < u32::from(FIRST)).min())
+    let filters = strays::list(network, ifindex, TcAttachType::Egress).await?;
+    let priorities = filters.into_iter().map(|filter| filter.header.info >> 16);
+    Ok(priorities.filter(|priority| *priority < u32::from(FIRST)).min())
 }
 
 /// Whether clsact at this interface has a filter, of anybody.
 async fn in_use(network: &Network, ifindex: u32) -> Result<bool> {
-    for egress in [false, true] {
-        if !priorities(network, ifindex, egress).await?.is_empty() {
+    for side in [TcAttachType::Ingress, TcAttachType::Egress] {
+        if !strays::list(network, ifindex, side).await?.is_empty() {
             return Ok(true);
         }
     }
     Ok(false)
-}
-
-/// The priorities of all filters of clsact at one side of this interface (kernel: `tc_get_tfilter`, the upper half of
-/// `tcm_info`).
-async fn priorities(network: &Network, ifindex: u32, egress: bool) -> Result<Vec<u32>> {
-    let index = i32::try_from(ifindex).context("interface index")?;
-    let get = network.handle.traffic_filter(index).get();
-    let get = if egress { get.egress() } else { get.ingress() };
-    let found: Vec<_> = get
-        .execute()
-        .try_collect()
-        .await
-        .map_err(|error| anyhow!("cannot list filters: {error}"))?;
-    Ok(found.into_iter().map(|filter| filter.header.info >> 16).collect())
-}
-
-fn filters(attachment: &Attachment) -> Result<Vec<(PathBuf, Filter)>> {
-    let names = attachment.names()?;
-    let known = names.iter().filter_map(|name| Some((attachment.map(name), Filter::parse(name)?)));
-    Ok(known.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_pins_say_where_filters_are() {
-        for name in ["filter_ingress__3_in_7_1_made", "filter_egress_12__12_out_64007_2_found"] {
-            assert_eq!(Filter::parse(name).map(|filter| filter.name()).as_deref(), Some(name));
-        }
-        for name in ["link_ingress", "filter_ingress", "filter_ingress__x_in_7_1_made", "META"] {
-            assert!(Filter::parse(name).is_none(), "{name}");
-        }
-    }
 }

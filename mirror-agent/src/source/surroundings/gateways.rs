@@ -9,8 +9,8 @@ const SHOWN: usize = 3;
 pub(super) fn note(ways: &Ways) -> Option<String> {
     let behind: Vec<String> = ways
         .iter()
-        .filter(|(target, (_, hop))| hop != *target)
-        .map(|(target, (_, hop))| format!("{target} (by {hop})"))
+        .filter(|(target, way)| way.next_hop != **target)
+        .map(|(target, way)| format!("{target} (by {})", way.next_hop))
         .collect();
     let (shown, more) = behind.split_at(behind.len().min(SHOWN));
     let mut targets = shown.join(", ");
@@ -29,10 +29,14 @@ pub(super) fn note(ways: &Ways) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::surroundings::Way;
 
     #[test]
     fn only_targets_behind_a_router_are_named() {
-        let way = |target: &str, hop: &str| (target.parse().unwrap(), (2, hop.parse().unwrap()));
+        let way = |target: &str, hop: &str| {
+            let next_hop = hop.parse().unwrap();
+            (target.parse().unwrap(), Way { index: 2, next_hop, mtu: None })
+        };
         let near = Ways::from([way("10.0.0.5", "10.0.0.5"), way("fd00::5", "fd00::5")]);
         assert_eq!(note(&near), None);
         let one = Ways::from([way("10.0.0.5", "10.0.0.5"), way("10.1.0.5", "10.0.0.1")]);

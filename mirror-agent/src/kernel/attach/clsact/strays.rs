@@ -1,0 +1,116 @@
+//! Filters of ours whose pin somebody deleted: they are found at the interface, by the name of their program and by the
+//! priority that only ours are known to have.
+
+use anyhow::{Context as _, Result, anyhow};
+use aya::programs::TcAttachType;
+use futures_util::TryStreamExt as _;
+use rtnetlink::packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
+
+use super::filter::{FIRST, Filter, LAST, filters};
+use crate::{
+    kernel::pins::{Attachment, Role},
+    net::netlink::Network,
+};
+
+/// Names of the programs that `role` has at the interface itself.
+const fn programs(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Source => &["source_ingress"],
+        Role::Target => &["target_ingress", "target_egress"],
+        Role::Guard => &[],
+    }
+}
+
+/// Takes away the filters at the interface of an attachment that are of its role, and that no pin knows. Says so.
+///
+/// # Errors
+///
+/// Where filters cannot be listed, or one stays.
+pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
+    let Some(link) = network.link(&attachment.interface).await? else { return Ok(()) };
+    // Another attachment of the role has its programs at this interface, too.
+    let mut known: Vec<Filter> = Vec::new();
+    for any in attachment.store()?.attachments()? {
+        known.extend(filters(&any)?.into_iter().map(|(_, filter)| filter));
+    }
+    for side in [TcAttachType::Ingress, TcAttachType::Egress] {
+        for message in list(network, link.header.index, side).await? {
+            let Some(found) = of_ours(&message, attachment.role, side) else { continue };
+            if known.iter().any(|filter| filter.is_at(&found)) {
+                continue;
+            }
+            drop(found.link(&attachment.interface)?);
+            log::warn!(
+                "{}: took the filter of {} away, whose pin somebody had deleted",
+                attachment.interface,
+                found.hook
+            );
+        }
+    }
+    Ok(())
+}
+
+/// All filters of clsact at this side of the interface.
+pub(super) async fn list(
+    network: &Network,
+    ifindex: u32,
+    side: TcAttachType,
+) -> Result<Vec<TcMessage>> {
+    let index = i32::try_from(ifindex).context("interface index")?;
+    let get = network.handle.traffic_filter(index).get();
+    let get = if side == TcAttachType::Egress { get.egress() } else { get.ingress() };
+    get.execute().try_collect().await.map_err(|error| anyhow!("cannot list filters: {error}"))
+}
+
+/// Where the filter is, if a program of `role` is in it, and nothing else that can be told from ours.
+fn of_ours(message: &TcMessage, role: Role, side: TcAttachType) -> Option<Filter> {
+    let options = message.attributes.iter().find_map(|attribute| match attribute {
+        TcAttribute::Options(options) => Some(options),
+        _ => None,
+    })?;
+    let name = options.iter().find_map(|option| match option {
+        TcOption::Bpf(TcFilterBpfOption::ProgName(name)) => Some(name),
+        _ => None,
+    })?;
+    let priority = (message.header.info >> 16) as u16;
+    let TcHandle { major, minor } = message.header.handle;
+    let ours = programs(role).contains(&name.as_str()) && [FIRST, LAST].contains(&priority);
+    ours.then(|| Filter {
+        hook: name.clone(),
+        ifindex: u32::try_from(message.header.index).unwrap_or(0),
+        side,
+        priority,
+        handle: u32::from(major) << 16 | u32::from(minor),
+        made: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(name: &str, priority: u32) -> TcMessage {
+        let mut message = TcMessage::default();
+        message.header.index = 3;
+        message.header.info = priority << 16 | 0x0300;
+        message.header.handle = TcHandle { major: 0, minor: 2 };
+        let name = TcOption::Bpf(TcFilterBpfOption::ProgName(name.to_owned()));
+        message.attributes.push(TcAttribute::Options(vec![name]));
+        message
+    }
+
+    #[test]
+    fn only_filters_of_the_role_at_our_priorities_are_ours() {
+        let found = |name, priority, role| {
+            of_ours(&message(name, priority), role, TcAttachType::Ingress)
+                .map(|filter| (filter.ifindex, filter.priority, filter.handle))
+        };
+        assert_eq!(found("source_ingress", 7, Role::Source), Some((3, 7, 2)));
+        assert_eq!(found("target_egress", 64_007, Role::Target), Some((3, 64_007, 2)));
+        assert_eq!(found("source_ingress", 7, Role::Target), None, "another role's");
+        assert_eq!(found("source_ingress", 1, Role::Source), None, "somebody else's priority");
+        assert_eq!(found("source_ingress_2", 7, Role::Source), None, "somebody else's program");
+        let without_program = TcMessage::default();
+        assert!(of_ours(&without_program, Role::Source, TcAttachType::Ingress).is_none());
+    }
+}
