@@ -19,13 +19,17 @@ use crate::{
         settings::{self, Settings},
     },
     lifecycle::{attached, install::install, listening::warn_if_nothing_listens},
-    net::netlink::{Interface, Network},
+    net::{
+        netlink::{Interface, Network},
+        sock_diag::end,
+    },
     output,
     target::{allowed_macs, config::TargetConfig, hold_device, ports, receive_buffer, ways_out},
 };
 
 /// Runs the verb.
 pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
+    end::check()?;
     let network = Network::connect()?;
     let interface = attached::interface(store, &network, &arguments.interface).await?;
 
@@ -35,12 +39,14 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
         let after = amend(before.as_ref(), arguments)?;
         let mechanism = attach::choose(attachment, arguments.common.hook.wanted())?;
         let trace = arguments.common.trace_packets;
-        let trace = load(&network, attachment, &interface, (&after, mechanism, trace)).await?;
+        let (trace, ended) =
+            load(&network, attachment, &interface, (&after, mechanism, trace), fresh).await?;
         let report = match before {
             None => format!(
-                "{}: serves copies for port {}, and drops every reply to them\n",
+                "{}: serves copies for port {}, and drops every reply to them\n{}",
                 interface.name,
-                PortRange::join(&after.ports)
+                PortRange::join(&after.ports),
+                said_of_leftovers(ended)
             ),
             Some(before) => {
                 let changes = before.describe().changes_to(&after.describe());
@@ -110,7 +116,8 @@ async fn load(
     attachment: &Attachment,
     interface: &Interface,
     (config, mechanism, trace): (&TargetConfig, Mechanism, bool),
-) -> Result<Option<PacketTrace>> {
+    fresh: bool,
+) -> Result<(Option<PacketTrace>, usize)> {
     attachment.create()?;
     let settings = Settings::Target(settings::Target {
         ifindex: interface.index,
@@ -158,7 +165,18 @@ async fn load(
     };
     attach::attach(&mut ebpf, attachment, &ingress)?;
     ports::forget_leak(attachment)?;
+    // While another target was attached here, all that it mirrors goes on.
+    let ended = if fresh { ports::clear(attachment, &config.ports).await? } else { 0 };
     ports::serve(attachment, &config.ports).context("cannot serve the ports")?;
     meta::write(attachment, &settings)?;
-    PacketTrace::take(&mut ebpf, &settings)
+    Ok((PacketTrace::take(&mut ebpf, &settings)?, ended))
+}
+
+/// What is reported of connections that an earlier attachment left.
+fn said_of_leftovers(ended: usize) -> String {
+    match ended {
+        0 => String::new(),
+        1 => "  ended 1 connection that an earlier mirror left\n".to_owned(),
+        count => format!("  ended {count} connections that an earlier mirror left\n"),
+    }
 }

@@ -1,14 +1,18 @@
 //! Network namespaces: which one this process is in, and the way into another.
 
 use std::{
-    fmt, fs,
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use nix::{
-    getsockopt_impl, libc, sockopt_impl,
+    getsockopt_impl, libc,
+    sched::{CloneFlags, setns},
+    sockopt_impl,
     sys::socket::{AddressFamily, SockFlag, SockType, getsockopt, socket},
 };
 
@@ -74,6 +78,44 @@ impl fmt::Display for Namespace {
     }
 }
 
+/// Does `work` in each other network namespace that a process is in which this one sees; by the namespace's inode. Each
+/// time on a thread of its own, which ends there: this process's own threads stay where they are.
+///
+/// # Errors
+///
+/// Where it cannot be told which namespace this is.
+pub fn in_each_other<T: Send>(
+    work: impl Fn() -> Result<T> + Sync,
+) -> Result<BTreeMap<u64, Result<T>>> {
+    let here = Namespace::current()?.inode;
+    let mut found: BTreeMap<u64, Result<T>> = BTreeMap::new();
+    for (_, directory) in process::all() {
+        let path = directory.join("ns/net");
+        // Gone meanwhile; what is left of it has no sockets.
+        let Ok(inode) = fs::metadata(&path).map(|about| about.ino()) else { continue };
+        if inode == here || found.contains_key(&inode) {
+            continue;
+        }
+        let Ok(namespace) = File::open(&path) else { continue };
+        if !namespace.metadata().is_ok_and(|about| about.ino() == inode) {
+            continue;
+        }
+        found.insert(inode, on_a_thread_in(namespace, &work));
+    }
+    Ok(found)
+}
+
+fn on_a_thread_in<T: Send>(namespace: File, work: impl Fn() -> Result<T> + Sync) -> Result<T> {
+    std::thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            setns(namespace, CloneFlags::CLONE_NEWNET)
+                .context("cannot enter it (this takes CAP_SYS_ADMIN)")?;
+            work()
+        });
+        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 fn entries(directory: &Path) -> Vec<PathBuf> {
     let found = fs::read_dir(directory).into_iter().flatten().flatten();
     found.map(|entry| entry.path()).collect()
@@ -82,6 +124,18 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn others_are_not_this_one() {
+        let here = Namespace::current().unwrap();
+        // Without root's rights none can be entered, and each says so.
+        let others = in_each_other(Namespace::current).unwrap();
+        for (inode, inside) in others {
+            assert_ne!(inode, here.inode);
+            assert!(inside.is_err() || inside.is_ok_and(|inside| inside.inode == inode));
+        }
+        assert_eq!(Namespace::current().unwrap(), here, "this thread stays");
+    }
 
     #[test]
     fn this_one_can_be_entered() {

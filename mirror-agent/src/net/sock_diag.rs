@@ -1,55 +1,20 @@
-//! Lists memcached's connections and listeners, and ends connections that are mirrored, by the kernel's socket
-//! diagnosis (`sock_diag`).
-//!
-//! Without the programs nobody plays the client of a mirrored connection's socket: sooner or later they would send something
-//! to the real one. So they go while the programs at egress still drop their resets.
-//!
-//! A socket is ended by the cookie that it was listed with, never by its 4-tuple alone: where no
-//! connection has that 4-tuple, the kernel takes the *listener* for what was meant (kernel:
-//! `inet_diag_find_one_icsk`).
+//! Lists memcached's connections and listeners by the kernel's socket diagnosis (`sock_diag`).
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    net::SocketAddr,
-};
+use std::{collections::BTreeSet, net::SocketAddr};
 
-use anyhow::{Context as _, Result, bail};
-use mirror_common::abi::FlowKey;
+use anyhow::{Context as _, Result};
 use netlink_packet_sock_diag::{
-    AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SockDiagDestroy, SockDiagMessage,
+    AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, SockDiagMessage,
     inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags, nlas::Nla},
 };
-use nix::errno::Errno;
 use rtnetlink::{
-    packet_core::{
-        NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
-    },
+    packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, NetlinkSerializable},
     sys::{Socket, SocketAddr as Kernel, protocols::NETLINK_SOCK_DIAG},
 };
 
-use crate::net::address::ip;
-
+pub mod end;
 pub mod own;
 pub mod unix;
-
-/// Ends the sockets of these flows, in this network namespace; returns how many there were. Fails on
-/// a kernel that cannot do it (before 4.5, or without `CONFIG_INET_DIAG_DESTROY`).
-pub fn destroy(flows: &[FlowKey]) -> Result<usize> {
-    let socket = open()?;
-    let ports: BTreeSet<u16> = flows.iter().map(|flow| u16::from_be(flow.local_port)).collect();
-    let mirrored: HashSet<_> = flows.iter().map(endpoints_of_flow).collect();
-    let mut ended = 0;
-    for port in ports {
-        for family in [AF_INET, AF_INET6] {
-            let connections = list(&socket, family, port)?;
-            for connection in connections.into_iter().filter(|id| mirrored.contains(&endpoints(id)))
-            {
-                ended += usize::from(destroy_one(&socket, family, connection)?);
-            }
-        }
-    }
-    Ok(ended)
-}
 
 /// Connections of this host, in this network namespace, to the local port `port`: own end, client's
 /// end.
@@ -158,13 +123,6 @@ fn endpoints(id: &SocketId) -> (SocketAddr, SocketAddr) {
     )
 }
 
-fn endpoints_of_flow(flow: &FlowKey) -> (SocketAddr, SocketAddr) {
-    (
-        SocketAddr::new(ip(&flow.local_addr), u16::from_be(flow.local_port)),
-        SocketAddr::new(ip(&flow.client_addr), u16::from_be(flow.client_port)),
-    )
-}
-
 /// All sockets of `family` with this local port that are not listeners.
 fn list(socket: &Socket, family: u8, port: u16) -> Result<Vec<SocketId>> {
     let states = StateFlags::all() - StateFlags::LISTEN;
@@ -232,28 +190,6 @@ impl Answer for InetResponse {
             SockDiagMessage::InetResponse(response) => Some(*response),
             _ => None,
         }
-    }
-}
-
-/// Whether the socket was still there.
-fn destroy_one(socket: &Socket, family: u8, socket_id: SocketId) -> Result<bool> {
-    let protocol = (family, IPPROTO_TCP);
-    let request = request(protocol, StateFlags::all(), ExtensionFlags::empty(), socket_id);
-    send(socket, NetlinkMessage::from(SockDiagDestroy::new(request)), NLM_F_ACK)?;
-    let (answer, _) = socket.recv_from_full().context("sock_diag did not answer")?;
-    let answer = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).context("sock_diag")?;
-    let NetlinkPayload::Error(error) = answer.payload else {
-        bail!("sock_diag answered with something else than a verdict");
-    };
-    let Some(code) = error.code else { return Ok(true) };
-    match Errno::from_raw(-code.get()) {
-        // Gone by itself, or something else has its 4-tuple now.
-        Errno::ENOENT | Errno::ESTALE => Ok(false),
-        other => bail!(
-            "the kernel did not end a mirrored connection: {} (this takes Linux 4.5 with \
-             CONFIG_INET_DIAG_DESTROY)",
-            other.desc()
-        ),
     }
 }
 

@@ -4,18 +4,18 @@
 //! mirrored connections end while their resets are still swallowed, and only then may the programs
 //! stop looking.
 
-use std::{io, time::Duration};
+use std::{collections::HashSet, io, time::Duration};
 
 use anyhow::{Context as _, Result};
 use aya::maps::MapError;
-use mirror_common::abi::{Breaker, FlowKey, State, served};
+use mirror_common::abi::{Breaker, Finished, FlowKey, State, served};
 
 use crate::{
     kernel::{
-        maps,
+        identity, maps,
         pins::{Attachment, Role},
     },
-    net::sock_diag,
+    net::sock_diag::end::{self, Connection, Ends, Known},
 };
 
 /// For programs that run at this moment, and for UDP requests that memcached has not answered yet.
@@ -65,10 +65,92 @@ pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     set(attachment, ports, served::DRAINING)?;
     tokio::time::sleep(GRACE).await;
     let flows = mirrored(attachment, ports)?;
-    let ended = sock_diag::destroy(&flows)?;
+    let mirrored: HashSet<Ends> = flows.iter().map(end::ends_of).collect();
+    let kept = match of_others(attachment) {
+        Ok(mut kept) => {
+            kept.extend(all(attachment)?.difference(&mirrored));
+            Some(kept)
+        }
+        // What is known for certain ends all the same.
+        Err(error) => {
+            log::warn!("connections that an earlier mirror left are not looked for: {error:#}");
+            None
+        }
+    };
+    let is_told = kept.is_some();
+    let mut ended = end::end_mirrored(&Known { mirrored, kept })?;
     forget(attachment, &flows)?;
+    if is_told {
+        ended += end_leftovers(attachment, ports).await?;
+    }
     set(attachment, ports, served::NO)?;
     Ok(ended)
+}
+
+/// Ends what another attachment left of mirrored connections to `ports`, before the target at `attachment` serves them:
+/// of an agent that was killed, another version, or an interface that is gone. Returns how many there were.
+///
+/// # Errors
+///
+/// Where tables cannot be read or written, or the kernel refuses.
+pub async fn clear(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
+    // What leaves is looked at from now on, and no copy is opened yet.
+    set(attachment, ports, served::DRAINING)?;
+    end_leftovers(attachment, ports).await
+}
+
+/// Sockets with the synthetic client, in this network namespace, that no table knows. What they send by ending is dropped
+/// as of connections that ended.
+async fn end_leftovers(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
+    let mut left: Vec<Connection> = end::synthetic(ports)?;
+    if left.is_empty() {
+        return Ok(0);
+    }
+    // Read after the sockets: a connection that another attachment opens meanwhile is known by now.
+    let (own, others) = (all(attachment)?, of_others(attachment)?);
+    left.retain(|one| !own.contains(&one.ends) && !others.contains(&one.ends));
+    let keys: Vec<FlowKey> = left.iter().map(Connection::key).collect();
+    let mut finished = maps::finished(attachment)?;
+    for key in &keys {
+        let nothing_given = Finished { end: 0, isn: 0, given: 0 };
+        finished.insert(key, nothing_given, 0).context("cannot write FINISHED")?;
+    }
+    let ended = end::end(left);
+    tokio::time::sleep(GRACE).await;
+    // Production's connection may go on: its copies are no stragglers.
+    for key in &keys {
+        match finished.remove(key) {
+            Ok(()) => {}
+            Err(MapError::SyscallError(error)) if is_missing(&error.io_error) => {}
+            Err(error) => return Err(error).context("cannot write FINISHED"),
+        }
+    }
+    ended
+}
+
+/// Connections that other targets of this network namespace know.
+fn of_others(attachment: &Attachment) -> Result<HashSet<Ends>> {
+    let mut found = HashSet::new();
+    for other in identity::others(attachment)? {
+        let name = &other.interface;
+        found.extend(all(&other).with_context(|| format!("which connections {name} has"))?);
+    }
+    Ok(found)
+}
+
+/// Connections that this target knows, mirrored or not.
+fn all(attachment: &Attachment) -> Result<HashSet<Ends>> {
+    let mut found = HashSet::new();
+    for key in maps::flows(attachment)?.keys() {
+        match key {
+            Ok(key) => {
+                found.insert(end::ends_of(&key));
+            }
+            Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(error).context("cannot read FLOWS"),
+        }
+    }
+    Ok(found)
 }
 
 fn set(attachment: &Attachment, ports: &[u16], value: u32) -> Result<()> {

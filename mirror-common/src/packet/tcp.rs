@@ -32,6 +32,8 @@ pub mod option {
     pub const MSS: u8 = 2;
     /// Window scale, 3 bytes.
     pub const WINDOW_SCALE: u8 = 3;
+    /// The window scale of the synthetic client, the largest that there is (RFC 7323, 2.3).
+    pub const SYNTHETIC_SCALE: u8 = 14;
 }
 
 /// Whether sequence number `a` is after `b`.

@@ -16,10 +16,11 @@ use mirror_ebpf::packet::skb::{HelperError, Skb};
 
 /// The synthetic client's window is as large as the field allows: it takes everything at once.
 const WINDOW: u16 = u16::MAX;
-/// Options of the synthetic client's SYN: MSS 1460, and a window scale of 14.
+/// Options of the synthetic client's SYN: MSS 1460, and the largest window scale. By the latter, and by those that are
+/// not there, the agent knows its connections (`net/sock_diag/end.rs`).
 const SYN_OPTIONS: [u32; 2] = [
     u32::from_ne_bytes([option::MSS, 4, 0x05, 0xb4]),
-    u32::from_ne_bytes([option::NOP, option::WINDOW_SCALE, 3, 14]),
+    u32::from_ne_bytes([option::NOP, option::WINDOW_SCALE, 3, option::SYNTHETIC_SCALE]),
 ];
 /// Words of options that a header can have.
 const MAX_OPTION_WORDS: u32 = (tcp::MAX_HEADER - tcp::HEADER) / 4;
