@@ -261,7 +261,13 @@ impl Mirror {
     /// Panics unless both servers hold the same items, and `compare` says so, too. To be asked last: it reads all
     /// of them.
     pub fn assert_same_items(&self) {
-        memcached::assert_same_items((&self.old_server, &self.old), (&self.new_server, &self.new));
+        self.assert_same_items_but(&[]);
+    }
+
+    /// The same, but for fields of items that begin like this.
+    pub fn assert_same_items_but(&self, fields: &[&str]) {
+        let (old, new) = ((&self.old_server, &self.old), (&self.new_server, &self.new));
+        memcached::assert_same_items_but(fields, old, new);
         let (counts, verdict) = self.compare();
         assert_eq!(verdict, "same", "{counts:?}");
     }

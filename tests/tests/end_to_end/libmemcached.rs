@@ -102,7 +102,7 @@ fn its_load_generators_do_the_same_on_both_servers() {
     assert!(target["opened"] > 150, "{target:?}");
     // One thread reads what another one stores: a hit or a miss, as the servers' threads come to it.
     mirror.assert_same_counts(&["get_hits", "get_misses"]);
-    mirror.assert_same_items();
+    mirror.assert_same_items_but(&["fetch="]);
 }
 
 #[test]
