@@ -204,8 +204,11 @@ impl Network {
     }
 }
 
-/// Whether what is sent by an interface leaves by another one.
+/// Whether what is sent by an interface leaves by another one of this network namespace.
 fn is_stacked(link: &LinkMessage) -> bool {
+    if link.attributes.iter().any(|it| matches!(it, LinkAttribute::LinkNetNsId(_))) {
+        return false;
+    }
     let of_kind = |info: &LinkInfo| {
         matches!(
             info,

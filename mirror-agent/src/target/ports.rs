@@ -79,6 +79,10 @@ pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     };
     let is_told = kept.is_some();
     let mut ended = end::end_mirrored(&Known { mirrored, kept })?;
+    if ended > 0 {
+        // What they sent by ending may be on its way, through a container's network, too: it is still a flow's.
+        tokio::time::sleep(GRACE).await;
+    }
     forget(attachment, &flows)?;
     if is_told {
         ended += end_leftovers(attachment, ports).await?;

@@ -106,7 +106,8 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         scale,
     };
     let verdict = reply::judge(flow, &seen, clock::now);
-    if seen.flags & tcp::SYN != 0
+    // A refusal is an answer, too: memcached may be down.
+    if seen.flags & (tcp::SYN | tcp::RST) != 0
         && let Some(breaker) = maps::breaker()
     {
         breaker::answered(breaker);
