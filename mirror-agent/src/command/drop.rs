@@ -10,7 +10,7 @@ use crate::{
     config::ports::PortRange,
     kernel::{
         attach::{
-            self, before,
+            self,
             hook::{Hook, Mechanism},
         },
         meta, object,
@@ -143,8 +143,6 @@ async fn load(
         first: true,
         mechanism,
     };
-    before::refuse(network, &egress, interface.index).await?;
-    attach::attach(&mut ebpf, attachment, &egress)?;
     ways_out::cover(&mut ebpf, attachment, network, (interface, &egress)).await?;
     let hold = Hook {
         program: "target_hold",

@@ -1,15 +1,15 @@
 //! Forwarding of one device alone, for the sake of programs that ask the kernel's routing tables: it answers on behalf of
 //! a device that forwards, and of no other (`bpf_fib_lookup`, `BPF_FIB_LKUP_RET_FWD_DISABLED`).
 
-use std::fs;
+use std::{fmt::Display, fs};
 
 use anyhow::{Context as _, Result};
 
-/// Switches it on for the device `name`; gives each error, with its IP version, to `failed`.
-pub fn switch_on(name: &str, failed: impl Fn(&str, anyhow::Error)) {
+/// Switches it on for the device `name`. Where that cannot be done, says so, and what there is instead.
+pub fn switch_on(name: &str, instead: impl Display) {
     for family in ["ipv4", "ipv6"] {
         if let Err(error) = forward(family, name) {
-            failed(family, error);
+            log::warn!("{name}: {family}: {instead} ({error:#})");
         }
     }
 }

@@ -25,6 +25,10 @@ pub struct Interface {
 }
 
 impl Interface {
+    fn of(link: &LinkMessage, name: String) -> Self {
+        Self { index: link.header.index, name, up: link.header.flags.contains(LinkFlags::Up) }
+    }
+
     /// Says so if it is down, since programs can be attached all the same.
     pub fn warn_if_down(&self) {
         if !self.up {
@@ -82,11 +86,7 @@ impl Network {
                  tunnel's packets arrive at, if they are not encrypted, or end it on another host"
             );
         }
-        Ok(Interface {
-            index: message.header.index,
-            name: name.to_owned(),
-            up: flags.contains(LinkFlags::Up),
-        })
+        Ok(Interface::of(&message, name.to_owned()))
     }
 
     /// The link `name`, `None` when there is none.
@@ -119,16 +119,11 @@ impl Network {
     /// All interfaces whose frames have an Ethernet header, and whether these leave by others of them: those of a VLAN, a
     /// macvlan, a bridge or a bond.
     pub async fn ethernet_interfaces(&self) -> Result<Vec<(Interface, bool)>> {
-        let links: Vec<LinkMessage> =
-            self.handle.link().get().execute().try_collect().await.context("cannot list links")?;
+        let links = self.links().await?;
         let ethernet = links.iter().filter(|it| it.header.link_layer_type == LinkLayerType::Ether);
-        let named = ethernet.filter_map(|it| Some((it, name_of(it)?)));
-        Ok(named
-            .map(|(link, name)| {
-                let up = link.header.flags.contains(LinkFlags::Up);
-                (Interface { index: link.header.index, name, up }, is_stacked(link))
-            })
-            .collect())
+        let named =
+            ethernet.filter_map(|it| Some((Interface::of(it, name_of(it)?), is_stacked(it))));
+        Ok(named.collect())
     }
 
     /// Names of all interfaces.

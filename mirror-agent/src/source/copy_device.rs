@@ -38,9 +38,7 @@ pub async fn ensure(network: &Network, attachment: &Attachment, ifindex: u32) ->
         // Of a device that somebody removed: its link leads nowhere.
         attachment.remove_hook(PIN)?;
     }
-    forwarding::switch_on(&near, |family, error| {
-        log::warn!("{near}: {family}: {} ({error:#})", Fallback::WayOfAttach);
-    });
+    forwarding::switch_on(&near, Fallback::WayOfAttach);
     Ok(index)
 }
 

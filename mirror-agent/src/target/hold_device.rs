@@ -57,9 +57,7 @@ pub async fn ensure(network: &Network, ifindex: u32) -> Result<u32> {
             .await
             .with_context(|| format!("cannot bring the hold device {name} up"))?;
     }
-    forwarding::switch_on(&near, |family, error| {
-        log::warn!("{near}: {family}: {} ({error:#})", Fallback::WayBackUnknown);
-    });
+    forwarding::switch_on(&near, Fallback::WayBackUnknown);
     if let Err(error) = order::keep(&near, &far) {
         log::warn!("{near}: {} ({error:#})", Fallback::Unordered);
     }

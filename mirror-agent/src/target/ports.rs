@@ -7,7 +7,10 @@
 use std::{collections::HashSet, io, time::Duration};
 
 use anyhow::{Context as _, Result};
-use aya::maps::MapError;
+use aya::{
+    Pod,
+    maps::{HashMap, MapData, MapError},
+};
 use mirror_common::abi::{Breaker, Finished, FlowKey, State, served};
 
 use crate::{
@@ -64,13 +67,10 @@ pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     }
     set(attachment, ports, served::DRAINING)?;
     tokio::time::sleep(GRACE).await;
-    let flows = mirrored(attachment, ports)?;
+    let (flows, own) = mirrored_and_kept(attachment, ports)?;
     let mirrored: HashSet<Ends> = flows.iter().map(end::ends_of).collect();
     let kept = match of_others(attachment) {
-        Ok(mut kept) => {
-            kept.extend(all(attachment)?.difference(&mirrored));
-            Some(kept)
-        }
+        Ok(others) => Some(&others | &own),
         // What is known for certain ends all the same.
         Err(error) => {
             log::warn!("connections that an earlier mirror left are not looked for: {error:#}");
@@ -83,7 +83,8 @@ pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
         // What they sent by ending may be on its way, through a container's network, too: it is still a flow's.
         tokio::time::sleep(GRACE).await;
     }
-    forget(attachment, &flows)?;
+    // For a port that is served again later. Those that had finished, or finish now, are missing.
+    remove_all(&mut maps::flows(attachment)?, &flows).context("cannot write FLOWS")?;
     if is_told {
         ended += end_leftovers(attachment, ports).await?;
     }
@@ -122,13 +123,7 @@ async fn end_leftovers(attachment: &Attachment, ports: &[u16]) -> Result<usize> 
     let ended = end::end(left);
     tokio::time::sleep(GRACE).await;
     // Production's connection may go on: its copies are no stragglers.
-    for key in &keys {
-        match finished.remove(key) {
-            Ok(()) => {}
-            Err(MapError::SyscallError(error)) if is_missing(&error.io_error) => {}
-            Err(error) => return Err(error).context("cannot write FINISHED"),
-        }
-    }
+    remove_all(&mut finished, &keys).context("cannot write FINISHED")?;
     ended
 }
 
@@ -165,16 +160,23 @@ fn set(attachment: &Attachment, ports: &[u16], value: u32) -> Result<()> {
     Ok(())
 }
 
-/// Mirrored TCP flows of these ports, and those that ended but may have left a socket behind.
-fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
+/// Mirrored TCP flows of these ports, and those that ended but may have left a socket behind; and the ends of all other
+/// connections that are known.
+fn mirrored_and_kept(
+    attachment: &Attachment,
+    ports: &[u16],
+) -> Result<(Vec<FlowKey>, HashSet<Ends>)> {
     let is_one = |key: &FlowKey| ports.contains(&u16::from_be(key.local_port));
-    let mut found = Vec::new();
+    let (mut found, mut kept) = (Vec::new(), HashSet::new());
     for entry in maps::flows(attachment)?.iter() {
         match entry {
             Ok((key, flow)) if is_one(&key) && flow.copy.state != State::DIRECT => {
                 found.push(key);
             }
-            Ok(_) | Err(MapError::KeyNotFound) => {}
+            Ok((key, _)) => {
+                kept.insert(end::ends_of(&key));
+            }
+            Err(MapError::KeyNotFound) => {}
             Err(error) => return Err(error).context("cannot read FLOWS"),
         }
     }
@@ -186,18 +188,16 @@ fn mirrored(attachment: &Attachment, ports: &[u16]) -> Result<Vec<FlowKey>> {
             Err(error) => return Err(error).context("cannot read FINISHED"),
         }
     }
-    Ok(found)
+    Ok((found, kept))
 }
 
-/// Takes these flows out of the table, for a port that is served again later.
-fn forget(attachment: &Attachment, keys: &[FlowKey]) -> Result<()> {
-    let mut flows = maps::flows(attachment)?;
+/// Takes these out of a table, as far as they are there.
+fn remove_all<V: Pod>(table: &mut HashMap<MapData, FlowKey, V>, keys: &[FlowKey]) -> Result<()> {
     for key in keys {
-        match flows.remove(key) {
+        match table.remove(key) {
             Ok(()) => {}
-            // Those that had finished, or finish now.
             Err(MapError::SyscallError(error)) if is_missing(&error.io_error) => {}
-            Err(error) => return Err(error).context("cannot write FLOWS"),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

@@ -6,6 +6,8 @@
 //! `WAYS` says by which interfaces replies are seen. No connection is opened whose way back is by another: one that came
 //! later, or one whose frames have no Ethernet header, as those of tunnels, which the program does not read.
 
+use std::iter;
+
 use anyhow::Result;
 use aya::Ebpf;
 
@@ -24,7 +26,7 @@ use crate::{
 /// How the hooks' names begin.
 const PIN: &str = "egress_";
 
-/// Attaches the program of `hook`, which is at the egress of `own`, to all other interfaces, and says so to the programs.
+/// Attaches the program of `hook` to the egress of `own`, and then of all other interfaces, and says so to the programs.
 ///
 /// # Errors
 ///
@@ -45,15 +47,17 @@ pub async fn cover(
             attachment.remove_hook(&pin(index))?;
         }
     }
-    covered.push(own.index);
-    for other in &lowest {
-        let pin = pin(other.index);
-        let hook = Hook { interface: &other.name, pin: &pin, ..*hook };
-        before::refuse(network, &hook, other.index).await?;
+    let pins: Vec<String> = lowest.iter().map(|other| pin(other.index)).collect();
+    let others = lowest
+        .iter()
+        .zip(&pins)
+        .map(|(other, pin)| (other.index, Hook { interface: &other.name, pin, ..*hook }));
+    for (index, hook) in iter::once((own.index, *hook)).chain(others) {
+        before::refuse(network, &hook, index).await?;
         match attach::attach(ebpf, attachment, &hook) {
-            Ok(_) => covered.push(other.index),
+            Ok(_) => covered.push(index),
             // It went meanwhile.
-            Err(_) if network.link(&other.name).await?.is_none() => {}
+            Err(_) if index != own.index && network.link(hook.interface).await?.is_none() => {}
             Err(error) => return Err(error),
         }
     }

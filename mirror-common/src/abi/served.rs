@@ -1,8 +1,5 @@
 //! What a target does with a port: the values of its port table.
 
-/// Interfaces that replies can leave by, at most: a host of many containers has one for each.
-pub const MAX_WAYS: u32 = 4096;
-
 /// Nothing: copies for it are refused.
 pub const NO: u32 = 0;
 /// Serves copies, and keeps replies to them from leaving.

@@ -2,10 +2,11 @@
 //! is on, to real clients.
 //!
 //! This host's TCP answers a SYN at once, and the program at egress sees that before anything leaves. (Not before the next
-//! connection is opened: the kernel runs tc for a whole batch before it gives any of it to TCP.) Where some were opened and none was answered, either the answers leave unseen, or there are none, since the queue of the
-//! listener is full or a firewall drops what we give to the stack. From outside, these are the same for a while: few
-//! connections are opened from then on, and each later than the one before. What tells is a client that refuses an answer:
-//! from then on none is opened until the agent is told again to serve.
+//! connection is opened: the kernel runs tc for a whole batch before it gives any of it to TCP.) Where some were opened
+//! and none was answered, either the answers leave unseen, or there are none, since the queue of the listener is full or a
+//! firewall drops what we give to the stack. From outside, these are the same for a while: few connections are opened from
+//! then on, and each later than the one before. What tells is a client that refuses an answer: from then on none is opened
+//! until the agent is told again to serve.
 
 use crate::abi::{Breaker, since, ticks};
 

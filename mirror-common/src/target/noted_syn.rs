@@ -7,8 +7,9 @@
 //! A SYN with data (RFC 7413) waits until its client is answered by production, and opens then, data and all: from what
 //! the client sends next, it shows whether production took the data.
 
-use crate::abi::{NotedSyn, since, ticks};
-use crate::packet::tcp::after;
+use crate::abi::{CopySide, NotedSyn, State, since, ticks};
+use crate::packet::tcp::{ACK, RST, after};
+use crate::target::copy::Segment;
 
 /// A SYN that production was not seen to answer opens nothing later than this, in ns: half a minute more than Linux sends
 /// one again in by itself (`net.ipv4.tcp_syn_linear_timeouts` and its doubling up to 32 s).
@@ -23,9 +24,25 @@ pub fn note(isn: u32, now: u64) -> NotedSyn {
     NotedSyn { isn, noted_at: ticks(now), reached: 0, answered: 0 }
 }
 
+/// Whether the connection is open that the SYN with number `isn` begins.
+#[inline(always)]
+pub fn is_open(copy: &CopySide, isn: u32) -> bool {
+    copy.state == State::SYNCED && copy.isn == isn
+}
+
+/// What the SYN that was noted for the connection of `segment` says of it; and what it says of that.
+#[inline(always)]
+pub fn look_up(note: &mut NotedSyn, segment: &mut Segment, now: u64) {
+    if segment.flags & (RST | ACK) == ACK {
+        answer(note, segment.seq);
+    }
+    segment.isn = note.isn;
+    segment.noted = segment.length > 0 && opens(note, segment.seq, now);
+}
+
 /// Its client sent something at `seq` that acknowledges: production has answered the SYN.
 #[inline(always)]
-pub fn answer(note: &mut NotedSyn, seq: u32) {
+fn answer(note: &mut NotedSyn, seq: u32) {
     if is_behind(note, seq) && (note.answered == 0 || after(seq, note.reached)) {
         note.reached = seq;
         note.answered = 1;
@@ -34,7 +51,7 @@ pub fn answer(note: &mut NotedSyn, seq: u32) {
 
 /// Whether data at `seq` opens the connection.
 #[inline(always)]
-pub fn opens(note: &NotedSyn, seq: u32, now: u64) -> bool {
+fn opens(note: &NotedSyn, seq: u32, now: u64) -> bool {
     is_behind(note, seq) && (note.answered != 0 || since(note.noted_at, now) <= UNANSWERED_LIMIT)
 }
 

@@ -264,7 +264,7 @@ impl Target {
     /// `syn::run`, for a SYN without data.
     fn syn(&mut self, isn: u32) {
         if let Some(flow) = &mut self.flow {
-            if flow.copy.state == State::SYNCED && flow.copy.isn == isn {
+            if noted_syn::is_open(&flow.copy, isn) {
                 return;
             }
             flow.copy.syn_waits = 1;
@@ -276,12 +276,9 @@ impl Target {
 
     /// `syn::look_up`.
     fn look_up(&mut self, segment: &mut Segment) {
-        let Some(note) = &mut self.noted else { return };
-        if segment.flags & (RST | ACK) == ACK {
-            noted_syn::answer(note, segment.seq);
+        if let Some(note) = &mut self.noted {
+            noted_syn::look_up(note, segment, self.now);
         }
-        segment.isn = note.isn;
-        segment.noted = segment.length > 0 && noted_syn::opens(note, segment.seq, self.now);
     }
 
     /// `tcp_copy::find`: whether there is a flow for `segment` now.

@@ -84,6 +84,22 @@ pub struct Question<'a> {
     pub length: u32,
 }
 
+impl<'a> Question<'a> {
+    /// The way of the packet itself, of whatever length.
+    #[inline(always)]
+    pub fn on(headers: &'a Headers) -> Self {
+        let ports = (headers.src_port, headers.dst_port);
+        Self { headers, src: &headers.src, dst: &headers.dst, ports, first_word: 0, length: 0 }
+    }
+
+    /// The way of an answer to it.
+    #[inline(always)]
+    pub fn back(headers: &'a Headers) -> Self {
+        let ports = (headers.dst_port, headers.src_port);
+        Self { src: &headers.dst, dst: &headers.src, ports, ..Self::on(headers) }
+    }
+}
+
 /// Asks as for a packet that arrived at `ifindex`, which has to forward. Rules by source, destination and ports count;
 /// rules by mark see none.
 #[inline(always)]

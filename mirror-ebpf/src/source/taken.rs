@@ -63,14 +63,6 @@ fn passes_by(skb: Skb, headers: &Headers) -> bool {
     if skb.is_for_another_host() {
         return true;
     }
-    let question = Question {
-        headers,
-        src: &headers.src,
-        dst: &headers.dst,
-        ports: (headers.src_port, headers.dst_port),
-        first_word: 0,
-        length: 0,
-    };
-    let way = route::ask(skb, skb.ifindex(), &question);
+    let way = route::ask(skb, skb.ifindex(), &Question::on(headers));
     matches!(way, Way::Known(_) | Way::Unresolved(_) | Way::TooLarge(_))
 }

@@ -10,10 +10,7 @@ use mirror_common::{
     abi::{Flow, FlowKey, State, TargetCounter, v4_mapped},
     target::copy,
 };
-use mirror_ebpf::{
-    packet::skb::{DROP, Skb},
-    runtime::clock,
-};
+use mirror_ebpf::packet::skb::{DROP, Skb};
 
 use crate::{
     maps::{self, Work},
@@ -21,10 +18,9 @@ use crate::{
     segment,
 };
 
-/// Makes room for the copy that `work` describes. The verdict for it.
+/// Makes room for the copy that `work` describes, at `now` in ns. The verdict for it.
 #[inline(never)]
-pub fn make_room(skb: Skb, work: &mut Work) -> i32 {
-    let now = clock::now();
+pub fn make_room(skb: Skb, work: &mut Work, now: u64) -> i32 {
     let segments = u64::from(work.segment.segments);
     if now < work.full_until {
         return discard(TargetCounter::DiscardedTableFull, segments);

@@ -38,9 +38,9 @@ static PORTS: Array<u32> = Array::with_max_entries(1 << 16, 0);
 #[map]
 static ALLOWED_MACS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_ALLOWED_MACS, 0);
 
-/// Interfaces at whose egress `target_egress` is, by index.
+/// Interfaces by which replies leave that are seen, by index: a host of many containers has one for each.
 #[map]
-static WAYS: HashMap<u32, u32> = HashMap::with_max_entries(served::MAX_WAYS, 0);
+static WAYS: HashMap<u32, u32> = HashMap::with_max_entries(4096, 0);
 
 /// Written and read by the agent only; here so that it is pinned with the rest.
 #[map]

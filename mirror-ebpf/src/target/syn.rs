@@ -1,7 +1,7 @@
 //! A copied SYN is noted, and asked for when its client speaks: see `mirror_common::target::noted_syn`.
 
 use mirror_common::{
-    abi::{FlowKey, State, TargetCounter, mark, since, stamp},
+    abi::{FlowKey, TargetCounter, mark, since, stamp},
     packet::tcp,
     target::{
         copy::{Pass, Segment, WAIT_LIMIT},
@@ -24,9 +24,7 @@ pub fn run(skb: Skb, work: &mut Work, pass: Pass, epoch: u32, now: u64) -> Resul
         return Err(discard(TargetCounter::DiscardedNoFlow, segments));
     }
     let mut flow = maps::flow(key);
-    let is_open = flow
-        .as_ref()
-        .is_some_and(|flow| flow.copy.state == State::SYNCED && flow.copy.isn == seg.seq);
+    let is_open = flow.as_ref().is_some_and(|flow| noted_syn::is_open(&flow.copy, seg.seq));
     if pass != Pass::First {
         let note = maps::noted_syn(key).filter(|note| note.isn == seg.seq);
         let noted_for = note.as_ref().map(|note| since(note.noted_at, now));
@@ -67,10 +65,7 @@ pub fn run(skb: Skb, work: &mut Work, pass: Pass, epoch: u32, now: u64) -> Resul
 /// Whether a SYN was noted for the connection of `segment`.
 #[inline(always)]
 pub fn look_up(key: &FlowKey, segment: &mut Segment, now: u64) {
-    let Some(note) = maps::noted_syn(key) else { return };
-    if segment.flags & (tcp::RST | tcp::ACK) == tcp::ACK {
-        noted_syn::answer(note, segment.seq);
+    if let Some(note) = maps::noted_syn(key) {
+        noted_syn::look_up(note, segment, now);
     }
-    segment.isn = note.isn;
-    segment.noted = segment.length > 0 && noted_syn::opens(note, segment.seq, now);
 }

@@ -66,7 +66,7 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, mut pass: Pass, epoc
     }
     let flow = match find(skb, work, pass, now) {
         Ok(flow) => flow,
-        Err(TargetCounter::DiscardedTableFull) => return evict::make_room(skb, work),
+        Err(TargetCounter::DiscardedTableFull) => return evict::make_room(skb, work, now),
         Err(reason) => return discard(reason, segments),
     };
     if work.segment.flags & tcp::NO_MORE == tcp::NO_MORE {

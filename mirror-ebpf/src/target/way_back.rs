@@ -30,15 +30,7 @@ pub fn check(skb: Skb, headers: &Headers, now: u64) -> Result<(), TargetCounter>
 /// Asks the routing tables. They say nothing of what a bridge or macvlan takes to somebody else by link-layer address.
 #[inline(always)]
 fn by_routes(skb: Skb, headers: &Headers) -> Result<(), TargetCounter> {
-    let question = Question {
-        headers,
-        src: &headers.dst,
-        dst: &headers.src,
-        ports: (headers.dst_port, headers.src_port),
-        first_word: 0,
-        length: 0,
-    };
-    match route::ask(skb, settings::hold_ifindex(), &question) {
+    match route::ask(skb, settings::hold_ifindex(), &Question::back(headers)) {
         Way::Known(hop) | Way::Unresolved(hop) if maps::is_way(hop.ifindex()) => Ok(()),
         // The hold device does not forward. What leaves unseen is noticed by the breaker.
         Way::NotAsked => Ok(()),

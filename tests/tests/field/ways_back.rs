@@ -26,10 +26,15 @@ fn set(mirror: &Mirror, name: &str) -> std::collections::BTreeMap<String, u64> {
     mirror.settled().1.into_iter().collect()
 }
 
+/// What the new host's TCP sends to clients.
+fn capture(mirror: &Mirror) -> Capture {
+    let replies = format!("tcp and (src host {} or src host {})", mirror.new.v4(), mirror.new.v6());
+    Capture::start(mirror.lab.switch(), "client", &replies)
+}
+
 /// Nothing of these keys arrived, which is known, and nobody has heard of it.
 fn assert_not_opened(mirror: &Mirror, name: &str) {
-    let replies = format!("tcp and (src host {} or src host {})", mirror.new.v4(), mirror.new.v6());
-    let at_client = Capture::start(mirror.lab.switch(), "client", &replies);
+    let at_client = capture(mirror);
     let target = set(mirror, name);
     assert!(target["discarded_no_way_back"] >= 2 * KEYS as u64, "{target:?}");
     assert_eq!(target["reply_leaked"], 0, "{target:?}");
@@ -66,8 +71,7 @@ fn by_a_card_that_came_later() {
     assert_not_opened(&mirror, "later");
     // Then it is told.
     mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
-    let replies = format!("tcp and (src host {} or src host {})", mirror.new.v4(), mirror.new.v6());
-    let at_client = Capture::start(mirror.lab.switch(), "client", &replies);
+    let at_client = capture(&mirror);
     set(&mirror, "told");
     for family in Family::BOTH {
         mirror.assert_copied((0..KEYS).map(|n| key("told", family, n)));

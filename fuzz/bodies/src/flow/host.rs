@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use mirror_common::{
     abi::{CopySide, Flow, NotedSyn, RequestState, State, mark::MAX_ARGUMENT},
     memcached::request_start::Start,
-    packet::tcp::{ACK, FIN, NO_MORE, RST, SYN, after, late},
+    packet::tcp::{FIN, NO_MORE, RST, SYN, after, late},
     target::{
         copy::{
             Action, COPY_LIMIT, Discard, GAP_LIMIT, Pass, Segment, WAIT_LIMIT, wants_evidence,
@@ -136,7 +136,7 @@ impl Host {
     /// `syn::run`, for a SYN without data.
     fn syn(&mut self, isn: u32) {
         if let Some(flow) = &mut self.flow {
-            if flow.copy.state == State::SYNCED && flow.copy.isn == isn {
+            if noted_syn::is_open(&flow.copy, isn) {
                 return;
             }
             flow.copy.syn_waits = 1;
@@ -149,12 +149,9 @@ impl Host {
     /// `syn::look_up`.
     fn look_up(&mut self, segment: &mut Segment) {
         segment.noted = false;
-        let Some(note) = &mut self.noted else { return };
-        if segment.flags & (RST | ACK) == ACK {
-            noted_syn::answer(note, segment.seq);
+        if let Some(note) = &mut self.noted {
+            noted_syn::look_up(note, segment, self.now);
         }
-        segment.isn = note.isn;
-        segment.noted = segment.length > 0 && noted_syn::opens(note, segment.seq, self.now);
     }
 
     /// `tcp_copy::find`: whether there is a flow for `segment` now.

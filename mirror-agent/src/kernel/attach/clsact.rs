@@ -14,9 +14,8 @@ use aya::programs::{
 };
 use rtnetlink::packet_route::tc::TcHandle as Parent;
 
-pub(crate) use self::filter::FIRST;
-pub(crate) use self::filter::PIN;
-use self::filter::{Filter, LAST, filters};
+pub(crate) use self::filter::{FIRST, PIN};
+use self::filter::{Filter, LAST, filters, list, priority};
 use crate::{
     kernel::{
         attach::hook::Hook,
@@ -108,18 +107,16 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     Ok(())
 }
 
-/// The priority of the first filter at this interface's egress that comes before ours (kernel: `tc_get_tfilter`, the upper
-/// half of `tcm_info`).
-pub(super) async fn first_before_ours(network: &Network, ifindex: u32) -> Result<Option<u32>> {
-    let filters = strays::list(network, ifindex, TcAttachType::Egress).await?;
-    let priorities = filters.into_iter().map(|filter| filter.header.info >> 16);
-    Ok(priorities.filter(|priority| *priority < u32::from(FIRST)).min())
+/// The priority of the first filter at this interface's egress that comes before ours.
+pub(super) async fn first_before_ours(network: &Network, ifindex: u32) -> Result<Option<u16>> {
+    let filters = list(network, ifindex, TcAttachType::Egress).await?;
+    Ok(filters.iter().map(priority).filter(|priority| *priority < FIRST).min())
 }
 
 /// Whether clsact at this interface has a filter, of anybody.
 async fn in_use(network: &Network, ifindex: u32) -> Result<bool> {
     for side in [TcAttachType::Ingress, TcAttachType::Egress] {
-        if !strays::list(network, ifindex, side).await?.is_empty() {
+        if !list(network, ifindex, side).await?.is_empty() {
             return Ok(true);
         }
     }

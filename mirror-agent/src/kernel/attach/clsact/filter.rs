@@ -1,14 +1,19 @@
-//! Where filters are, as the names of pins say.
+//! Where filters are, as the names of pins say, and the kernel.
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use aya::programs::{
     TcAttachType,
     tc::{SchedClassifierLink, TcHandle},
 };
+use futures_util::TryStreamExt as _;
+use rtnetlink::packet_route::tc::TcMessage;
 
-use crate::kernel::pins::{self, Attachment};
+use crate::{
+    kernel::pins::{self, Attachment},
+    net::netlink::Network,
+};
 
 /// How the names of pins begin.
 pub(crate) const PIN: &str = pins::FILTER;
@@ -68,6 +73,23 @@ pub(super) fn filters(attachment: &Attachment) -> Result<Vec<(PathBuf, Filter)>>
     let names = attachment.names()?;
     let known = names.iter().filter_map(|name| Some((attachment.map(name), Filter::parse(name)?)));
     Ok(known.collect())
+}
+
+/// All filters of clsact at this side of the interface, of anybody.
+pub(super) async fn list(
+    network: &Network,
+    ifindex: u32,
+    side: TcAttachType,
+) -> Result<Vec<TcMessage>> {
+    let index = i32::try_from(ifindex).context("interface index")?;
+    let get = network.handle.traffic_filter(index).get();
+    let get = if side == TcAttachType::Egress { get.egress() } else { get.ingress() };
+    get.execute().try_collect().await.map_err(|error| anyhow!("cannot list filters: {error}"))
+}
+
+/// A filter's priority (kernel: `tc_get_tfilter`, the upper half of `tcm_info`).
+pub(super) fn priority(filter: &TcMessage) -> u16 {
+    (filter.header.info >> 16) as u16
 }
 
 #[cfg(test)]

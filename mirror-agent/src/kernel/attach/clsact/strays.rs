@@ -1,12 +1,11 @@
 //! Filters of ours whose pin somebody deleted: they are found at the interface, by the name of their program and by the
 //! priority that only ours are known to have.
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::Result;
 use aya::programs::TcAttachType;
-use futures_util::TryStreamExt as _;
 use rtnetlink::packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 
-use super::filter::{FIRST, Filter, LAST, filters};
+use super::filter::{FIRST, Filter, LAST, filters, list, priority};
 use crate::{
     kernel::pins::{Attachment, Role},
     net::netlink::Network,
@@ -50,18 +49,6 @@ pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
     Ok(())
 }
 
-/// All filters of clsact at this side of the interface.
-pub(super) async fn list(
-    network: &Network,
-    ifindex: u32,
-    side: TcAttachType,
-) -> Result<Vec<TcMessage>> {
-    let index = i32::try_from(ifindex).context("interface index")?;
-    let get = network.handle.traffic_filter(index).get();
-    let get = if side == TcAttachType::Egress { get.egress() } else { get.ingress() };
-    get.execute().try_collect().await.map_err(|error| anyhow!("cannot list filters: {error}"))
-}
-
 /// Where the filter is, if a program of `role` is in it, and nothing else that can be told from ours.
 fn of_ours(message: &TcMessage, role: Role, side: TcAttachType) -> Option<Filter> {
     let options = message.attributes.iter().find_map(|attribute| match attribute {
@@ -72,7 +59,7 @@ fn of_ours(message: &TcMessage, role: Role, side: TcAttachType) -> Option<Filter
         TcOption::Bpf(TcFilterBpfOption::ProgName(name)) => Some(name),
         _ => None,
     })?;
-    let priority = (message.header.info >> 16) as u16;
+    let priority = priority(message);
     let TcHandle { major, minor } = message.header.handle;
     let ours = programs(role).contains(&name.as_str()) && [FIRST, LAST].contains(&priority);
     ours.then(|| Filter {
