@@ -42,7 +42,7 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// The one that this process is in.
+    /// The one that this thread is in.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Namespace {
         let kind = SockType::Datagram;
         let any =
             socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).with_context(failed)?;
-        let inode = fs::metadata("/proc/self/ns/net").with_context(failed)?.ino();
+        let inode = fs::metadata("/proc/thread-self/ns/net").with_context(failed)?.ino();
         Ok(Self { cookie: getsockopt(&any, Cookie).with_context(failed)?, inode })
     }
 
