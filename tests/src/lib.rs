@@ -72,6 +72,7 @@ pub mod second;
 pub mod source_guard;
 pub mod tally;
 pub mod traffic;
+pub mod tunnel;
 pub mod version;
 pub mod wait;
 pub mod wire;

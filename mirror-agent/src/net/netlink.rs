@@ -37,6 +37,19 @@ impl Interface {
     }
 }
 
+/// What leaves by an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// Frames with an Ethernet header.
+    Ethernet,
+    /// The same, and by another interface of this network namespace: those of a VLAN, a macvlan, a bridge or a bond.
+    Stacked,
+    /// IP packets with nothing before them.
+    Ip,
+    /// Something else.
+    Other,
+}
+
 /// How this host reaches an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -116,14 +129,11 @@ impl Network {
         found.ok().flatten().with_context(|| format!("interface {index} went away"))
     }
 
-    /// All interfaces whose frames have an Ethernet header, and whether these leave by others of them: those of a VLAN, a
-    /// macvlan, a bridge or a bond.
-    pub async fn ethernet_interfaces(&self) -> Result<Vec<(Interface, bool)>> {
+    /// All interfaces but loopback, and what leaves by them.
+    pub async fn interfaces(&self) -> Result<Vec<(Interface, Leaving)>> {
         let links = self.links().await?;
-        let ethernet = links.iter().filter(|it| it.header.link_layer_type == LinkLayerType::Ether);
-        let named =
-            ethernet.filter_map(|it| Some((Interface::of(it, name_of(it)?), is_stacked(it))));
-        Ok(named.collect())
+        let others = links.iter().filter(|it| !it.header.flags.contains(LinkFlags::Loopback));
+        Ok(others.filter_map(|it| Some((Interface::of(it, name_of(it)?), leaving(it)))).collect())
     }
 
     /// Names of all interfaces.
@@ -196,6 +206,19 @@ impl Network {
                 _ => None,
             })
             .collect())
+    }
+}
+
+fn leaving(link: &LinkMessage) -> Leaving {
+    use LinkLayerType as Type;
+    match link.header.link_layer_type {
+        Type::Ether if is_stacked(link) => Leaving::Stacked,
+        Type::Ether => Leaving::Ethernet,
+        // Those that have no `header_ops`. GRE has, where it has more than one other end.
+        Type::None | Type::Rawip | Type::Ppp | Type::Tunnel | Type::Tunnel6 | Type::Sit => {
+            Leaving::Ip
+        }
+        _ => Leaving::Other,
     }
 }
 

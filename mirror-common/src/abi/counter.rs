@@ -320,10 +320,10 @@ counters! {
         DiscardedMptcp = "discarded_mptcp", Segments, Expected;
         /// Waited too long in the hold queue for the server's window or SYN-ACK, or for a missing segment.
         DiscardedHoldExpired = "discarded_hold_expired", Segments, Lost;
-        /// Of a connection whose SYN this host's TCP did not answer for a second, or whose answer left unseen.
+        /// Of a connection whose SYN this host's TCP did not answer for a second, or since answers left unseen.
         DiscardedUnanswered = "discarded_unanswered", Segments, Lost;
-        /// Of a connection that was not opened: its client is this host itself, there is no way back to it, or the way back is
-        /// by an interface without our program.
+        /// Of a connection that is not opened, or is given up, or UDP: the client is this host itself, there is no way back to
+        /// it, or the way back is by an interface without our program.
         DiscardedNoWayBack = "discarded_no_way_back", Segments, Lost;
         /// Left the hold queue after its connection had been given up.
         DiscardedStale = "discarded_stale", Segments, Lost;
@@ -361,7 +361,7 @@ counters! {
         /// Idle connections that were ended since the table was full; they are adopted again when they speak.
         Evicted = "evicted", Connections, Internal;
         /// Answers of this host that a client of production got and refused: they left by an interface without our program. No
-        /// connection is opened from then on; `drop` again covers interfaces that came later.
+        /// connection is open from then on; `drop` again covers interfaces that came later.
         ReplyLeaked = "reply_leaked", Packets, Lost;
         /// Connections that a direct client took over.
         DirectTakeover = "direct_takeover", Connections, Internal;

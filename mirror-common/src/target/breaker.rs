@@ -6,7 +6,7 @@
 //! and none was answered, either the answers leave unseen, or there are none, since the queue of the listener is full or a
 //! firewall drops what we give to the stack. From outside, these are the same for a while: few connections are opened from
 //! then on, and each later than the one before. What tells is a client that refuses an answer: from then on none is opened
-//! until the agent is told again to serve.
+//! until the agent is told again to serve, and those that are open are given up.
 
 use crate::abi::{Breaker, since, ticks};
 
@@ -19,6 +19,16 @@ const BATCH_TIME: u64 = 100_000_000;
 /// How long after that the next may be opened, in ns; twice as long for each one more, up to 64 times.
 const PAUSE: u64 = 2_000_000_000;
 const DOUBLINGS: u32 = 6;
+
+/// In [`ticks`]: 16.8 ms.
+const ASKED_EACH: u32 = 16;
+
+/// Whether it is time to ask again, for an open connection, if this host's answers are seen; `last` is when its last copy
+/// arrived and `now` when this one does, in ns. The first copy asks in each such time, and a busy connection seldom.
+#[inline(always)]
+pub fn asks_again(last: u64, now: u64) -> bool {
+    ticks(last) / ASKED_EACH != ticks(now) / ASKED_EACH
+}
 
 /// Whether a connection may be opened at `now`, in ns.
 #[inline(always)]
@@ -93,6 +103,15 @@ mod tests {
             opened(&mut breaker, now);
         }
         assert!(!may_open(&breaker, now));
+    }
+
+    #[test]
+    fn an_open_connection_asks_once_in_a_while() {
+        let busy = (SECOND..2 * SECOND).step_by(1_000_000);
+        let asked = busy.filter(|now| asks_again(now - 1_000_000, *now)).count();
+        assert!((59..=61).contains(&asked), "{asked}");
+        let slow = (SECOND..20 * SECOND).step_by(50_000_000);
+        assert!(slow.clone().all(|now| asks_again(now - 50_000_000, now)));
     }
 
     #[test]

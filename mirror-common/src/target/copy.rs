@@ -165,14 +165,14 @@ pub enum Action {
     Open,
     /// The same once more, as there is no answer.
     OpenAgain,
+    /// As [`Action::Open`], with a SYN one before the copy: it begins a request for certain.
+    Adopt,
     /// Give it to the stack, acknowledging [`Verdict::number`]; a reset as a FIN.
     Deliver,
     /// The same, and forget the flow: both sides are done.
     DeliverLast,
     /// Give it to the stack as a reset at [`Verdict::number`], and forget the flow.
     Abort,
-    /// The same, with a SYN one before it: it begins a request for certain.
-    Adopt,
     /// Queue it for another pass, behind what is queued already.
     Requeue,
     /// Queue it for another pass, and before that reset the synthetic client's socket at [`Verdict::number`].

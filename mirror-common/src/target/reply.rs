@@ -70,6 +70,18 @@ impl Verdict {
     }
 }
 
+/// Whether a client's reset with the sequence number `seq` answers what memcached's host sent it for this flow: it has the
+/// number that the answer acknowledged (RFC 9293, 3.10.7.1).
+#[inline(always)]
+pub fn is_refused(flow: &Flow, seq: u32) -> bool {
+    let opened = flow.copy.isn.wrapping_add(1);
+    let (taken, given) = match flow.reply.has(ReplySide::BIT_SYN_ACK) {
+        true => (flow.reply.rcv_nxt, flow.copy.next_seq),
+        false => (opened, opened),
+    };
+    flow.copy.state == State::SYNCED && !after(taken, seq) && !after(seq, given)
+}
+
 /// Decides about `reply` of `flow`, which it brings up to date. `now` gives the time in ns; few replies
 /// need it.
 #[inline(always)]

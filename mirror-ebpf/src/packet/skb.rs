@@ -7,8 +7,8 @@ use aya_ebpf::{
     },
     helpers::generated::{
         bpf_clone_redirect, bpf_l3_csum_replace, bpf_l4_csum_replace, bpf_redirect,
-        bpf_redirect_neigh, bpf_skb_change_tail, bpf_skb_change_type, bpf_skb_load_bytes,
-        bpf_skb_store_bytes, bpf_skb_vlan_pop,
+        bpf_redirect_neigh, bpf_skb_change_head, bpf_skb_change_tail, bpf_skb_change_type,
+        bpf_skb_load_bytes, bpf_skb_store_bytes, bpf_skb_vlan_pop,
     },
     programs::TcContext,
 };
@@ -57,7 +57,7 @@ impl Skb {
 
     /// Reads a `T` at `offset`. For integers and arrays of them only, where every pattern is valid.
     #[inline(always)]
-    fn read<T: Copy>(self, offset: u32) -> Option<T> {
+    pub(super) fn read<T: Copy>(self, offset: u32) -> Option<T> {
         let mut value = core::mem::MaybeUninit::<T>::uninit();
         let size = size_of::<T>() as u32;
         // SAFETY: the helper writes all of `value` on success and checks the packet's bounds.
@@ -191,7 +191,7 @@ impl Skb {
     }
 
     #[inline(always)]
-    fn write<T>(self, offset: u32, value: &T, flags: u64) -> Result<(), HelperError> {
+    pub(super) fn write<T>(self, offset: u32, value: &T, flags: u64) -> Result<(), HelperError> {
         let size = size_of::<T>() as u32;
         // SAFETY: the helper reads all of `value` and checks the packet's bounds.
         check(unsafe {
@@ -250,6 +250,20 @@ impl Skb {
     pub fn resize(self, length: u32) -> Result<(), HelperError> {
         // SAFETY: the helper checks the length.
         check(unsafe { bpf_skb_change_tail(self.0, length, 0) })
+    }
+
+    /// The EtherType of what follows the link-layer header, network byte order.
+    #[inline(always)]
+    pub(super) fn protocol(self) -> u16 {
+        // SAFETY: as in `length`.
+        unsafe { (*self.0).protocol as u16 }
+    }
+
+    /// Puts `length` zeros before the packet, as its link-layer header.
+    #[inline(always)]
+    pub(super) fn push(self, length: u32) -> Result<(), HelperError> {
+        // SAFETY: the helper checks the length.
+        check(unsafe { bpf_skb_change_head(self.0, length, 0) })
     }
 
     /// Takes the outermost VLAN tag off; does nothing where there is none.

@@ -52,9 +52,9 @@ struct Scratch {
 
 /// Call first: notes what the packet is, which may be another one afterwards.
 #[inline(always)]
-pub fn before<H: Hook>(skb: Skb) {
+pub fn before<H: Hook>(packet: impl Packet) {
     if settings::debug_packets() != 0 {
-        note_packet(skb, H::INDEX);
+        note_packet(packet, H::INDEX);
     }
 }
 
@@ -84,15 +84,15 @@ fn scratch(index: u32) -> Option<&'static mut Scratch> {
 }
 
 #[inline(never)]
-fn note_packet(skb: Skb, index: u32) {
+fn note_packet<P: Packet>(packet: P, index: u32) {
     let Some(scratch) = scratch(index) else { return };
     scratch.counter = 0;
     scratch.parsed = 0;
-    let Ok(headers) = parse::headers(&skb) else { return };
+    let Ok(headers) = parse::headers(&packet) else { return };
     scratch.headers = headers;
     scratch.header = Header([0; 5]);
     if headers.protocol == TCP {
-        let Some(header) = skb.words(headers.l4).map(Header) else { return };
+        let Some(header) = packet.words(headers.l4).map(Header) else { return };
         let sealed = seal::is_sealed_tcp(&header, settings::seal());
         scratch.header = if sealed { seal::unseal_tcp(&header) } else { header };
     }

@@ -1,5 +1,6 @@
 //! Whose an exchange is: a direct client's, or the mirror's, of which nothing may leave.
 
+use crate::maps;
 use mirror_common::{
     abi::{FlowKey, State},
     packet::{
@@ -7,15 +8,12 @@ use mirror_common::{
         parse::{Headers, TCP},
     },
 };
-use mirror_ebpf::packet::skb::Skb;
-
-use crate::maps;
 
 /// Whether the packet at `headers`, of the exchange `key`, is the mirror's.
 #[inline(always)]
-pub fn is_mirrored(skb: Skb, headers: &Headers, key: FlowKey) -> bool {
+pub fn is_mirrored<P: Packet>(packet: &P, headers: &Headers, key: FlowKey) -> bool {
     if headers.protocol != TCP {
-        return is_mirrored_udp(skb, headers, key);
+        return is_mirrored_udp(packet, headers, key);
     }
     match maps::flow(&key) {
         Some(flow) => flow.copy.state != State::DIRECT,
@@ -26,12 +24,12 @@ pub fn is_mirrored(skb: Skb, headers: &Headers, key: FlowKey) -> bool {
 /// The same for a datagram: it is, unless a direct client sent the request that it is or replies to. One that
 /// is too short to say which might be.
 #[inline(always)]
-pub fn is_mirrored_udp(skb: Skb, headers: &Headers, mut key: FlowKey) -> bool {
+pub fn is_mirrored_udp<P: Packet>(packet: &P, headers: &Headers, mut key: FlowKey) -> bool {
     let request_at = headers.l4 + 8;
     if request_at + 2 > headers.end {
         return true;
     }
-    let Some(request) = skb.bytes(request_at) else { return true };
+    let Some(request) = packet.bytes(request_at) else { return true };
     key.request = u16::from_ne_bytes(request);
     !maps::is_direct_request(&key)
 }

@@ -14,22 +14,25 @@ use mirror_common::{
     },
 };
 use mirror_ebpf::{
-    packet::skb::{NEXT, Skb, drop_silently, to_ingress},
+    packet::{
+        leaving::Leaving,
+        skb::{HelperError, NEXT, drop_silently, to_ingress},
+    },
     runtime::{clock, settings},
 };
 
 use crate::{classify, fragment, icmp, maps, segment};
 
 #[inline(always)]
-pub fn run(skb: Skb) -> i32 {
-    if parse::plain_ports(&skb).is_some_and(|(from, _)| maps::service(from) == served::NO) {
+pub fn run<P: Leaving>(packet: P) -> i32 {
+    if parse::plain_ports(&packet).is_some_and(|(from, _)| maps::service(from) == served::NO) {
         maps::count(TargetCounter::EgressOther);
         return NEXT;
     }
-    let headers = match parse::headers(&skb) {
+    let headers = match parse::headers(&packet) {
         Ok(headers) if maps::service(headers.src_port_number()) != served::NO => headers,
-        Err(ParseError::Fragment) => return fragment::leaves(skb),
-        Err(ParseError::Protocol) => return icmp::run(skb),
+        Err(ParseError::Fragment) => return fragment::leaves(packet),
+        Err(ParseError::Protocol) => return icmp::run(packet),
         _ => {
             maps::count(TargetCounter::EgressOther);
             return NEXT;
@@ -37,11 +40,11 @@ pub fn run(skb: Skb) -> i32 {
     };
     let key = maps::key_of_reply(&headers);
     if headers.protocol != TCP {
-        return reply_udp(skb, &headers, key);
+        return reply_udp(packet, &headers, key);
     }
     let Some(flow) = maps::flow(&key) else {
         if maps::finished(&key).is_some() {
-            return reply_finished(skb, &headers);
+            return reply_finished(packet, &headers);
         }
         maps::count(match inspection::is_port(headers.dst_port) {
             true => TargetCounter::InspectionOut,
@@ -49,13 +52,25 @@ pub fn run(skb: Skb) -> i32 {
         });
         return NEXT;
     };
-    reply_tcp(skb, &headers, &key, flow)
+    reply_tcp(packet, &headers, &key, flow)
+}
+
+/// Makes the synthetic client's answer of a reply.
+#[inline(always)]
+fn reflect<P: Leaving>(
+    packet: P,
+    headers: &Headers,
+    flags: u8,
+    seq: u32,
+    ack: u32,
+) -> Result<(), HelperError> {
+    segment::reflect(packet.with_ethernet()?, headers, flags, seq, ack)
 }
 
 /// A datagram to a mirrored client: passes only if the client itself asked this host.
 #[inline(always)]
-fn reply_udp(skb: Skb, headers: &Headers, key: FlowKey) -> i32 {
-    if classify::is_mirrored_udp(skb, headers, key) {
+fn reply_udp<P: Leaving>(packet: P, headers: &Headers, key: FlowKey) -> i32 {
+    if classify::is_mirrored_udp(&packet, headers, key) {
         maps::count(TargetCounter::ReplyUdp);
         return drop_silently();
     }
@@ -66,11 +81,11 @@ fn reply_udp(skb: Skb, headers: &Headers, key: FlowKey) -> i32 {
 /// A reply of a flow that ended. A socket that is left, since the reset that was to end it missed, is ended by one
 /// that cannot: at the number that its own reply asks for (RFC 9293, 3.10.7.4).
 #[inline(always)]
-fn reply_finished(skb: Skb, headers: &Headers) -> i32 {
+fn reply_finished<P: Leaving>(packet: P, headers: &Headers) -> i32 {
     maps::count(TargetCounter::ReplyFinished);
-    let Some(header) = skb.words(headers.l4).map(tcp::Header) else { return drop_silently() };
+    let Some(header) = packet.words(headers.l4).map(tcp::Header) else { return drop_silently() };
     let speaks = header.flags() & (tcp::ACK | tcp::RST) == tcp::ACK;
-    if speaks && segment::reflect(skb, headers, tcp::RST, header.ack(), 0).is_ok() {
+    if speaks && reflect(packet, headers, tcp::RST, header.ack(), 0).is_ok() {
         maps::count(TargetCounter::AckedForClient);
         return to_ingress(settings::ifindex());
     }
@@ -78,12 +93,12 @@ fn reply_finished(skb: Skb, headers: &Headers) -> i32 {
 }
 
 #[inline(always)]
-fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32 {
+fn reply_tcp<P: Leaving>(packet: P, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32 {
     if flow.copy.state == State::DIRECT {
         maps::count(TargetCounter::DirectOut);
         return NEXT;
     }
-    let Some(header) = skb.words(headers.l4).map(tcp::Header) else {
+    let Some(header) = packet.words(headers.l4).map(tcp::Header) else {
         maps::count(TargetCounter::ReplyMalformed);
         return drop_silently();
     };
@@ -93,7 +108,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         return drop_silently();
     }
     let scale = if header.flags() & tcp::SYN != 0 {
-        segment::window_scale(skb, headers, &header)
+        segment::window_scale(&packet, headers, &header)
     } else {
         0
     };
@@ -124,7 +139,7 @@ fn reply_tcp(skb: Skb, headers: &Headers, key: &FlowKey, flow: &mut Flow) -> i32
         Action::DropAck => TargetCounter::ReplyAck,
         Action::DropReset => TargetCounter::ReplyReset,
         Action::Pass | Action::Reflect | Action::ReflectLast => {
-            if segment::reflect(skb, headers, tcp::ACK, verdict.seq, verdict.ack).is_ok() {
+            if reflect(packet, headers, tcp::ACK, verdict.seq, verdict.ack).is_ok() {
                 maps::count(TargetCounter::AckedForClient);
                 return to_ingress(settings::ifindex());
             }

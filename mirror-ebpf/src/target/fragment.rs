@@ -43,22 +43,22 @@ pub fn arrived(skb: Skb) -> i32 {
 /// A fragment that leaves. The kernel sends those of a packet in order, and each passes here (kernel:
 /// `ip_do_fragment`).
 #[inline(never)]
-pub fn leaves(skb: Skb) -> i32 {
-    let Some(fragment) = parse::fragment(&skb) else {
+pub fn leaves<P: Packet>(packet: P) -> i32 {
+    let Some(fragment) = parse::fragment(&packet) else {
         maps::count(TargetCounter::EgressOther);
         return NEXT;
     };
-    let (headers, packet) = (&fragment.headers, fragment.key());
+    let (headers, whole) = (&fragment.headers, fragment.key());
     let is_reply = fragment.first && maps::service(headers.src_port_number()) != served::NO;
     let swallowed = if is_reply {
-        classify::is_mirrored(skb, headers, maps::key_of_reply(headers))
+        classify::is_mirrored(&packet, headers, maps::key_of_reply(headers))
     } else {
-        !fragment.first && maps::is_dropped(&packet)
+        !fragment.first && maps::is_dropped(&whole)
     };
     if fragment.to_be_remembered(swallowed) {
-        maps::note_dropped(&packet);
+        maps::note_dropped(&whole);
     } else {
-        maps::clear_dropped(&packet);
+        maps::clear_dropped(&whole);
     }
     if swallowed {
         maps::count(TargetCounter::ReplyFragment);

@@ -2,22 +2,22 @@
 
 use mirror_common::{
     abi::{TargetCounter, served},
-    packet::parse,
+    packet::{Packet, parse},
 };
-use mirror_ebpf::packet::skb::{NEXT, Skb, drop_silently};
+use mirror_ebpf::packet::skb::{NEXT, drop_silently};
 
 use crate::{classify, maps};
 
 #[inline(never)]
-pub fn run(skb: Skb) -> i32 {
-    let headers = match parse::quoted(&skb) {
+pub fn run<P: Packet>(packet: P) -> i32 {
+    let headers = match parse::quoted(&packet) {
         Some(headers) if maps::service(headers.dst_port_number()) != served::NO => headers,
         _ => {
             maps::count(TargetCounter::EgressOther);
             return NEXT;
         }
     };
-    if classify::is_mirrored(skb, &headers, maps::key_of_copy(&headers)) {
+    if classify::is_mirrored(&packet, &headers, maps::key_of_copy(&headers)) {
         maps::count(TargetCounter::ReplyIcmp);
         return drop_silently();
     }

@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use mirror_common::{
     abi::{
-        ReplySide, State, TargetCounter,
+        State, TargetCounter,
         mark::{self, Stage},
         served,
     },
@@ -13,7 +13,7 @@ use mirror_common::{
         parse::{self, Headers, ParseError, TCP},
         seal, tcp,
     },
-    target::copy::Pass,
+    target::{copy::Pass, reply},
 };
 use mirror_ebpf::{
     packet::skb::{NEXT, Skb},
@@ -119,16 +119,16 @@ fn real_tcp(skb: Skb, headers: &Headers, header: &tcp::Header) {
 }
 
 /// A reset that acknowledges nothing. If it is of a client that was answered for a connection that is its copy's, this host's
-/// answers leave unseen (RFC 9293, 3.10.7.1: it has the number that the answer acknowledged).
+/// answers leave unseen. It ends the socket, too.
 #[inline(always)]
 fn refused(headers: &Headers, header: &tcp::Header) {
-    if let Some(flow) = maps::flow(&maps::key_of_copy(headers))
-        && flow.copy.state == State::SYNCED
-        && !flow.reply.has(ReplySide::BIT_SYN_ACK)
-        && header.seq() == flow.copy.isn.wrapping_add(1)
+    let key = maps::key_of_copy(headers);
+    if let Some(flow) = maps::flow(&key)
+        && reply::is_refused(flow, header.seq())
         && let Some(breaker) = maps::breaker()
     {
         maps::count(TargetCounter::ReplyLeaked);
         breaker.leaked = 1;
+        maps::finish(&key, flow, flow.copy.next_seq);
     }
 }

@@ -26,7 +26,10 @@ mod udp_copy;
 mod way_back;
 
 use aya_ebpf::{macros::classifier, programs::TcContext};
-use mirror_ebpf::{packet::skb::Skb, runtime::trace};
+use mirror_ebpf::{
+    packet::{leaving::Bare, skb::Skb},
+    runtime::trace,
+};
 
 /// tc ingress of the interface that copies arrive at.
 #[classifier]
@@ -44,6 +47,16 @@ pub fn target_egress(ctx: TcContext) -> i32 {
     let skb = Skb::new(&ctx);
     trace::before::<trace_hooks::Egress>(skb);
     let verdict = egress::run(skb);
+    trace::after::<trace_hooks::Egress>();
+    verdict
+}
+
+/// tc egress of an interface that sends IP packets without an Ethernet header, as tunnels do.
+#[classifier]
+pub fn target_tunnel(ctx: TcContext) -> i32 {
+    let packet = Bare(Skb::new(&ctx));
+    trace::before::<trace_hooks::Egress>(packet);
+    let verdict = egress::run(packet);
     trace::after::<trace_hooks::Egress>();
     verdict
 }

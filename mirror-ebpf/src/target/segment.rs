@@ -115,11 +115,11 @@ pub fn reflect(
 /// The window scale that a SYN-ACK agrees to, 0 for none. Linux answers a SYN with [`SYN_OPTIONS`]
 /// in that order (kernel: `tcp_options_write`).
 #[inline(always)]
-pub fn window_scale(skb: Skb, headers: &Headers, header: &Header) -> u32 {
+pub fn window_scale<P: Packet>(packet: &P, headers: &Headers, header: &Header) -> u32 {
     if header.length() < tcp::HEADER + 8 {
         return 0;
     }
-    let [word] = skb.words(headers.l4 + tcp::HEADER + 4).unwrap_or([NOPS]);
+    let [word] = packet.words(headers.l4 + tcp::HEADER + 4).unwrap_or([NOPS]);
     let word = u32::from_be(word);
     if word >> 8 == u32::from_be(SYN_OPTIONS[1]) >> 8 { word & 0xff } else { 0 }
 }

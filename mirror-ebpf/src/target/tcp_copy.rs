@@ -7,7 +7,10 @@ use mirror_common::{
         Packet, mptcp, seal,
         tcp::{self, after, late},
     },
-    target::copy::{self, Action, Discard, Pass, Segment},
+    target::{
+        breaker,
+        copy::{self, Action, Discard, Pass, Segment},
+    },
 };
 use mirror_ebpf::{
     packet::{skb::Skb, socket},
@@ -75,6 +78,12 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, mut pass: Pass, epoc
     }
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
         return discard(TargetCounter::DiscardedStale, segments);
+    }
+    if flow.copy.state == State::SYNCED
+        && breaker::asks_again(flow.copy.seen_at, now)
+        && let Err(reason) = way_back::still(skb, &work.headers)
+    {
+        return leave(skb, work, flow, reason, flow.copy.next_seq);
     }
     work.segment.blocked = admin_command::blocked(skb, payload_at, work.segment.length);
     if work.segment.length > 0 && copy::wants_start(&flow.copy, &work.segment, pass) {
@@ -224,11 +233,16 @@ fn carry_out(skb: Skb, work: &Work, flow: &mut Flow, pass: Pass, now: u64) -> i3
             maps::finish(key, flow, seg.seq.wrapping_add(seg.length));
             discard(counter_of(verdict.reason), segments)
         }
-        Action::ForgetSocket => {
-            maps::finish(key, flow, seg.seq);
-            maps::count(TargetCounter::Reset);
-            maps::count_many(counter_of(verdict.reason), segments);
-            pass_synthesized(skb, segment::into_rst(skb, headers, plain, number))
-        }
+        Action::ForgetSocket => leave(skb, work, flow, counter_of(verdict.reason), number),
     }
+}
+
+/// Drops the copy, forgets its flow, and resets the synthetic client's socket at `number`.
+#[inline(always)]
+fn leave(skb: Skb, work: &Work, flow: &Flow, reason: TargetCounter, number: u32) -> i32 {
+    let Work { headers, key, plain, segment: seg, .. } = work;
+    maps::finish(key, flow, seg.seq);
+    maps::count(TargetCounter::Reset);
+    maps::count_many(reason, u64::from(seg.segments));
+    pass_synthesized(skb, segment::into_rst(skb, headers, plain, number))
 }

@@ -9,7 +9,7 @@ use mirror_ebpf::{
     runtime::settings,
 };
 
-use crate::{admin_command, maps, source_mac};
+use crate::{admin_command, maps, source_mac, way_back};
 
 #[inline(always)]
 pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
@@ -35,6 +35,10 @@ pub fn run(skb: Skb, headers: &Headers, service: u32) -> i32 {
     }
     if admin_command::blocked(skb, headers.l4 + 16, headers.end.saturating_sub(headers.l4 + 16)) {
         maps::count(TargetCounter::DiscardedCommand);
+        return DROP;
+    }
+    if let Err(reason) = way_back::still(skb, headers) {
+        maps::count(reason);
         return DROP;
     }
     // A reply passes only where a direct client asked, and now a mirrored one did.

@@ -1,4 +1,5 @@
-//! Whether what this host answers is seen before it leaves: asked for each connection before it is opened.
+//! Whether what this host answers is seen before it leaves: asked for each connection before it is opened and, as routes
+//! change, for open ones now and then; for each datagram.
 
 use mirror_common::{abi::TargetCounter, packet::parse::Headers, target::breaker};
 use mirror_ebpf::{
@@ -25,6 +26,15 @@ pub fn check(skb: Skb, headers: &Headers, now: u64) -> Result<(), TargetCounter>
         breaker::opened(breaker, now);
     }
     Ok(())
+}
+
+/// Refuses to go on: the way is not what it was, or a client has refused an answer.
+#[inline(never)]
+pub fn still(skb: Skb, headers: &Headers) -> Result<(), TargetCounter> {
+    if maps::breaker().is_some_and(|breaker| breaker.leaked != 0) {
+        return Err(TargetCounter::DiscardedUnanswered);
+    }
+    if skb.is_for_another_host() { Ok(()) } else { by_routes(skb, headers) }
 }
 
 /// Asks the routing tables. They say nothing of what a bridge or macvlan takes to somebody else by link-layer address.

@@ -108,6 +108,34 @@ fn assert_few_leak(by: By) {
     assert_eq!(check.status.code(), Some(2), "{}", String::from_utf8_lossy(&check.stdout));
 }
 
+/// Connections that are open by then are given up, too.
+#[test]
+fn before_the_target_at_egress_while_connections_are_open() {
+    /// What a connection's server may send before its client refuses it, for those that are first.
+    const HANDFUL: usize = 16;
+    let mirror = Mirror::running();
+    let mut clients: Vec<Connection> = (0..KEYS).map(|_| mirror.connect()).collect();
+    let mut again = |name: &str| {
+        for (n, client) in clients.iter_mut().enumerate() {
+            client.set(&format!("{name}-{n}"), b"value");
+        }
+    };
+    again("before");
+    mirror.settled();
+    let _theirs = Final::tcx_egress(&mirror.new);
+    let at_client = mirror.watch("client");
+    again("first");
+    mirror.settled();
+    let first = at_client.stop();
+    assert!((1..=HANDFUL).contains(&first.len()), "{} packets: {first:?}", first.len());
+    let at_client = mirror.watch("client");
+    (0..5).for_each(|n| again(&format!("later-{n}")));
+    let target = mirror.settled().1;
+    let later = at_client.stop();
+    assert!(later.is_empty(), "{} packets: {later:?}; {target:?}", later.len());
+    assert!(target["reply_leaked"] > 0 && target["discarded_unanswered"] > 0, "{target:?}");
+}
+
 #[test]
 fn before_the_target_at_egress_by_tcx() {
     assert_few_leak(Tcx);

@@ -1,12 +1,14 @@
-//! Where what the new host answers would leave by a way that the mirror does not see, no connection is opened: by a tunnel,
-//! and by a card that came after `drop`.
+//! What the new host answers leaves by no way: by a tunnel it ends like anywhere else; by a card, or a tunnel, that came after
+//! `drop`, no connection is opened, and those that are open are given up, as routes change.
 
 use mirror_tests::{
     Family,
     capture::Capture,
-    client::Connection,
+    client::{Connection, frame, udp},
     mirror::{Mirror, PORT},
     second,
+    tunnel::Tunnel,
+    wait,
 };
 
 const KEYS: usize = 20;
@@ -53,14 +55,98 @@ fn route_by(mirror: &Mirror, interface: &str) {
     }
 }
 
+/// Clients that stay set a key each.
+fn set_again(clients: &mut [Connection], name: &str) {
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.set(&format!("{name}-{n}"), b"value");
+    }
+}
+
+fn clients(mirror: &Mirror) -> Vec<Connection> {
+    let of = |family| Connection::open(&mirror.client, mirror.old.address(family), PORT);
+    (0..KEYS).flat_map(|_| Family::BOTH.map(of)).collect()
+}
+
+fn assert_nothing_left(tunnel: &mut Tunnel) {
+    let left = tunnel.left();
+    assert!(left.is_empty(), "{} packets left by the tunnel: {left:x?}", left.len());
+}
+
+/// Large replies are acknowledged as by any way.
 #[test]
 fn by_a_tunnel() {
-    let mirror = Mirror::idle();
-    mirror.new.ip(&["tuntap", "add", "dev", "tunnel", "mode", "tun"]);
-    mirror.new.ip(&["link", "set", "tunnel", "up"]);
-    route_by(&mirror, "tunnel");
-    mirror.start();
-    assert_not_opened(&mirror, "tunnel");
+    for hook in ["", "--hook clsact"] {
+        let mirror = Mirror::idle();
+        let mut tunnel = Tunnel::open(&mirror.new, "tunnel");
+        mirror.new.agent_ok(&format!("drop eth0 --port {PORT} {hook}"));
+        mirror.attach("");
+        let mut clients = clients(&mirror);
+        set_again(&mut clients, "before");
+        mirror.settled();
+        Tunnel::lead(&mirror.new, "tunnel", &mirror.client);
+        set_again(&mut clients, "moved");
+        clients[0].set("large", &[b'x'; 300_000]);
+        for client in &mut clients {
+            client.get("large");
+        }
+        let target = set(&mirror, "opened");
+        for family in Family::BOTH {
+            mirror.assert_copied((0..KEYS).map(|n| key("opened", family, n)));
+        }
+        mirror.assert_copied((0..2 * KEYS).map(|n| format!("moved-{n}")));
+        assert_eq!((target["reply_leaked"], target["desynced"]), (0, 0), "{target:?}");
+        assert_nothing_left(&mut tunnel);
+        mirror.new.agent_ok("detach eth0");
+        assert_nothing_left(&mut tunnel);
+    }
+}
+
+/// The old host's raw copies of datagrams and segments, in whatever is open by then.
+#[test]
+fn by_a_tunnel_that_came_later() {
+    let mirror = Mirror::running();
+    let mut clients = clients(&mirror);
+    set_again(&mut clients, "before");
+    let datagrams = udp(&mirror.client, mirror.old.v4(), PORT);
+    let ask = |number: u16| {
+        datagrams.send(&frame(number, 1, b"get before-0\r\n")).expect("sending");
+        datagrams.recv(&mut [0; 1000]).expect("a reply");
+    };
+    ask(1);
+    let (_, before) = mirror.settled();
+    assert_eq!(before["discarded_no_way_back"], 0, "{before:?}");
+    assert!(before["reply_dropped_udp"] > 0, "{before:?}");
+    let mut tunnel = Tunnel::open(&mirror.new, "tunnel");
+    Tunnel::lead(&mirror.new, "tunnel", &mirror.client);
+    set_again(&mut clients, "moved");
+    ask(2);
+    set_again(&mut clients, "again");
+    ask(3);
+    let target = mirror.settled().1;
+    assert!(target["discarded_no_way_back"] >= 2 * KEYS as u64 + 2, "{target:?}");
+    wait::until("no connection to be left", || {
+        (mirror.new_server.clients(&mirror.new) == 0).then_some(())
+    });
+    assert_nothing_left(&mut tunnel);
+    assert_not_opened(&mirror, "later");
+    assert_nothing_left(&mut tunnel);
+}
+
+/// By a card that came later, to open connections.
+#[test]
+fn of_open_connections_by_a_card_that_came_later() {
+    let mut mirror = Mirror::running();
+    let mut clients = clients(&mirror);
+    set_again(&mut clients, "before");
+    mirror.settled();
+    second::card(&mut mirror.lab, &mirror.new, "eth1");
+    let at_client = capture(&mirror);
+    route_by(&mirror, "eth1");
+    set_again(&mut clients, "moved");
+    let target = mirror.settled().1;
+    assert!(target["discarded_no_way_back"] >= 2 * KEYS as u64, "{target:?}");
+    assert_eq!(at_client.stop(), Vec::<String>::new(), "nothing reaches the client");
+    assert_eq!(target["reply_leaked"], 0, "{target:?}");
 }
 
 #[test]

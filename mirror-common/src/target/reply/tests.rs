@@ -194,3 +194,19 @@ fn nothing_of_a_mirrored_flow_passes_and_everything_of_a_real_one() {
         }
     }
 }
+
+#[test]
+fn a_client_refuses_what_was_acknowledged_to_it() {
+    let mut flow = began();
+    let refused = |flow: &Flow, from: u32, to: u32| {
+        (ISN - 10..ISN + 300).all(|seq| is_refused(flow, seq) == (from..=to).contains(&seq))
+    };
+    assert!(refused(&flow, ISN + 1, ISN + 1));
+    flow = opened();
+    flow.copy.next_seq += 100;
+    assert!(refused(&flow, ISN + 1, ISN + 101), "what the server acknowledged was not seen");
+    flow.reply.rcv_nxt += 70;
+    assert!(refused(&flow, ISN + 71, ISN + 101));
+    flow.copy.state = State::DIRECT;
+    assert!(refused(&flow, u32::MAX, 0));
+}

@@ -11,37 +11,45 @@ use crate::{
     net::netlink::Network,
 };
 
-/// Names of the programs that `role` has at the interface itself.
+/// Names of the programs that `role` has at interfaces.
 const fn programs(role: Role) -> &'static [&'static str] {
     match role {
         Role::Source => &["source_ingress"],
-        Role::Target => &["target_ingress", "target_egress"],
+        Role::Target => &["target_ingress", "target_egress", "target_tunnel"],
         Role::Guard => &[],
     }
 }
 
-/// Takes away the filters at the interface of an attachment that are of its role, and that no pin knows. Says so.
+/// Takes away the filters of an attachment's role that no pin knows. Says so.
 ///
 /// # Errors
 ///
 /// Where filters cannot be listed, or one stays.
 pub async fn remove(network: &Network, attachment: &Attachment) -> Result<()> {
-    let Some(link) = network.link(&attachment.interface).await? else { return Ok(()) };
+    let mut places = Vec::new();
+    if let Some(link) = network.link(&attachment.interface).await? {
+        places.push((link.header.index, attachment.interface.clone(), TcAttachType::Ingress));
+    }
+    // A target's replies can leave by any.
+    for (it, _) in network.interfaces().await? {
+        if attachment.role == Role::Target || it.name == attachment.interface {
+            places.push((it.index, it.name, TcAttachType::Egress));
+        }
+    }
     // Another attachment of the role has its programs at this interface, too.
     let mut known: Vec<Filter> = Vec::new();
     for any in attachment.store()?.attachments()? {
         known.extend(filters(&any)?.into_iter().map(|(_, filter)| filter));
     }
-    for side in [TcAttachType::Ingress, TcAttachType::Egress] {
-        for message in list(network, link.header.index, side).await? {
+    for (index, interface, side) in places {
+        for message in list(network, index, side).await? {
             let Some(found) = of_ours(&message, attachment.role, side) else { continue };
             if known.iter().any(|filter| filter.is_at(&found)) {
                 continue;
             }
-            drop(found.link(&attachment.interface)?);
+            drop(found.link(&interface)?);
             log::warn!(
-                "{}: took the filter of {} away, whose pin somebody had deleted",
-                attachment.interface,
+                "{interface}: took the filter of {} away, whose pin somebody had deleted",
                 found.hook
             );
         }
