@@ -113,9 +113,22 @@ impl Host {
 
     /// This host's counters as `role` at `eth0`, when traffic has stopped; checks that they add up.
     pub fn settled(&self, role: &str) -> Counters {
+        self.still(role, &|| self.counters(role))
+    }
+
+    /// The same of the target at `interface`.
+    pub fn settled_target_at(&self, interface: &str) -> Counters {
+        self.still("target", &|| {
+            self.counters_where(&|entry| {
+                entry["role"] == "target" && entry["interface"] == interface
+            })
+        })
+    }
+
+    fn still(&self, role: &str, counters: &dyn Fn() -> Counters) -> Counters {
         let mut before = None;
         let still = wait::until("counters that stand still", || {
-            let now = self.counters(role);
+            let now = counters();
             std::thread::sleep(Duration::from_millis(250));
             let waits = now.get("waiting").is_some_and(|waiting| *waiting > 0);
             let still = before.as_ref() == Some(&now) && !waits;
@@ -128,11 +141,12 @@ impl Host {
 
     /// This host's counters as `role` at `eth0`, as they are.
     pub fn counters(&self, role: &str) -> Counters {
-        let found = self
-            .attachments()
-            .into_iter()
-            .find(|entry| entry["role"] == role)
-            .unwrap_or_else(|| panic!("this host is no {role}"));
+        self.counters_where(&|entry| entry["role"] == role)
+    }
+
+    fn counters_where(&self, is_it: &dyn Fn(&Value) -> bool) -> Counters {
+        let found = self.attachments().into_iter().find(is_it);
+        let found = found.expect("this host is what it is asked for");
         let mut counters = numbers(&found["counters"]);
         counters.insert(LOST.to_owned(), found[LOST].as_u64().expect("what is lost is a number"));
         counters

@@ -13,7 +13,7 @@ use crate::{
             self,
             hook::{Hook, Mechanism},
         },
-        meta, object,
+        maps, meta, object,
         packet_trace::PacketTrace,
         pins::{Attachment, Role, Store},
         settings::{self, Settings},
@@ -24,7 +24,10 @@ use crate::{
         sock_diag::end,
     },
     output,
-    target::{allowed_macs, config::TargetConfig, hold_device, ports, receive_buffer, ways_out},
+    target::{
+        allowed_macs, config::TargetConfig, hold_device, one_mirror, ports, receive_buffer,
+        ways_out,
+    },
 };
 
 /// Runs the verb.
@@ -33,12 +36,17 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     let network = Network::connect()?;
     let interface = attached::interface(store, &network, &arguments.interface).await?;
 
-    let is_told = async || amend(None, arguments).map(std::mem::drop);
+    let is_told = async || amend(None, None, arguments).map(std::mem::drop);
     let make = async |attachment: &Attachment, fresh: bool| {
         let before = if fresh { None } else { Some(TargetConfig::read(attachment)?) };
-        let after = amend(before.as_ref(), arguments)?;
+        let beside = if fresh { one_mirror::other(attachment)? } else { None };
+        let after = amend(before.as_ref(), beside.as_ref(), arguments)?;
         let mechanism = attach::choose(attachment, arguments.common.hook.wanted())?;
         let trace = arguments.common.trace_packets;
+        attachment.create()?;
+        if let Some(beside) = &beside {
+            maps::share(beside, attachment)?;
+        }
         let (trace, ended) =
             load(&network, attachment, &interface, (&after, mechanism, trace), fresh).await?;
         let report = match before {
@@ -71,15 +79,24 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     Ok(())
 }
 
-/// What is typed makes of what the target was told: ports and MAC addresses are added, settings that are given change.
-fn amend(before: Option<&TargetConfig>, typed: &cli::Drop) -> Result<TargetConfig> {
+/// What is typed makes of what the target was told: ports and MAC addresses are added, settings that are given change. The
+/// table of connections is that of the target `beside` it.
+fn amend(
+    before: Option<&TargetConfig>,
+    beside: Option<&Attachment>,
+    typed: &cli::Drop,
+) -> Result<TargetConfig> {
+    let given = match beside {
+        None => typed.max_connections,
+        Some(beside) => Some(shared_limit(beside, typed.max_connections)?),
+    };
     let mut config = before.cloned().unwrap_or(TargetConfig {
         magic: typed.common.magic(None),
         ports: Vec::new(),
         macs: Vec::new(),
         blocked: ADMINISTRATION,
         receive_buffer: receive_buffer::WANTED,
-        max_connections: typed.max_connections.unwrap_or(cli::MAX_CONNECTIONS),
+        max_connections: given.unwrap_or(cli::MAX_CONNECTIONS),
     });
     if let Some(wanted) = typed.max_connections
         && wanted != config.max_connections
@@ -111,6 +128,21 @@ fn amend(before: Option<&TargetConfig>, typed: &cli::Drop) -> Result<TargetConfi
     Ok(config)
 }
 
+/// How many connections the targets of this host can mirror together, which the first of them was told.
+fn shared_limit(beside: &Attachment, wanted: Option<u32>) -> Result<u32> {
+    let limit = TargetConfig::read(beside)?.max_connections;
+    if let Some(wanted) = wanted
+        && wanted != limit
+    {
+        bail!(
+            "--max-connections is {limit} for all targets of this host, as {} was told; leave it out, or detach that one and \
+             say {wanted} there",
+            beside.interface
+        );
+    }
+    Ok(limit)
+}
+
 async fn load(
     network: &Network,
     attachment: &Attachment,
@@ -118,7 +150,6 @@ async fn load(
     (config, mechanism, trace): (&TargetConfig, Mechanism, bool),
     fresh: bool,
 ) -> Result<(Option<PacketTrace>, usize)> {
-    attachment.create()?;
     let settings = Settings::Target(settings::Target {
         ifindex: interface.index,
         magic: config.magic,

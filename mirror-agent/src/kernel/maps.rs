@@ -75,6 +75,24 @@ pub(super) const fn pinned(role: Role) -> &'static [&'static str] {
     }
 }
 
+/// The maps of connections, which all targets of a network namespace use together.
+const SHARED: [&str; 7] =
+    [FLOWS, FINISHED, MULTIPATH, NOTED_SYNS, DIRECT_REQUESTS, DROPPED_FRAGMENTS, BREAKER];
+
+/// Pins the maps of connections that the target at `there` has for the one at `here`, which has none yet.
+///
+/// # Errors
+///
+/// Where one is not there, or the kernel refuses.
+pub fn share(there: &Attachment, here: &Attachment) -> Result<()> {
+    for name in SHARED {
+        open(there, name)?
+            .pin(here.map(name))
+            .with_context(|| format!("cannot share {name} with {}", there.interface))?;
+    }
+    Ok(())
+}
+
 /// A set of keys in the kernel: a hash table whose values mean nothing.
 pub struct Set<K: Pod> {
     name: &'static str,

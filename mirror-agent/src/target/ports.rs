@@ -14,11 +14,13 @@ use aya::{
 use mirror_common::abi::{Breaker, Finished, FlowKey, State, served};
 
 use crate::{
+    config::ports::PortRange,
     kernel::{
         identity, maps,
         pins::{Attachment, Role},
     },
     net::sock_diag::end::{self, Connection, Ends, Known},
+    target::one_mirror,
 };
 
 /// For programs that run at this moment, and for UDP requests that memcached has not answered yet.
@@ -62,9 +64,21 @@ pub fn has_leaked(attachment: &Attachment) -> Result<bool> {
 /// Serves `ports` no more. Returns how many mirrored connections were ended.
 pub async fn drain(attachment: &Attachment, ports: &[u16]) -> Result<usize> {
     debug_assert_eq!(attachment.role, Role::Target, "a source has no ports to retire");
+    let (shared, at) = one_mirror::served_by_others(attachment, ports)?;
+    let (shared, ports): (Vec<u16>, Vec<u16>) =
+        ports.iter().partition(|port| shared.contains(port));
+    set(attachment, &shared, served::NO)?;
+    if !shared.is_empty() {
+        log::info!(
+            "mirrored connections to port {} stay: {} serves it, too",
+            PortRange::join(&shared),
+            at.join(", ")
+        );
+    }
     if ports.is_empty() {
         return Ok(0);
     }
+    let ports = ports.as_slice();
     set(attachment, ports, served::DRAINING)?;
     tokio::time::sleep(GRACE).await;
     let (flows, own) = mirrored_and_kept(attachment, ports)?;

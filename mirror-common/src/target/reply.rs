@@ -44,6 +44,9 @@ pub enum Action {
     DropData,
     /// Drop it: there is nothing to acknowledge.
     DropAck,
+    /// Drop it and forget the flow: both sides are done. Their ends crossed, and were judged on two CPUs at once, of which
+    /// neither saw the other's.
+    DropLast,
     /// Drop it and forget the flow: the server has reset the connection.
     DropReset,
     /// Turn it round into an acknowledgement.
@@ -138,6 +141,10 @@ pub fn judge(flow: &mut Flow, reply: &Reply, now: impl FnOnce() -> u64) -> Verdi
         return reflect(flow, reply, last);
     }
     if reply.length == 0 {
+        let closed = side.has(ReplySide::BIT_FIN) && flow.copy.has(CopySide::BIT_FIN);
+        if closed && !after(flow.copy.next_seq, reply.ack) {
+            return Verdict::of(Action::DropLast);
+        }
         // A keepalive probe asks for an answer by a sequence number before the next.
         let probe = after(side.snd_nxt, reply.seq);
         return if probe && now().saturating_sub(flow.copy.seen_at) <= PROBE_LIMIT {

@@ -361,7 +361,7 @@ impl Target {
             match verdict.action {
                 reply::Action::Pass => panic!("a reply left the host"),
                 reply::Action::DropData | reply::Action::DropAck => {}
-                reply::Action::DropReset => self.finish(next_seq),
+                reply::Action::DropReset | reply::Action::DropLast => self.finish(next_seq),
                 reply::Action::Reflect | reply::Action::ReflectLast => {
                     if verdict.action == reply::Action::ReflectLast {
                         self.finish(next_seq);

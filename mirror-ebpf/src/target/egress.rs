@@ -131,12 +131,12 @@ fn reply_tcp<P: Leaving>(packet: P, headers: &Headers, key: &FlowKey, flow: &mut
         maps::count(TargetCounter::DirectOut);
         return NEXT;
     }
-    if matches!(verdict.action, Action::DropReset | Action::ReflectLast) {
+    if matches!(verdict.action, Action::DropReset | Action::DropLast | Action::ReflectLast) {
         maps::finish(key, flow, flow.copy.next_seq);
     }
     let counter = match verdict.action {
         Action::DropData => TargetCounter::ReplyData,
-        Action::DropAck => TargetCounter::ReplyAck,
+        Action::DropAck | Action::DropLast => TargetCounter::ReplyAck,
         Action::DropReset => TargetCounter::ReplyReset,
         Action::Pass | Action::Reflect | Action::ReflectLast => {
             if reflect(packet, headers, tcp::ACK, verdict.seq, verdict.ack).is_ok() {

@@ -48,5 +48,6 @@ mod target_is_down;
 mod traffic_styles;
 mod twemproxy;
 mod two_attachments;
+mod two_targets;
 mod udp_super_packets;
 mod ways_back;

@@ -337,7 +337,7 @@ impl Host {
         self.met.replies.push(verdict.action);
         match verdict.action {
             reply::Action::Pass | reply::Action::DropData | reply::Action::DropAck => {}
-            reply::Action::DropReset => self.finish(flow.copy.next_seq),
+            reply::Action::DropReset | reply::Action::DropLast => self.finish(flow.copy.next_seq),
             reply::Action::Reflect | reply::Action::ReflectLast => {
                 assert_eq!(verdict.seq, reply.ack, "where the server expects the puppet");
                 self.server.acknowledged(verdict.ack);

@@ -172,6 +172,17 @@ fn the_servers_fin_behind_the_clients_is_the_last() {
 }
 
 #[test]
+fn ends_that_cross_unseen_are_the_last_when_the_server_has_acknowledged_all() {
+    let mut flow = opened();
+    action(&mut flow, &reply(NEXT, 0, FIN));
+    flow.copy.bits |= CopySide::BIT_FIN;
+    flow.copy.next_seq = ISN + 2;
+    assert_eq!(action(&mut flow, &reply(NEXT + 1, 0, 0)), Action::DropAck);
+    let all = Reply { ack: ISN + 2, ..reply(NEXT + 1, 0, 0) };
+    assert_eq!(action(&mut flow, &all), Action::DropLast);
+}
+
+#[test]
 fn a_reset_ends_the_flow_in_every_state() {
     for mut flow in [Flow::default(), began(), opened()] {
         assert_eq!(action(&mut flow, &reply(NEXT, 0, RST)), Action::DropReset);

@@ -1,0 +1,49 @@
+//! All targets of a network namespace are one mirror, with one table of connections.
+//!
+//! Each target has its programs at every interface. With tables of their own, one would take another's replies, and a
+//! direct client's datagrams, for what it does not know; and a connection whose copies come by another interface from now
+//! on would be somebody else's.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::{
+    kernel::{identity, meta, pins::Attachment},
+    target::ports,
+};
+
+/// Another target of this network namespace, whose table `attachment` can use: another version's may mean something else.
+///
+/// # Errors
+///
+/// Where attachments cannot be listed.
+pub fn other(attachment: &Attachment) -> Result<Option<Attachment>> {
+    let others = identity::others(attachment)?;
+    Ok(others.into_iter().find(|it| meta::is_complete(it) && meta::read(it).is_ok()))
+}
+
+/// Those of `ports` that another target serves, too, and by which interface.
+///
+/// # Errors
+///
+/// Where attachments or their tables cannot be read.
+pub fn served_by_others(
+    attachment: &Attachment,
+    ports: &[u16],
+) -> Result<(BTreeSet<u16>, Vec<String>)> {
+    let (mut served, mut interfaces) = (BTreeSet::new(), Vec::new());
+    for other in identity::others(attachment)? {
+        // What another version serves is in a table of its own.
+        if !meta::is_complete(&other) || meta::read(&other).is_err() {
+            continue;
+        }
+        let of_it = ports::served(&other)?;
+        let before = served.len();
+        served.extend(ports.iter().filter(|port| of_it.contains(port)));
+        if served.len() > before {
+            interfaces.push(other.interface);
+        }
+    }
+    Ok((served, interfaces))
+}
