@@ -10,7 +10,7 @@ use crate::{
         attach::{
             self,
             clsact::strays,
-            hook::{Hook, Mechanism},
+            hook::{Hook, Mechanism, Order},
         },
         clock::Now,
         meta, object,
@@ -115,7 +115,7 @@ async fn load(
         interface: &interface.name,
         side: TcAttachType::Ingress,
         pin: "ingress",
-        first: true,
+        order: Order::First,
         mechanism,
     };
     let (device, _) = copy_device::names(interface.index);

@@ -11,7 +11,7 @@ use crate::{
     kernel::{
         attach::{
             self,
-            hook::{Hook, Mechanism},
+            hook::{Hook, Mechanism, Order},
         },
         maps, meta, object,
         packet_trace::PacketTrace,
@@ -171,7 +171,7 @@ async fn load(
         interface: &interface.name,
         side: TcAttachType::Egress,
         pin: "egress",
-        first: true,
+        order: Order::First,
         mechanism,
     };
     ways_out::cover(&mut ebpf, attachment, network, (interface, &egress)).await?;
@@ -180,16 +180,17 @@ async fn load(
         interface: &far_end,
         side: TcAttachType::Ingress,
         pin: "hold",
-        first: true,
+        order: Order::First,
         mechanism,
     };
     attach::attach(&mut ebpf, attachment, &hold)?;
-    // Last of all, so that a source on the same interface sees copies sealed, and lets them be.
+    // A source on the same interface has to see copies sealed, and lets them be. Everybody else would take sealed ones for
+    // broken, and let them have what they do with such.
     let ingress = Hook {
         program: "target_ingress",
         side: TcAttachType::Ingress,
         pin: "ingress",
-        first: false,
+        order: Order::BehindSource,
         ..egress
     };
     attach::attach(&mut ebpf, attachment, &ingress)?;

@@ -7,7 +7,7 @@ use rtnetlink::packet_route::link::{LinkFlags, LinkMessage};
 use crate::{
     guard::servers,
     kernel::{
-        attach::{hook::Mechanism, mechanism_of, xdp},
+        attach::{before, hook::Mechanism, mechanism_of, xdp},
         clock::{self, Now},
         fallback::Fallback,
         identity::{self, Known, Place},
@@ -93,6 +93,9 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
     if let Some(meta) = meta.filter(|_| state.condition == Condition::Running) {
         let link = link(network, known).await?;
         state.condition = condition(network, known, link.as_ref()).await?;
+        if link.is_some() {
+            state.warnings.extend(before::warnings(&attachment.interface, attachment.role));
+        }
         if attachment.role == Role::Source && link.is_some() {
             state.warnings.extend(surroundings::warnings(&attachment.interface).await);
         }

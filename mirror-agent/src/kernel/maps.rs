@@ -14,7 +14,7 @@ use mirror_common::abi::{
 
 use crate::kernel::{
     batch,
-    pins::{Attachment, Role, is_missing},
+    pins::{Attachment, META, Role, is_missing},
 };
 
 const ALLOWED_MACS: &str = "ALLOWED_MACS";
@@ -28,7 +28,6 @@ const GENERATION: &str = "GENERATION";
 const GUARDED_SERVERS: &str = "GUARDED_SERVERS";
 const MAPPINGS: &str = "MAPPINGS";
 const MAPPING_COUNTERS: &str = "MAPPING_COUNTERS";
-const META: &str = "META";
 const MULTIPATH: &str = "MULTIPATH";
 const OWNERS: &str = "OWNERS";
 const PORTS: &str = "PORTS";

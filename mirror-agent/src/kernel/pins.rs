@@ -22,6 +22,8 @@ use nix::fcntl::{Flock, FlockArg};
 pub use crate::kernel::role::Role;
 use crate::kernel::{bpf_fs, failure::Failure, link};
 
+/// The map of what is remembered of an attachment.
+pub(super) const META: &str = "META";
 /// How the names of links' pins begin.
 pub(crate) const LINK: &str = "link_";
 /// How the names of the pins of `clsact.rs` begin.
@@ -184,6 +186,11 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// What another role has at the same interface.
+    pub(super) fn of_role(&self, role: Role) -> Self {
+        Self { role, directory: self.directory.with_file_name(role.name()), ..self.clone() }
+    }
+
     /// Whether anything is pinned.
     pub fn exists(&self) -> bool {
         self.directory.is_dir()
@@ -236,12 +243,12 @@ impl Attachment {
     }
 
     /// Removes the pins of BPF maps, so that others by their names can be made. What is attached goes on with those it
-    /// has.
+    /// has. META first: without it, whoever is killed here leaves what is known to be incomplete.
     pub fn remove_maps(&self) -> Result<()> {
-        for name in names(&self.directory)?.iter().filter(|name| !name.starts_with(LINK)) {
-            remove_file(&self.directory.join(name))?;
-        }
-        Ok(())
+        let mut maps = names(&self.directory)?;
+        maps.retain(|name| !name.starts_with(LINK));
+        maps.sort_by_key(|name| name != META);
+        maps.iter().try_for_each(|name| remove_file(&self.directory.join(name)))
     }
 
     /// Ends all links and removes their pins, the one at ingress first.

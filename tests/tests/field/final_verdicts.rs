@@ -163,15 +163,47 @@ fn there_before_the_target_was_attached() {
     mirror.new.agent_ok("detach eth0");
 }
 
+/// One that is there before makes room; one that comes later is named, since nothing arrives behind it.
 #[test]
 fn before_the_target_at_ingress() {
+    let keys = |mirror: &Mirror| mirror.assert_copied((0..KEYS).map(|key| format!("key{key}")));
     let mirror = Mirror::idle();
-    let _theirs = Final::tcx_ingress(&mirror.new);
+    let theirs = Final::tcx_ingress(&mirror.new);
     mirror.start();
     set(&mirror);
-    to_fail("copies are taken last of all", "keys are missing on the new server", || {
+    keys(&mirror);
+    assert!(!mirror.new.agent_ok("status").contains("comes before"), "ours is first");
+    drop(theirs);
+
+    let theirs = Final::tcx_ingress(&mirror.new);
+    let status = mirror.new.agent_ok("status");
+    assert!(status.contains("at ingress comes before the mirror's: copies that"), "{status}");
+    drop(theirs);
+    let _theirs = Final::tcx_ingress(&mirror.old);
+    let status = mirror.old.agent_ok("status");
+    assert!(status.contains("at ingress comes before the mirror's: what it lets"), "{status}");
+}
+
+/// A source at the interface of a target sees copies before they are opened, and lets them be.
+#[test]
+fn beside_a_source() {
+    for attach_first in [true, false] {
+        let mirror = Mirror::idle();
+        let attach = format!("attach eth0 --map {PORT}={}:{PORT}", mirror.client.v4());
+        let _theirs = Final::tcx_ingress(&mirror.new);
+        if attach_first {
+            mirror.new.agent_ok(&attach);
+        }
+        drop_at_the_new_host(&mirror, Tcx);
+        if !attach_first {
+            mirror.new.agent_ok(&attach);
+        }
+        mirror.attach("");
+        set(&mirror);
         mirror.assert_copied((0..KEYS).map(|key| format!("key{key}")));
-    });
+        let source = mirror.new.counters("source");
+        assert!(source["mirrored"] == 0, "a copy is not copied: {source:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,39 @@ use super::{
     clsact,
     hook::{Hook, Mechanism},
 };
-use crate::net::netlink::Network;
+use crate::{kernel::role::Role, net::netlink::Network};
+
+/// Programs of ours at interfaces.
+const OURS: [&str; 4] = ["source_ingress", "target_ingress", "target_egress", "target_tunnel"];
+
+/// What to say of programs by tcx that are before those of `role` at `interface`, as somebody put them there later.
+pub fn warnings(interface: &str, role: Role) -> Vec<String> {
+    use TcAttachType::{Egress, Ingress};
+    let sides: &[(TcAttachType, &str)] = match role {
+        Role::Source => &[(Ingress, "what it lets through is not copied")],
+        Role::Target => &[
+            (Ingress, "copies that it lets through are not served"),
+            (Egress, "replies that it lets through leave"),
+        ],
+        Role::Guard => &[],
+    };
+    let said = |(side, what): &(TcAttachType, &str)| {
+        let names = strangers(interface, *side)?.join(", ");
+        let side = if *side == Ingress { "ingress" } else { "egress" };
+        Some(format!(
+            "{names} by tcx at {side} comes before the mirror's: {what}; put it behind (`bpftool net show dev {interface}`)"
+        ))
+    };
+    sides.iter().filter_map(said).collect()
+}
+
+/// Names of programs by tcx before the first of ours, or of all, as filters come behind; `None` for none.
+fn strangers(interface: &str, side: TcAttachType) -> Option<Vec<String>> {
+    let (_, programs) = SchedClassifier::query_tcx(interface, side).ok()?;
+    let names = programs.iter().map(|it| it.name_as_str().unwrap_or("a program").to_owned());
+    let before: Vec<_> = names.take_while(|name| !OURS.iter().any(|ours| ours == name)).collect();
+    (!before.is_empty()).then_some(before)
+}
 
 /// Refuses to attach `hook`, which is for an egress, to the interface with this index behind others.
 ///

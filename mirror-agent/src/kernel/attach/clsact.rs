@@ -14,11 +14,11 @@ use aya::programs::{
 };
 use rtnetlink::packet_route::tc::TcHandle as Parent;
 
+use self::filter::{BEHIND_SOURCE, Filter, filters, list, priority};
 pub(crate) use self::filter::{FIRST, PIN};
-use self::filter::{Filter, LAST, filters, list, priority};
 use crate::{
     kernel::{
-        attach::hook::Hook,
+        attach::hook::{Hook, Order},
         pins::{Attachment, remove_file},
     },
     net::netlink::Network,
@@ -49,7 +49,10 @@ pub(crate) fn attach(
             false
         }
     };
-    let priority = if hook.first { FIRST } else { LAST };
+    let priority = match hook.order {
+        Order::First => FIRST,
+        Order::BehindSource => BEHIND_SOURCE,
+    };
     let options = NlOptions { priority, handle: TcHandle::AUTO_ASSIGN, classid: None };
     let id = program
         .attach_with_options(hook.interface, hook.side, TcAttachOptions::Netlink(options))

@@ -15,10 +15,19 @@ pub struct Hook<'a> {
     pub side: TcAttachType,
     /// Name of the pin.
     pub pin: &'a str,
-    /// Whether to run before the programs that are there, or after.
-    pub first: bool,
+    /// When to run, of all programs of the side.
+    pub order: Order,
     /// By what.
     pub mechanism: Mechanism,
+}
+
+/// When a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Before all that are there.
+    First,
+    /// The same, but for a source's at the same interface.
+    BehindSource,
 }
 
 /// By what programs are attached.

@@ -9,8 +9,8 @@ use aya::programs::{
     tc::{SchedClassifierLink, TcAttachOptions},
 };
 
-use super::hook::Hook;
-use crate::kernel::pins::{self, Attachment};
+use super::hook::{Hook, Order};
+use crate::kernel::pins::{self, Attachment, Role};
 
 /// How the names of pins begin.
 pub(super) const PIN: &str = pins::LINK;
@@ -35,14 +35,29 @@ pub(super) fn attach(
             Err(error) => return Err(error).with_context(failed),
         }
     }
-    let order = if hook.first { LinkOrder::first() } else { LinkOrder::last() };
-    let id = program
-        .attach_with_options(hook.interface, hook.side, TcAttachOptions::TcxOrder(order))
-        .with_context(failed)?;
+    let mut attach = |order| {
+        program.attach_with_options(hook.interface, hook.side, TcAttachOptions::TcxOrder(order))
+    };
+    let source = match hook.order {
+        Order::First => None,
+        Order::BehindSource => source_of(attachment),
+    };
+    let behind = source.and_then(|link| attach(LinkOrder::after_link(&link).ok()?).ok());
+    let id = match behind {
+        Some(id) => id,
+        None => attach(LinkOrder::first()).with_context(failed)?,
+    };
     let link: FdLink =
         program.take_link(id).with_context(failed)?.try_into().with_context(failed)?;
     link.pin(&path).with_context(|| format!("cannot pin {}", path.display()))?;
     Ok(false)
+}
+
+/// The link of the source at the same interface. One that is dead has no place.
+fn source_of(attachment: &Attachment) -> Option<SchedClassifierLink> {
+    let path = attachment.of_role(Role::Source).link("ingress");
+    let link = PinnedLink::from_pin(path).ok()?;
+    SchedClassifierLink::try_from(FdLink::from(link)).ok()
 }
 
 /// Whether the kernel says that the link leads nowhere any more (kernel: `tcx_link_update`).

@@ -17,10 +17,9 @@ use crate::{
 
 /// How the names of pins begin.
 pub(crate) const PIN: &str = pins::FILTER;
-/// Priority of a program that runs before others, and of one that runs after them. Others seldom choose
-/// these.
+/// Priority of a program that runs before others, and of one that runs behind a source's. Others seldom choose these.
 pub(crate) const FIRST: u16 = 7;
-pub(super) const LAST: u16 = 64_007;
+pub(super) const BEHIND_SOURCE: u16 = FIRST + 1;
 
 /// Where a filter is, as its pin's name says.
 pub(super) struct Filter {

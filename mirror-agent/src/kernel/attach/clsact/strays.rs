@@ -5,7 +5,7 @@ use anyhow::Result;
 use aya::programs::TcAttachType;
 use rtnetlink::packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 
-use super::filter::{FIRST, Filter, LAST, filters, list, priority};
+use super::filter::{BEHIND_SOURCE, FIRST, Filter, filters, list, priority};
 use crate::{
     kernel::pins::{Attachment, Role},
     net::netlink::Network,
@@ -69,7 +69,8 @@ fn of_ours(message: &TcMessage, role: Role, side: TcAttachType) -> Option<Filter
     })?;
     let priority = priority(message);
     let TcHandle { major, minor } = message.header.handle;
-    let ours = programs(role).contains(&name.as_str()) && [FIRST, LAST].contains(&priority);
+    let ours =
+        programs(role).contains(&name.as_str()) && [FIRST, BEHIND_SOURCE].contains(&priority);
     ours.then(|| Filter {
         hook: name.clone(),
         ifindex: u32::try_from(message.header.index).unwrap_or(0),
@@ -101,7 +102,7 @@ mod tests {
                 .map(|filter| (filter.ifindex, filter.priority, filter.handle))
         };
         assert_eq!(found("source_ingress", 7, Role::Source), Some((3, 7, 2)));
-        assert_eq!(found("target_egress", 64_007, Role::Target), Some((3, 64_007, 2)));
+        assert_eq!(found("target_ingress", 8, Role::Target), Some((3, 8, 2)));
         assert_eq!(found("source_ingress", 7, Role::Target), None, "another role's");
         assert_eq!(found("source_ingress", 1, Role::Source), None, "somebody else's priority");
         assert_eq!(found("source_ingress_2", 7, Role::Source), None, "somebody else's program");
