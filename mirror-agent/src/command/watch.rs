@@ -135,7 +135,7 @@ mod tests {
         let begin = Instant::now();
         let done = |tally: &Tally| tally.done;
         for second in 0..200 {
-            let total = Tally { done: second * 10, losses: vec![] };
+            let total = Tally { done: second * 10, ..Tally::default() };
             let (last, recent) = history.add(begin + Duration::from_secs(second), &total);
             assert_eq!(
                 last.map(|(since, seconds)| (since.done, seconds)),

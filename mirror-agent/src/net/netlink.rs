@@ -99,6 +99,13 @@ impl Network {
                  tunnel's packets arrive at, if they are not encrypted, or end it on another host"
             );
         }
+        if let Some(index) = controller(&message) {
+            let above = self.link_by_index(index).await?;
+            if is_of_kind(&above, |kind| matches!(kind, InfoKind::Bond | InfoKind::Team)) {
+                let above = name_of(&above).unwrap_or_else(|| format!("interface {index}"));
+                bail!("{name} is a port of {above}, and sees a part of its packets: name {above}");
+            }
+        }
         Ok(Interface::of(&message, name.to_owned()))
     }
 
@@ -227,22 +234,32 @@ fn is_stacked(link: &LinkMessage) -> bool {
     if link.attributes.iter().any(|it| matches!(it, LinkAttribute::LinkNetNsId(_))) {
         return false;
     }
-    let of_kind = |info: &LinkInfo| {
+    is_of_kind(link, |kind| {
         matches!(
-            info,
-            LinkInfo::Kind(
-                InfoKind::Vlan
-                    | InfoKind::MacVlan
-                    | InfoKind::IpVlan
-                    | InfoKind::Bridge
-                    | InfoKind::Bond
-                    | InfoKind::Team
-            )
+            kind,
+            InfoKind::Vlan
+                | InfoKind::MacVlan
+                | InfoKind::IpVlan
+                | InfoKind::Bridge
+                | InfoKind::Bond
+                | InfoKind::Team
         )
-    };
+    })
+}
+
+fn is_of_kind(link: &LinkMessage, wanted: impl Fn(&InfoKind) -> bool) -> bool {
+    let is_it = |info: &LinkInfo| matches!(info, LinkInfo::Kind(kind) if wanted(kind));
     link.attributes
         .iter()
-        .any(|it| matches!(it, LinkAttribute::LinkInfo(infos) if infos.iter().any(of_kind)))
+        .any(|it| matches!(it, LinkAttribute::LinkInfo(infos) if infos.iter().any(is_it)))
+}
+
+/// The interface that a link is a port of (`IFLA_MASTER`).
+fn controller(link: &LinkMessage) -> Option<u32> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Controller(index) => Some(*index),
+        _ => None,
+    })
 }
 
 fn name_of(link: &LinkMessage) -> Option<String> {

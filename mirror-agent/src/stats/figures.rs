@@ -30,7 +30,7 @@ pub fn percent_text(part: u64, whole: u64) -> String {
 
 /// What a counter says in a sentence whose subject is known: without what all names of its kind begin with.
 pub fn short(name: &str) -> String {
-    let rest = ["discarded_", "skipped_", "failed_", "arrived_"]
+    let rest = ["discarded_", "skipped_", "failed_", "arrived_", "error_"]
         .iter()
         .find_map(|kind| name.strip_prefix(kind));
     rest.unwrap_or(name).replace('_', " ")

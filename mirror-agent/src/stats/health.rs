@@ -4,7 +4,7 @@
 //! |---|---|
 //! | OK | it works, and of all that had to be mirrored at most 1 in 1,000 was lost |
 //! | EXPIRED | the deadline of a source has passed, as was wanted: nothing is mirrored any more |
-//! | DEGRADED | it works, and more than that was lost: since it was attached, or in the last minute that `--follow` has seen; or nothing listens at a port that is served; or most packets for a source's maps find no socket on its host |
+//! | DEGRADED | it works, and more than that was lost: since it was attached, or in the last minute that `--follow` has seen; or memcached answers more than 1 in 1,000 with errors that the old one does not give; or nothing listens at a port that is served; or most packets for a source's maps find no socket on its host |
 //! | DOWN | nothing is mirrored: the interface is gone or down, here or in another network namespace; the attachment is half made, or another version's; none of a source's copies leaves the host; memcached is not there and copies arrive; or an answer of the new host reached a client |
 //!
 //! Silence is not a fault: a source that sees no packet for its maps, and a target at which no copy arrives, are OK.
@@ -172,6 +172,14 @@ pub fn judge(facts: Facts<'_>) -> Health {
             );
             health.add(Level::Degraded, reason);
         }
+        if tally.is_refused() {
+            let reason = format!(
+                "{when}memcached answers {} requests with errors: {}",
+                grouped(tally.refused()),
+                listed(&tally.errors)
+            );
+            health.add(Level::Degraded, reason);
+        }
     }
     health
 }
@@ -186,7 +194,20 @@ mod tests {
     use super::*;
 
     fn tally(done: u64, losses: &[(&'static str, u64)]) -> Tally {
-        Tally { done, losses: losses.to_vec() }
+        Tally { done, losses: losses.to_vec(), errors: vec![] }
+    }
+
+    #[test]
+    fn what_memcached_refuses_is_not_done() {
+        let refused =
+            |count| Tally { errors: vec![("error_out_of_memory", count)], ..tally(9000, &[]) };
+        assert_eq!(judge(facts(Role::Target, &refused(9))), Health::OK);
+        let health = judge(facts(Role::Target, &refused(1234)));
+        assert_eq!(health.level, Level::Degraded);
+        assert_eq!(
+            health.reasons,
+            ["memcached answers 1,234 requests with errors: out of memory 1,234"]
+        );
     }
 
     fn facts<'a>(role: Role, total: &'a Tally) -> Facts<'a> {

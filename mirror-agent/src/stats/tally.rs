@@ -15,6 +15,9 @@ use crate::kernel::pins::Role;
 /// Of all that had to be done, this part may be lost before it is called degraded: one in this many.
 pub const TOLERATED: u64 = 1000;
 
+/// How the names of counters of errors begin.
+const ERROR: &str = "error_";
+
 /// Why copies did not leave, where that is known.
 const UNSENT: [MappingCounter; 3] =
     [MappingCounter::UnsentNoRoute, MappingCounter::UnsentNextHop, MappingCounter::UnsentTooLarge];
@@ -26,6 +29,8 @@ pub struct Tally {
     pub done: u64,
     /// What of it was lost by which counter; none of them is 0, and the largest is first.
     pub losses: Vec<(&'static str, u64)>,
+    /// Of a target, what of it memcached answered with errors that the old one did not give, in the same order.
+    pub errors: Vec<(&'static str, u64)>,
 }
 
 impl Tally {
@@ -50,7 +55,12 @@ impl Tally {
                 // It was applied first, and taken back then.
                 let withdrawn = value(&snapshot.counters, TargetCounter::Withdrawn.name());
                 let applied = value(&snapshot.counters, TargetCounter::Applied.name());
-                Self::new(applied.saturating_sub(withdrawn), losses)
+                let errors = self::losses(&snapshot.counters, own, |unit| unit == Unit::Packets);
+                let errors = errors.into_iter().filter(|(name, _)| name.starts_with(ERROR));
+                Self {
+                    errors: sorted(errors.collect()),
+                    ..Self::new(applied.saturating_sub(withdrawn), losses)
+                }
             }
             Role::Guard => {
                 let dropped = |meaning: &Meaning| meaning.class == Class::Delivered;
@@ -66,10 +76,8 @@ impl Tally {
         Self::new(value(values, MappingCounter::Sent.name()), losses)
     }
 
-    fn new(done: u64, mut losses: Vec<(&'static str, u64)>) -> Self {
-        losses.retain(|(_, count)| *count > 0);
-        losses.sort_by_key(|(name, count)| (u64::MAX - count, *name));
-        Self { done, losses }
+    fn new(done: u64, losses: Vec<(&'static str, u64)>) -> Self {
+        Self { done, losses: sorted(losses), errors: Vec::new() }
     }
 
     /// How much was lost.
@@ -82,6 +90,16 @@ impl Tally {
         self.done + self.lost()
     }
 
+    /// How much was answered with errors.
+    pub fn refused(&self) -> u64 {
+        self.errors.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether more was answered with errors than is tolerated.
+    pub fn is_refused(&self) -> bool {
+        self.refused().saturating_mul(TOLERATED) > self.due()
+    }
+
     /// Whether more was lost than is tolerated.
     pub fn is_degraded(&self) -> bool {
         self.lost().saturating_mul(TOLERATED) > self.due()
@@ -89,12 +107,28 @@ impl Tally {
 
     /// What has happened since `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
-        let before = |name| earlier.losses.iter().find(|(other, _)| *other == name);
-        let losses = self.losses.iter().map(|(name, count)| {
-            (*name, count.saturating_sub(before(*name).map_or(0, |(_, count)| *count)))
-        });
-        Self::new(self.done.saturating_sub(earlier.done), losses.collect())
+        Self {
+            errors: sorted(more(&self.errors, &earlier.errors)),
+            ..Self::new(self.done.saturating_sub(earlier.done), more(&self.losses, &earlier.losses))
+        }
     }
+}
+
+/// What each count has more than before.
+fn more(now: &[(&'static str, u64)], earlier: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
+    let before = |name| earlier.iter().find(|(other, _)| *other == name);
+    now.iter()
+        .map(|(name, count)| {
+            (*name, count.saturating_sub(before(*name).map_or(0, |(_, count)| *count)))
+        })
+        .collect()
+}
+
+/// Those that are not 0, the largest first.
+fn sorted(mut counts: Vec<(&'static str, u64)>) -> Vec<(&'static str, u64)> {
+    counts.retain(|(_, count)| *count > 0);
+    counts.sort_by_key(|(name, count)| (u64::MAX - count, *name));
+    counts
 }
 
 /// The counter `name`.

@@ -131,7 +131,7 @@ async fn end_leftovers(attachment: &Attachment, ports: &[u16]) -> Result<usize> 
     let keys: Vec<FlowKey> = left.iter().map(Connection::key).collect();
     let mut finished = maps::finished(attachment)?;
     for key in &keys {
-        let nothing_given = Finished { end: 0, isn: 0, given: 0 };
+        let nothing_given = Finished { end: 0, isn: 0, given: 0, unauthenticated: 0 };
         finished.insert(key, nothing_given, 0).context("cannot write FINISHED")?;
     }
     let ended = end::end(left);

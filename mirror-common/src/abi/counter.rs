@@ -325,6 +325,9 @@ counters! {
         /// Of a connection that is not opened, or is given up, or UDP: the client is this host itself, there is no way back to
         /// it, or the way back is by an interface without our program.
         DiscardedNoWayBack = "discarded_no_way_back", Segments, Lost;
+        /// Of a connection whose client the new memcached does not know (`error_unauthenticated`), up to its end: who says so
+        /// only once had said it before the mirror came.
+        DiscardedUnauthenticated = "discarded_unknown_user", Segments, Lost;
         /// Left the hold queue after its connection had been given up.
         DiscardedStale = "discarded_stale", Segments, Lost;
         /// The table of connections is full (`--max-connections`), and none of the same IP version was idle for 10 s.
@@ -363,6 +366,18 @@ counters! {
         /// Answers of this host that a client of production got and refused: they left by an interface without our program. No
         /// connection is open from then on; `drop` again covers interfaces that came later.
         ReplyLeaked = "reply_leaked", Packets, Lost;
+        /// Replies of the new memcached that begin with an error: it has as many connections as it may have (`-c`).
+        ErrorTooManyClients = "error_too_many_clients", Packets, Lost;
+        /// The same: the client has not authenticated, as its connection is older than the mirror, or the user is unknown.
+        ErrorUnauthenticated = "error_unauthenticated", Packets, Lost;
+        /// The same: there is no memory for the item.
+        ErrorOutOfMemory = "error_out_of_memory", Packets, Lost;
+        /// The same: a value does not end where its request said.
+        ErrorBadChunk = "error_bad_chunk", Packets, Lost;
+        /// The same: the item is larger than memcached takes (`-I`). The old one may say so, too.
+        ErrorTooLarge = "error_too_large", Packets, Expected;
+        /// The same: anything else. The old one may say so, too.
+        ErrorOther = "error_other", Packets, Expected;
         /// Connections that a direct client took over.
         DirectTakeover = "direct_takeover", Connections, Internal;
         /// Packets of direct clients to a served port, untouched; of those in IP fragments, the first.
@@ -473,6 +488,7 @@ mod tests {
                 "discarded_hold_expired",
                 "discarded_unanswered",
                 "discarded_no_way_back",
+                "discarded_unknown_user",
                 "discarded_stale",
                 "discarded_table_full",
                 "discarded_no_memory",
@@ -484,6 +500,10 @@ mod tests {
                 "arrived_other_magic",
                 "withdrawn",
                 "reply_leaked",
+                "error_too_many_clients",
+                "error_unauthenticated",
+                "error_out_of_memory",
+                "error_bad_chunk",
                 "discarded_hold_dropped",
             ]
         );

@@ -145,6 +145,9 @@ impl CopySide {
     /// comes first.
     pub const BIT_QUEUED: u32 = 16;
 
+    /// The connection is older than the mirror, or was desynchronised: the server has not seen how it began.
+    pub const BIT_ADOPTED: u32 = 32;
+
     /// From one new flow's first epoch to the next one's. A flow that follows another on the same
     /// 4-tuple must not begin with an epoch that the other had, or what the other left in the hold
     /// device would be taken for its own. The other's first is far away (the golden section of the 12
@@ -243,6 +246,8 @@ impl ReplySide {
     pub const BIT_SYN_ACK: u32 = 1;
     /// The server's FIN was seen.
     pub const BIT_FIN: u32 = 2;
+    /// The server does not know who the client is.
+    pub const BIT_UNAUTHENTICATED: u32 = 4;
 
     /// Whether all of `bit` is set.
     #[inline(always)]
@@ -275,7 +280,7 @@ impl Flow {
     }
 }
 
-/// What is kept of a flow that ended, so that stragglers are told from news. 12 bytes.
+/// What is kept of a flow that ended, so that stragglers are told from news. 16 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct Finished {
@@ -285,6 +290,8 @@ pub struct Finished {
     pub isn: u32,
     /// Up to here.
     pub given: u32,
+    /// Whether the server did not know who the client is, so that the rest of the connection is of no use: 0 or 1.
+    pub unauthenticated: u32,
 }
 
 const _: () = assert!(size_of::<FlowKey>() == 40);

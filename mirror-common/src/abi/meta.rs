@@ -41,7 +41,7 @@ impl Meta {
     ///
     /// An agent that takes another version's attachment off reads those tables whose name and sizes it knows. So a
     /// table whose meaning changes, but not its size, gets another name.
-    pub const ABI: u32 = 9;
+    pub const ABI: u32 = 10;
 }
 
 const _: () = assert!(size_of::<Meta>() == 88);

@@ -382,6 +382,7 @@ fn unsynced(flow: &mut Flow, segment: &Segment, pass: Pass, now: u64) -> Verdict
         }
         let isn = segment.seq.wrapping_sub(1);
         begin(flow, isn, now);
+        flow.copy.put(CopySide::BIT_ADOPTED, true);
         return Verdict::of(Action::Adopt, isn);
     }
     let reason = if segment.blocked { Discard::Blocked } else { Discard::Unsynced };

@@ -2,7 +2,8 @@
 //! never by port (UDP, which has no flows: by request); everything else passes untouched.
 
 use mirror_common::{
-    abi::{Flow, FlowKey, State, TargetCounter, served},
+    abi::{CopySide, Flow, FlowKey, ReplySide, State, TargetCounter, served},
+    memcached::error_reply::{self, ErrorReply},
     packet::{
         Packet, inspection,
         parse::{self, Headers, ParseError, TCP},
@@ -71,6 +72,10 @@ fn reflect<P: Leaving>(
 #[inline(always)]
 fn reply_udp<P: Leaving>(packet: P, headers: &Headers, key: FlowKey) -> i32 {
     if classify::is_mirrored_udp(&packet, headers, key) {
+        // Behind UDP's header and memcached's frame header.
+        if let Some(error) = error_reply::at(&packet, headers.l4 + 16) {
+            count_error(error);
+        }
         maps::count(TargetCounter::ReplyUdp);
         return drop_silently();
     }
@@ -90,6 +95,19 @@ fn reply_finished<P: Leaving>(packet: P, headers: &Headers) -> i32 {
         return to_ingress(settings::ifindex());
     }
     drop_silently()
+}
+
+/// Counts what the new memcached refuses.
+#[inline(always)]
+fn count_error(error: ErrorReply) {
+    maps::count(match error {
+        ErrorReply::TooManyClients => TargetCounter::ErrorTooManyClients,
+        ErrorReply::Unauthenticated => TargetCounter::ErrorUnauthenticated,
+        ErrorReply::OutOfMemory => TargetCounter::ErrorOutOfMemory,
+        ErrorReply::TooLarge => TargetCounter::ErrorTooLarge,
+        ErrorReply::BadChunk => TargetCounter::ErrorBadChunk,
+        ErrorReply::Other => TargetCounter::ErrorOther,
+    });
 }
 
 #[inline(always)]
@@ -135,7 +153,17 @@ fn reply_tcp<P: Leaving>(packet: P, headers: &Headers, key: &FlowKey, flow: &mut
         maps::finish(key, flow, flow.copy.next_seq);
     }
     let counter = match verdict.action {
-        Action::DropData => TargetCounter::ReplyData,
+        Action::DropData => {
+            // Not of what is sent again. An error is not so large as to be acknowledged at once.
+            if let Some(error) = error_reply::at(&packet, payload_at) {
+                count_error(error);
+                // Of a connection that began here, the client may yet say who it is.
+                if error == ErrorReply::Unauthenticated && flow.copy.has(CopySide::BIT_ADOPTED) {
+                    flow.reply.bits |= ReplySide::BIT_UNAUTHENTICATED;
+                }
+            }
+            TargetCounter::ReplyData
+        }
         Action::DropAck | Action::DropLast => TargetCounter::ReplyAck,
         Action::DropReset => TargetCounter::ReplyReset,
         Action::Pass | Action::Reflect | Action::ReflectLast => {

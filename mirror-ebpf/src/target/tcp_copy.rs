@@ -1,7 +1,7 @@
 //! A sealed TCP copy: asks `mirror_common::target::copy` and carries the verdict out.
 
 use mirror_common::{
-    abi::{Flow, RequestState, State, TargetCounter, mark, stamp},
+    abi::{Flow, FlowKey, ReplySide, RequestState, State, TargetCounter, mark, stamp},
     memcached::request_start::{self, LOOK, Start},
     packet::{
         Packet, mptcp, seal,
@@ -79,6 +79,10 @@ pub fn run(skb: Skb, work: &mut Work, sealed: &tcp::Header, mut pass: Pass, epoc
     if pass == Pass::Held && epoch != flow.copy.epoch & mark::MAX_ARGUMENT {
         return discard(TargetCounter::DiscardedStale, segments);
     }
+    if flow.copy.state == State::SYNCED && flow.reply.has(ReplySide::BIT_UNAUTHENTICATED) {
+        let reason = TargetCounter::DiscardedUnauthenticated;
+        return leave(skb, work, flow, reason, flow.copy.next_seq);
+    }
     if flow.copy.state == State::SYNCED
         && breaker::asks_again(flow.copy.seen_at, now)
         && let Err(reason) = way_back::still(skb, &work.headers)
@@ -130,18 +134,8 @@ fn find(
     }
     if pass == Pass::Held || !seg.noted {
         let end = seg.seq.wrapping_add(seg.length);
-        let finished = maps::finished(key);
-        if pass == Pass::Held {
-            // Its flow ended while it waited, maybe without having had it.
-            return Err(match finished {
-                Some(it) if late(end, it.given) && after(end, it.isn.wrapping_add(1)) => {
-                    TargetCounter::DiscardedFinished
-                }
-                _ => TargetCounter::DiscardedStale,
-            });
-        }
-        if finished.is_some_and(|finished| late(end, finished.end)) {
-            return Err(TargetCounter::DiscardedFinished);
+        if let Some(reason) = ended(key, end, pass) {
+            return Err(reason);
         }
     }
     let flow = maps::add_flow(key, fresh)?;
@@ -150,6 +144,27 @@ fn find(
         flow.copy.state = State::DIRECT;
     }
     Ok(flow)
+}
+
+/// Why a copy without a flow is none of a new one, as far as is known: its connection ended, or will be of no use.
+#[inline(never)]
+fn ended(key: &FlowKey, end: u32, pass: Pass) -> Option<TargetCounter> {
+    let Some(finished) = maps::finished(key) else {
+        // Its flow ended while it waited.
+        return (pass == Pass::Held).then_some(TargetCounter::DiscardedStale);
+    };
+    if pass == Pass::Held {
+        // Maybe without having had it.
+        let given = late(end, finished.given) && after(end, finished.isn.wrapping_add(1));
+        return Some(match given {
+            true => TargetCounter::DiscardedFinished,
+            false => TargetCounter::DiscardedStale,
+        });
+    }
+    if late(end, finished.end) {
+        return Some(TargetCounter::DiscardedFinished);
+    }
+    (finished.unauthenticated != 0).then_some(TargetCounter::DiscardedUnauthenticated)
 }
 
 /// Reads what the judgement needs from the payload.

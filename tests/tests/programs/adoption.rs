@@ -42,7 +42,7 @@ fn next(it: &Connection<'_>, before: usize, payload: &[u8]) -> Packet {
 }
 
 /// `request` begins a request for certain: the mirror opens the connection, and gives it to memcached.
-fn adopted(it: &Connection<'_>, table: &mut Table<'_>, before: &[u8], request: &[u8]) {
+pub(crate) fn adopted(it: &Connection<'_>, table: &mut Table<'_>, before: &[u8], request: &[u8]) {
     it.discarded(table, "the first segment", &it.data(1, before), "discarded_unsynced");
     let request = next(it, before.len(), request);
     let fate = Fate::Becomes(synthetic_client::syn_before(&request).bytes(), 0);

@@ -37,6 +37,7 @@ mod commands;
 mod connection;
 mod connections;
 mod direct_clients;
+mod error_replies;
 mod errors;
 mod evicted;
 mod fragments;

@@ -12,8 +12,8 @@ use mirror_tests::{
 };
 
 use crate::{
-    adoption, commands, connections, direct_clients, errors, evicted, fragments, inspection, late,
-    multipath, narrow,
+    adoption, commands, connections, direct_clients, error_replies, errors, evicted, fragments,
+    inspection, late, multipath, narrow,
     place::{Place, client},
     source_mac,
     table::{Table, assert_reached},
@@ -98,6 +98,7 @@ fn target() {
         target_ingress::rows,
         target_egress::rows,
         fragments::rows,
+        error_replies::rows,
         errors::rows,
     ]);
     moved.extend(Target::new("").fill(&[way_back::rows]));

@@ -55,8 +55,9 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let since = Tally { done: 25_000, losses: vec![("withdrawn", 3)] };
-        let recent = Tally { done: 1_500_000, losses: vec![("withdrawn", 1234)] };
+        let since = Tally { done: 25_000, losses: vec![("withdrawn", 3)], ..Tally::default() };
+        let recent =
+            Tally { done: 1_500_000, losses: vec![("withdrawn", 1234)], ..Tally::default() };
         let facts = Row { time: "12:00:01", since: &since, seconds: 2.0, recent: &recent };
         let mut lines = vec![HEADER.to_owned()];
         lines.extend([source(), lossy_target(), guard()].iter().map(|state| row(state, facts)));

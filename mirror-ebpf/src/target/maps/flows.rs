@@ -9,7 +9,7 @@ use aya_ebpf::{
     maps::{HashMap, LruHashMap},
 };
 use mirror_common::{
-    abi::{CopySide, Finished, Flow, FlowKey, NotedSyn, TargetCounter},
+    abi::{CopySide, Finished, Flow, FlowKey, NotedSyn, ReplySide, TargetCounter},
     packet::parse::Headers,
     target::copy,
 };
@@ -104,7 +104,12 @@ pub fn for_each_flow<C>(
 /// Ends a flow: its stragglers are those before `end`.
 #[inline(always)]
 pub fn finish(key: &FlowKey, flow: &Flow, end: u32) {
-    let finished = Finished { end, isn: flow.copy.isn, given: flow.copy.next_seq };
+    let finished = Finished {
+        end,
+        isn: flow.copy.isn,
+        given: flow.copy.next_seq,
+        unauthenticated: u32::from(flow.reply.has(ReplySide::BIT_UNAUTHENTICATED)),
+    };
     let _ = FINISHED.insert(key, finished, u64::from(BPF_ANY));
     count_withdrawn(copy::withdrawn(flow));
     forget(key);
