@@ -18,7 +18,7 @@ use crate::{
         pins::{Attachment, Role, Store},
         settings::{self, Settings},
     },
-    lifecycle::{attached, install::install, listening::warn_if_nothing_listens},
+    lifecycle::{attached, connection_limit, install::install, listening::warn_if_nothing_listens},
     net::{
         netlink::{Interface, Network},
         sock_diag::end,
@@ -62,12 +62,13 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
                     + &format!("  port {}\n", PortRange::join(&after.ports))
             }
         };
-        Ok((attachment.clone(), trace, (report, after.ports)))
+        Ok((attachment.clone(), trace, (report, after.ports, after.max_connections)))
     };
-    let ((attachment, trace, (report, ports)), replaced) =
+    let ((attachment, trace, (report, ports, limit)), replaced) =
         install(store, &network, (Role::Target, &interface), is_told, make).await?;
 
-    output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report))?;
+    let limits = connection_limit::report(&ports, limit).await;
+    output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report + &limits))?;
     interface.warn_if_down();
     if let Some(warning) = ways_out::reverse_path(&network, &interface).await? {
         log::warn!("{warning}");

@@ -14,7 +14,7 @@ use crate::{
         maps, meta,
         pins::{Attachment, Role, Store},
     },
-    lifecycle::attached::named,
+    lifecycle::{attached::named, connection_limit},
     net::{namespace::Namespace, netlink::Network, sock_diag},
     output::{
         Detail, Identity, Origin, RoleDetail, SelectionState, ServedPort, State, TargetDetail,
@@ -101,6 +101,7 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
         }
         if attachment.role == Role::Target && link.is_some() {
             state.warnings.extend(ways_out::warning(attachment, network, meta.ifindex).await?);
+            state.warnings.extend(connection_limit::warnings(&ports::served(attachment)?).await);
         }
         let detail = detail(network, known, &meta, link.as_ref()).await?;
         state.condition = expired(state.condition, &detail);

@@ -7,11 +7,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use mirror_common::abi::served;
 
-use crate::{
-    kernel::{identity, meta, pins::Attachment},
-    target::ports,
-};
+use crate::kernel::{identity, maps, meta, pins::Attachment};
 
 /// Another target of this network namespace, whose table `attachment` can use: another version's may mean something else.
 ///
@@ -32,18 +30,19 @@ pub fn served_by_others(
     attachment: &Attachment,
     ports: &[u16],
 ) -> Result<(BTreeSet<u16>, Vec<String>)> {
-    let (mut served, mut interfaces) = (BTreeSet::new(), Vec::new());
+    let (mut shared, mut interfaces) = (BTreeSet::new(), Vec::new());
     for other in identity::others(attachment)? {
         // What another version serves is in a table of its own.
         if !meta::is_complete(&other) || meta::read(&other).is_err() {
             continue;
         }
-        let of_it = ports::served(&other)?;
-        let before = served.len();
-        served.extend(ports.iter().filter(|port| of_it.contains(port)));
-        if served.len() > before {
+        let services = maps::services(&other)?;
+        let is_served = |port: &&u16| services.get(usize::from(**port)) == Some(&served::YES);
+        let before = shared.len();
+        shared.extend(ports.iter().filter(is_served));
+        if shared.len() > before {
             interfaces.push(other.interface);
         }
     }
-    Ok((served, interfaces))
+    Ok((shared, interfaces))
 }

@@ -31,7 +31,9 @@ fn real_clients_are_served() {
     let mut mirror = Mirror::idle();
     mirror.restart_new(&["-c", LIMIT]);
     assert_eq!(served(&mirror), OWN, "there is room for its own clients");
-    mirror.start();
+    let said = mirror.new.agent_ok(&format!("drop eth0 --port {PORT}"));
+    assert!(said.contains("memcached takes 120 connections (-c)"), "{said}");
+    mirror.attach("");
     let mut mirrored: Vec<_> = (0..MIRRORED).map(|_| mirror.connect()).collect();
     for (number, client) in mirrored.iter_mut().enumerate() {
         client.set(&format!("key{number}"), b"value");
@@ -39,6 +41,13 @@ fn real_clients_are_served() {
     mirror.settled();
     mirror.assert_copied((0..MIRRORED).map(|number| format!("key{number}")));
     let meanwhile = served(&mirror);
+    mirrored.extend((0..OWN / 4).map(|_| mirror.connect()));
+    for client in &mut mirrored {
+        client.set("more", b"value");
+    }
+    mirror.settled();
+    let status = mirror.new.agent_ok("status");
+    assert!(status.contains("of 120 connections (-c): it refuses what is more"), "{status}");
     mirror.old.agent_ok("detach eth0");
     wait::until("the mirrored connections to end", || {
         (mirror.new_server.clients(&mirror.new) == 0).then_some(())
