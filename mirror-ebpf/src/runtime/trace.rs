@@ -14,10 +14,7 @@ use mirror_common::{
     },
 };
 
-use crate::{
-    packet::skb::Skb,
-    runtime::{clock, settings},
-};
+use crate::runtime::{clock, settings};
 
 /// Lines in a second, for each hook on each CPU.
 const LINES: u32 = 100;

@@ -5,7 +5,7 @@ use mirror_common::{
     abi::{CopySide, Flow, FlowKey, ReplySide, State, TargetCounter, served},
     memcached::error_reply::{self, ErrorReply},
     packet::{
-        Packet, inspection,
+        inspection,
         parse::{self, Headers, ParseError, TCP},
         tcp,
     },
