@@ -1,6 +1,5 @@
 //! Whose an exchange is: a direct client's, or the mirror's, of which nothing may leave.
 
-use crate::maps;
 use mirror_common::{
     abi::{FlowKey, State},
     packet::{
@@ -8,6 +7,8 @@ use mirror_common::{
         parse::{Headers, TCP},
     },
 };
+
+use crate::maps;
 
 /// Whether the packet at `headers`, of the exchange `key`, is the mirror's.
 #[inline(always)]
