@@ -18,7 +18,7 @@ mount -t tmpfs tmpfs /mnt/run
 mount -t bpf bpf /mnt/sys/fs/bpf
 chroot /mnt /bin/sh -c '
     # All that there will be: the kernel loads none by itself here.
-    for module in veth bridge sch_tbf sch_fq sch_ingress cls_bpf tcp_diag; do
+    for module in veth tun bridge sch_tbf sch_fq sch_ingress cls_bpf tcp_diag; do
         grep -q "without=[^ ]*$module" /proc/cmdline || modprobe -a "$module"
     done
     for word in $(cat /proc/cmdline); do
