@@ -279,9 +279,6 @@ impl Mirror {
         let document: Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
         let pair = &document["pairs"][0];
-        if std::env::var("DBG").is_ok() {
-            eprintln!("{document:#} {}", String::from_utf8_lossy(&output.stderr));
-        }
         let verdict = pair["verdict"].as_str().unwrap_or_else(|| panic!("no verdict: {pair}"));
         let keys = pair["keys"].as_object().expect("keys by how they came out");
         let count = |value: &Value| value.as_u64().expect("a count");

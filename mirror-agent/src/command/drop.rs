@@ -67,7 +67,7 @@ pub(super) async fn run(store: &Store, arguments: &cli::Drop) -> Result<()> {
     let ((attachment, trace, (report, ports, limit)), replaced) =
         install(store, &network, (Role::Target, &interface), is_told, make).await?;
 
-    let limits = connection_limit::report(&ports, limit).await;
+    let limits = connection_limit::report(&ports, limit);
     output::report(&(output::replaced(&interface.name, replaced.as_deref()) + &report + &limits))?;
     interface.warn_if_down();
     if let Some(warning) = ways_out::reverse_path(&network, &interface).await? {

@@ -101,7 +101,7 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
         }
         if attachment.role == Role::Target && link.is_some() {
             state.warnings.extend(ways_out::warning(attachment, network, meta.ifindex).await?);
-            state.warnings.extend(connection_limit::warnings(&ports::served(attachment)?).await);
+            state.warnings.extend(connection_limit::warnings(&ports::served(attachment)?));
         }
         let detail = detail(network, known, &meta, link.as_ref()).await?;
         state.condition = expired(state.condition, &detail);

@@ -1,17 +1,16 @@
 //! Whether memcached takes so many connections (`-c`) as are mirrored to it beside those of its own clients: it refuses what
 //! is too much, whoever that is.
 
-use std::time::Duration;
-
 use crate::{
-    memcached::{Connection, endpoint::Endpoint},
+    net::{
+        process,
+        sock_diag::{self, Listener},
+    },
     stats::figures::grouped,
 };
 
-/// For one that does not answer.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// So many of a target's ports are asked.
-const PORTS: usize = 16;
+/// What it takes where nothing else is said (memcached.c, `settings_init`).
+const DEFAULT: u64 = 1024;
 /// Of a hundred connections that a memcached takes, so many are in use, and it is time to say so.
 const PERCENT: u64 = 80;
 /// Or where no more than these are left: it keeps some for itself.
@@ -26,38 +25,52 @@ struct Connections {
 }
 
 /// What to say of memcached at `ports`, whose connections are nearly all in use.
-pub async fn warnings(ports: &[u16]) -> Vec<String> {
-    asked(ports).await.iter().filter_map(full).collect()
+pub fn warnings(ports: &[u16]) -> Vec<String> {
+    all(ports).iter().filter_map(full).collect()
 }
 
 /// What to report of memcached at `ports`, a line each, when it is about to get `mirrored` connections at most.
-pub async fn report(ports: &[u16], mirrored: u32) -> String {
-    asked(ports).await.iter().filter_map(|one| smaller(one, mirrored)).collect()
+pub fn report(ports: &[u16], mirrored: u32) -> String {
+    all(ports).iter().filter_map(|one| smaller(one, mirrored)).collect()
 }
 
-/// Those that answer over loopback.
-async fn asked(ports: &[u16]) -> Vec<Connections> {
-    let mut found = Vec::new();
-    for port in ports.iter().take(PORTS) {
-        for host in ["127.0.0.1", "::1"] {
-            if let Some(one) = ask(host, *port).await {
-                found.push(one);
-                break;
-            }
+/// Those of this network namespace. Known from outside: they are not asked.
+fn all(ports: &[u16]) -> Vec<Connections> {
+    let listeners = sock_diag::listeners().unwrap_or_default();
+    let mut found: Vec<Connections> = Vec::new();
+    for Listener { port, inode, .. } in listeners {
+        if !ports.contains(&port) || found.iter().any(|one| one.port == port) {
+            continue;
+        }
+        if let Some(limit) = process::command_with(inode).and_then(|words| limit_of(&words))
+            && let Ok(now) = sock_diag::count_open(port)
+        {
+            found.push(Connections { port, now, limit });
         }
     }
     found
 }
 
-async fn ask(host: &str, port: u16) -> Option<Connections> {
-    let server = Endpoint { host: host.to_owned(), port };
-    let stats = Connection::open(&server, PATIENCE).await.ok()?.stats().await.ok()?;
-    // This one is over now.
-    Some(Connections {
-        port,
-        now: stats.connections?.saturating_sub(1),
-        limit: stats.max_connections?,
-    })
+/// What a memcached was told by its command line; `None` of anything else.
+fn limit_of(command: &[String]) -> Option<u64> {
+    let (program, words) = command.split_first()?;
+    if !program.contains("memcached") {
+        return None;
+    }
+    let mut limit = DEFAULT;
+    let mut words = words.iter().peekable();
+    while let Some(word) = words.next() {
+        let given = match word.strip_prefix("--conn-limit") {
+            Some("") => words.peek().map(|next| next.as_str()),
+            Some(value) => value.strip_prefix('='),
+            None => match word.strip_prefix("-c") {
+                Some("") => words.peek().map(|next| next.as_str()),
+                value => value,
+            },
+        };
+        limit = given.and_then(|given| given.parse().ok()).unwrap_or(limit);
+    }
+    Some(limit)
 }
 
 fn full(one: &Connections) -> Option<String> {
@@ -85,6 +98,23 @@ fn smaller(one: &Connections, mirrored: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_read_off_the_command_line() {
+        let of = |line: &str| limit_of(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for (line, want) in [
+            ("memcached -p 11211", Some(1024)),
+            ("/usr/bin/memcached -m 64 -c 4096 -u cache", Some(4096)),
+            ("memcached -c16 -vv", Some(16)),
+            ("memcached --conn-limit=7", Some(7)),
+            ("memcached --conn-limit 8 -t 4", Some(8)),
+            ("memcached -c", Some(1024)),
+            ("nginx -c 4096", None),
+        ] {
+            assert_eq!(of(line), want, "{line}");
+        }
+        assert_eq!(limit_of(&[]), None);
+    }
 
     const SMALL: Connections = Connections { port: 11211, now: 799, limit: 1000 };
 

@@ -10,10 +10,6 @@ pub struct Stats {
     pub time: Option<u64>,
     /// Items, including some that have expired.
     pub items: Option<u64>,
-    /// Connections.
-    pub connections: Option<u64>,
-    /// How many it takes.
-    pub max_connections: Option<u64>,
     /// The server's process.
     pub process: Option<u64>,
     /// For how many seconds it has run.
@@ -47,8 +43,6 @@ impl Stats {
             Some(("version", value)) => self.version = version(value),
             Some(("uptime", value)) => self.uptime = value.parse().ok(),
             Some(("curr_items", value)) => self.items = value.parse().ok(),
-            Some(("curr_connections", value)) => self.connections = value.parse().ok(),
-            Some(("max_connections", value)) => self.max_connections = value.parse().ok(),
             _ => {}
         }
         Line::Stat
@@ -75,8 +69,6 @@ mod tests {
             "STAT uptime 2",
             "STAT time 1795907103",
             "STAT curr_items 7",
-            "STAT curr_connections 3",
-            "STAT max_connections 1024",
             "STAT version 1.6.18",
             "STAT libevent",
         ] {
@@ -86,8 +78,6 @@ mod tests {
         let want = Stats {
             time: Some(1_795_907_103),
             items: Some(7),
-            connections: Some(3),
-            max_connections: Some(1024),
             process: Some(1),
             uptime: Some(2),
             version: Some([1, 6, 18]),

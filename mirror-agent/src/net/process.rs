@@ -57,6 +57,20 @@ pub fn beside(known: &BTreeSet<u32>, sought: &BTreeSet<u32>) -> BTreeSet<u32> {
     found
 }
 
+/// The words of the command line of a process that has the socket with this number. `None` where it cannot be seen, or not
+/// in time.
+pub fn command_with(socket: u32) -> Option<Vec<String>> {
+    let start = processor_time();
+    let in_time = |_: &(i32, PathBuf)| processor_time().saturating_sub(start) <= PATIENCE;
+    let (_, directory) = all()
+        .filter(|(number, _)| *number != INIT)
+        .take_while(in_time)
+        .find(|(_, directory)| sockets_of(directory).contains(&socket))?;
+    let line = fs::read(directory.join("cmdline")).ok()?;
+    let words = line.split(|byte| *byte == 0);
+    Some(words.map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
 /// What this thread has used; zero where the kernel does not say.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
@@ -99,6 +113,14 @@ mod tests {
         assert_eq!([number("1234"), number("self"), number("12a")], [Some(1234), None, None]);
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(all().any(|(number, _)| number == own));
+    }
+
+    #[test]
+    fn a_process_is_found_by_its_socket() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own: Vec<_> = std::env::args().collect();
+        assert_eq!(command_with(inode(&tcp)).unwrap()[..own.len()], own);
+        assert_eq!(command_with(u32::MAX), None);
     }
 
     #[test]

@@ -27,6 +27,21 @@ pub fn connections(port: u16) -> Result<Vec<(SocketAddr, SocketAddr)>> {
     Ok(found)
 }
 
+/// How many connections memcached has at a port in this network namespace.
+///
+/// # Errors
+///
+/// Where the kernel does not list its sockets.
+pub fn count_open(port: u16) -> Result<u64> {
+    let socket = open()?;
+    let mut count = 0;
+    for family in [AF_INET, AF_INET6] {
+        let states = StateFlags::ESTABLISHED | StateFlags::CLOSE_WAIT;
+        count += dump(&socket, family, states, ExtensionFlags::empty(), port)?.len() as u64;
+    }
+    Ok(count)
+}
+
 /// A TCP socket that takes connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Listener {

@@ -18,6 +18,7 @@ mod gro_list;
 mod hold_order;
 mod idle_timeout;
 mod large_values;
+mod leaving;
 mod leftovers;
 mod line_feeds;
 mod local_clients;
