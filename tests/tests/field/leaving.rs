@@ -9,10 +9,11 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mirror_tests::{
+    Host,
     capture::Capture,
     client::Connection,
     containers::Containers,
@@ -22,25 +23,28 @@ use mirror_tests::{
 
 const CLIENTS: usize = 6;
 const LARGE: usize = 400_000;
-/// How long replies are on their way before and after.
-const WHILE: Duration = Duration::from_millis(700);
+/// For how long clients go on afterwards.
+const AFTERWARDS: Duration = Duration::from_millis(700);
 
-/// Clients get a large value over and over while `work` is done.
-fn large_replies_while(connect: &(dyn Fn() -> Connection + Sync), work: impl FnOnce()) {
+/// Clients get a large value over and over, and when replies of the new host's are on their way, it leaves.
+fn leave(new: &Host, connect: &(dyn Fn() -> Connection + Sync)) {
     connect().set("large", &[b'x'; LARGE]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                let mut client = connect();
-                while !stop.load(Ordering::Relaxed) {
+                let (mut client, start) = (connect(), Instant::now());
+                // Or for as long as anybody waits.
+                while !stop.load(Ordering::Relaxed) && start.elapsed() < 2 * wait::DEADLINE {
                     assert_eq!(client.get("large").map(|value| value.len()), Some(LARGE));
                 }
             });
         }
-        thread::sleep(WHILE);
-        work();
-        thread::sleep(WHILE);
+        wait::until("large replies to be on their way", || {
+            (new.counters("target")["acked_for_client"] > 100).then_some(())
+        });
+        new.agent_ok("detach eth0");
+        thread::sleep(AFTERWARDS);
         stop.store(true, Ordering::Relaxed);
     });
 }
@@ -52,11 +56,7 @@ fn memcached_on_the_host() {
         mirror.new.agent_ok(&format!("drop eth0 --port {PORT} {hook}"));
         mirror.attach("");
         let leaks = mirror.watch_leaks();
-        large_replies_while(&|| mirror.connect(), || {
-            let target = mirror.new.counters("target");
-            assert!(target["acked_for_client"] > 100, "large replies are on their way: {target:?}");
-            mirror.new.agent_ok("detach eth0");
-        });
+        leave(&mirror.new, &|| mirror.connect());
         wait::until("no connection to be left", || {
             (mirror.new_server.clients(&mirror.new) == 0).then_some(())
         });
@@ -80,11 +80,7 @@ fn memcached_in_a_container() {
     let new = &containers.new;
     let of_new = format!("tcp and (src host {} or src host {})", new.host.v4(), new.address());
     let at_client = Capture::start(containers.lab.switch(), "client", &of_new);
-    large_replies_while(&|| containers.connect(), || {
-        let target = new.host.counters("target");
-        assert!(target["acked_for_client"] > 100, "large replies are on their way: {target:?}");
-        new.host.agent_ok("detach eth0");
-    });
+    leave(&new.host, &|| containers.connect());
     wait::until("no connection to be left", || {
         (new.server.clients(&new.inside) == 0).then_some(())
     });
