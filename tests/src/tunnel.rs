@@ -8,7 +8,7 @@ use std::{
 
 use nix::libc;
 
-use crate::{Family, Host};
+use crate::Host;
 
 /// An interface of IP packets without link-layer header, which is up. Gone when dropped.
 #[derive(Debug)]
@@ -37,13 +37,6 @@ impl Tunnel {
         });
         host.ip(&["link", "set", name, "up"]);
         Self { file }
-    }
-
-    /// Has `host` reach `to` by this interface, of the name `name`.
-    pub fn lead(host: &Host, name: &str, to: &Host) {
-        for family in Family::BOTH {
-            host.ip(&["route", "replace", &to.address(family).to_string(), "dev", name]);
-        }
     }
 
     /// TCP and UDP packets that left by it since the last time.

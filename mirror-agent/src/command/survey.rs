@@ -101,9 +101,12 @@ pub(super) async fn one(network: &Network, known: &Known) -> Result<State> {
         }
         if attachment.role == Role::Target && link.is_some() {
             state.warnings.extend(ways_out::warning(attachment, network, meta.ifindex).await?);
-            state.warnings.extend(connection_limit::warnings(&ports::served(attachment)?));
         }
         let detail = detail(network, known, &meta, link.as_ref()).await?;
+        if let (RoleDetail::Target(target), Some(_)) = (&detail.role, &link) {
+            let served: Vec<u16> = target.ports.iter().map(|served| served.port).collect();
+            state.warnings.extend(connection_limit::warnings(&served));
+        }
         state.condition = expired(state.condition, &detail);
         state.detail = Some(detail);
     }

@@ -17,8 +17,14 @@ use crate::kernel::{identity, maps, meta, pins::Attachment};
 ///
 /// Where attachments cannot be listed.
 pub fn other(attachment: &Attachment) -> Result<Option<Attachment>> {
-    let others = identity::others(attachment)?;
-    Ok(others.into_iter().find(|it| meta::is_complete(it) && meta::read(it).is_ok()))
+    Ok(others(attachment)?.into_iter().next())
+}
+
+/// All of them.
+fn others(attachment: &Attachment) -> Result<Vec<Attachment>> {
+    let mut found = identity::others(attachment)?;
+    found.retain(|it| meta::is_complete(it) && meta::read(it).is_ok());
+    Ok(found)
 }
 
 /// Those of `ports` that another target serves, too, and by which interface.
@@ -31,11 +37,8 @@ pub fn served_by_others(
     ports: &[u16],
 ) -> Result<(BTreeSet<u16>, Vec<String>)> {
     let (mut shared, mut interfaces) = (BTreeSet::new(), Vec::new());
-    for other in identity::others(attachment)? {
-        // What another version serves is in a table of its own.
-        if !meta::is_complete(&other) || meta::read(&other).is_err() {
-            continue;
-        }
+    // What another version serves is in a table of its own.
+    for other in others(attachment)? {
         let services = maps::services(&other)?;
         let is_served = |port: &&u16| services.get(usize::from(**port)) == Some(&served::YES);
         let before = shared.len();

@@ -25,7 +25,7 @@ pub enum ErrorReply {
 /// What the reply at `at` says, if it refuses a request (protocol.txt, "Error strings"; BinaryProtocolRevamped, "Response
 /// Status").
 #[inline(always)]
-pub fn at<P: Packet>(packet: &P, at: u32) -> Option<ErrorReply> {
+pub fn at<P: Packet + ?Sized>(packet: &P, at: u32) -> Option<ErrorReply> {
     match &packet.bytes::<4>(at)? {
         b"ERRO" => Some(match packet.bytes::<8>(at + 4) {
             Some(rest) if &rest == b"R Too ma" => ErrorReply::TooManyClients,
@@ -48,7 +48,7 @@ pub fn at<P: Packet>(packet: &P, at: u32) -> Option<ErrorReply> {
 
 /// What is said behind `SERVER_ERROR ` or `CLIENT_ERROR `, of which this is the second part.
 #[inline(always)]
-fn behind<P: Packet>(packet: &P, at: u32, second: &[u8; 8]) -> Option<[u8; 8]> {
+fn behind<P: Packet + ?Sized>(packet: &P, at: u32, second: &[u8; 8]) -> Option<[u8; 8]> {
     if packet.bytes::<8>(at + 4)? == *second { packet.bytes::<8>(at + 13) } else { None }
 }
 
@@ -73,28 +73,10 @@ fn binary([extras, kind, high, low]: [u8; 4]) -> Option<ErrorReply> {
 mod tests {
     extern crate std;
 
-    use std::vec::Vec;
-
     use super::*;
 
-    struct Bytes(Vec<u8>);
-
-    impl Packet for Bytes {
-        fn words<const N: usize>(&self, offset: u32) -> Option<[u32; N]> {
-            self.0.as_slice().words(offset)
-        }
-
-        fn bytes<const N: usize>(&self, offset: u32) -> Option<[u8; N]> {
-            self.0.as_slice().bytes(offset)
-        }
-
-        fn length(&self) -> u32 {
-            self.0.as_slice().length()
-        }
-    }
-
     fn said(reply: &[u8]) -> Option<ErrorReply> {
-        at(&Bytes([b"before", reply].concat()), 6)
+        at([b"before", reply].concat().as_slice(), 6)
     }
 
     #[test]

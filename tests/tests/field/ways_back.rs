@@ -83,7 +83,7 @@ fn by_a_tunnel() {
         let mut clients = clients(&mirror);
         set_again(&mut clients, "before");
         mirror.settled();
-        Tunnel::lead(&mirror.new, "tunnel", &mirror.client);
+        route_by(&mirror, "tunnel");
         set_again(&mut clients, "moved");
         clients[0].set("large", &[b'x'; 300_000]);
         for client in &mut clients {
@@ -117,7 +117,7 @@ fn by_a_tunnel_that_came_later() {
     assert_eq!(before["discarded_no_way_back"], 0, "{before:?}");
     assert!(before["reply_dropped_udp"] > 0, "{before:?}");
     let mut tunnel = Tunnel::open(&mirror.new, "tunnel");
-    Tunnel::lead(&mirror.new, "tunnel", &mirror.client);
+    route_by(&mirror, "tunnel");
     set_again(&mut clients, "moved");
     ask(2);
     set_again(&mut clients, "again");

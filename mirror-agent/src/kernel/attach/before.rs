@@ -7,12 +7,9 @@ use aya::programs::{SchedClassifier, TcAttachType};
 
 use super::{
     clsact,
-    hook::{Hook, Mechanism},
+    hook::{self, Hook, Mechanism},
 };
 use crate::{kernel::role::Role, net::netlink::Network};
-
-/// Programs of ours at interfaces.
-const OURS: [&str; 4] = ["source_ingress", "target_ingress", "target_egress", "target_tunnel"];
 
 /// What to say of programs by tcx that are before those of `role` at `interface`, as somebody put them there later.
 pub fn warnings(interface: &str, role: Role) -> Vec<String> {
@@ -38,8 +35,9 @@ pub fn warnings(interface: &str, role: Role) -> Vec<String> {
 /// Names of programs by tcx before the first of ours, or of all, as filters come behind; `None` for none.
 fn strangers(interface: &str, side: TcAttachType) -> Option<Vec<String>> {
     let (_, programs) = SchedClassifier::query_tcx(interface, side).ok()?;
+    let ours = Role::ALL.map(hook::programs).concat();
     let names = programs.iter().map(|it| it.name_as_str().unwrap_or("a program").to_owned());
-    let before: Vec<_> = names.take_while(|name| !OURS.iter().any(|ours| ours == name)).collect();
+    let before: Vec<_> = names.take_while(|name| !ours.contains(&name.as_str())).collect();
     (!before.is_empty()).then_some(before)
 }
 

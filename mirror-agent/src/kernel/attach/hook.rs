@@ -2,7 +2,7 @@
 
 use aya::programs::TcAttachType;
 
-use crate::kernel::{fallback::Fallback, requirements};
+use crate::kernel::{fallback::Fallback, requirements, role::Role};
 
 /// One program at one hook.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,15 @@ pub struct Hook<'a> {
     pub order: Order,
     /// By what.
     pub mechanism: Mechanism,
+}
+
+/// Names of the programs that `role` has at interfaces.
+pub const fn programs(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Source => &["source_ingress"],
+        Role::Target => &["target_ingress", "target_egress", "target_tunnel"],
+        Role::Guard => &[],
+    }
 }
 
 /// When a program runs.

@@ -7,18 +7,12 @@ use rtnetlink::packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMe
 
 use super::filter::{BEHIND_SOURCE, FIRST, Filter, filters, list, priority};
 use crate::{
-    kernel::pins::{Attachment, Role},
+    kernel::{
+        attach::hook::programs,
+        pins::{Attachment, Role},
+    },
     net::netlink::Network,
 };
-
-/// Names of the programs that `role` has at interfaces.
-const fn programs(role: Role) -> &'static [&'static str] {
-    match role {
-        Role::Source => &["source_ingress"],
-        Role::Target => &["target_ingress", "target_egress", "target_tunnel"],
-        Role::Guard => &[],
-    }
-}
 
 /// Takes away the filters of an attachment's role that no pin knows. Says so.
 ///
